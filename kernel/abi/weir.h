@@ -1,0 +1,180 @@
+/*
+ * weir.h - the system-call interface, shared by the kernel and user programs.
+ *
+ * Calling convention: number in RAX; arguments in RDI RSI RDX R10 R8 R9;
+ * SYSCALL; status (0 or more: success, below 0: -E...) in RAX, a second
+ * result, where a call has one, in RDX. RCX and R11 are destroyed.
+ * IPC calls carry the message in registers instead, both ways:
+ *   RDI endpoint handle (out: badge)   RSI label   RDX moved handle (0: none)
+ *   R10 R8 R9 R12 R13  the five words
+ * The list of calls is syscalls.def; the counters are counters.def.
+ */
+#ifndef WEIR_ABI_H
+#define WEIR_ABI_H
+
+#include <stdint.h>
+
+#define WEIR_PAGE_SIZE 4096ull
+
+/* User addresses: [USER_BASE, USER_TOP). The page below 64 KiB and the last
+ * page under the canonical hole stay unmapped. */
+#define WEIR_USER_BASE 0x10000ull
+#define WEIR_USER_TOP 0x00007fffffffe000ull
+
+typedef uint32_t handle_t; /* 0 is never a valid handle */
+
+enum weir_error {
+	WEIR_OK = 0,
+	WEIR_EHANDLE,  /* no such handle, or of the wrong type */
+	WEIR_ERIGHTS,  /* the handle lacks the right */
+	WEIR_EINVAL,   /* an argument is out of its range */
+	WEIR_ENOMEM,   /* out of frames, swap or kernel memory */
+	WEIR_EFAULT,   /* a user pointer is bad */
+	WEIR_EPEER,    /* the other side is gone */
+	WEIR_ETIMEOUT, /* the deadline passed */
+	WEIR_EFULL,    /* a table or quota is full */
+	WEIR_EBUSY,    /* in use, or in a state that forbids it */
+	WEIR_ENOSYS,   /* no such system call */
+	WEIR_EPERM,    /* only a privileged task may do this */
+	WEIR_EIO,      /* a device failed */
+};
+
+/* Rights on a handle; handle_dup and handle_give can only take away. */
+enum weir_right {
+	WEIR_R_READ = 1 << 0,   /* memory: map readable; endpoint: receive */
+	WEIR_R_WRITE = 1 << 1,  /* memory: map writable; endpoint: call;
+				 * notification: signal */
+	WEIR_R_EXEC = 1 << 2,   /* memory: map executable */
+	WEIR_R_MANAGE = 1 << 3, /* task, thread: control; irq, ports: use */
+	WEIR_R_WAIT = 1 << 4,   /* notification: wait */
+	WEIR_R_DUP = 1 << 5,    /* the handle may be duplicated or moved */
+	WEIR_R_ALL = (1 << 6) - 1,
+};
+
+/* mem_map and mem_protect: what the pages may be used for. */
+enum weir_prot { WEIR_P_READ = 1, WEIR_P_WRITE = 2, WEIR_P_EXEC = 4 };
+
+struct weir_msg {
+	uint64_t label;
+	uint64_t w[5];
+	handle_t handle; /* moved along with the message; 0: none */
+	uint64_t badge;  /* received: the badge of the sender's handle */
+};
+
+/* Messages that the kernel sends to a task's fault endpoint. */
+#define WEIR_MSG_FAULT 0xfffffff1ull /* w: kind, address, rip, error, tid */
+#define WEIR_MSG_EXIT 0xfffffff2ull  /* w: exit status (int64) */
+/* Kinds of fault; a reply with label 0 retries, any other kills the task. */
+enum weir_fault {
+	WEIR_FAULT_PAGE = 1, /* no mapping, or not permitted */
+	WEIR_FAULT_NOMEM,    /* memory and swap are exhausted */
+	WEIR_FAULT_IO,       /* the swap device failed to give the page back */
+	WEIR_FAULT_CPU,      /* illegal instruction, division, ...: error = vector */
+};
+
+/* task_create flags */
+#define WEIR_TASK_PRIVILEGED 1u /* may use sys_ctl; only from a privileged task */
+
+/* thread_ctl operations (on a Thread handle; 0 names the calling thread) */
+enum weir_thread_op {
+	WEIR_THREAD_FSBASE = 1, /* arg: new FS base; calling thread only */
+	WEIR_THREAD_PRIO,       /* arg: 0 (lowest) to 31 */
+	WEIR_THREAD_AFFINITY,   /* arg: CPU mask; CPUs that exist, not empty */
+	WEIR_THREAD_YIELD,      /* calling thread only */
+	WEIR_THREAD_CPU,        /* result: the CPU it runs on; calling thread */
+};
+
+/* dev_irq operations */
+enum weir_irq_op {
+	WEIR_IRQ_BIND = 1, /* ntfn, bit number: signal it on each interrupt */
+	WEIR_IRQ_ACK,      /* unmask it again */
+};
+
+/* report: records on COM2, the test protocol (docs/protocol.md) */
+enum weir_report { WEIR_REPORT_OUT = 1, WEIR_REPORT_EXIT, WEIR_REPORT_NOTE };
+
+/* sys_ctl operations (privileged) */
+enum weir_ctl {
+	WEIR_CTL_POWEROFF = 1, /* arg: status 0..99; does not return */
+	WEIR_CTL_POLICY,       /* arg: enum weir_policy; drains open batches */
+	WEIR_CTL_BATCH,        /* arg: frames per reclaim batch, 1..256 */
+	WEIR_CTL_DELAY,        /* arg: longest ramdisk delay, microseconds */
+	WEIR_CTL_RECLAIM,      /* arg: frames; reclaim that many now */
+	WEIR_CTL_TEST,         /* arg: enum weir_test, arg2 (testing aid) */
+};
+enum weir_policy {
+	WEIR_TLB_IMMEDIATE,
+	WEIR_TLB_BATCH_CLEAN,
+	WEIR_TLB_BATCH_DIRTY,
+	WEIR_TLB_TWO_PASS,
+	WEIR_NPOLICIES
+};
+#define WEIR_POLICY_NAMES \
+	{ "immediate", "batch-clean", "batch-dirty", "two-pass" }
+
+/* sys_info topics: fill one struct (or string) per topic and index. */
+enum weir_topic {
+	WEIR_INFO_SYSTEM = 1, /* struct weir_system, index 0 */
+	WEIR_INFO_TASK,       /* struct weir_task, index 0.. until EINVAL */
+	WEIR_INFO_CMDLINE,    /* string: value of run=, "" if none; index 0 */
+	WEIR_INFO_COUNTERS,   /* uint64_t[WEIR_NCOUNTERS], index 0 */
+};
+struct weir_system {
+	uint32_t cpus, policy, batch, delay_us;
+	uint64_t frames_total;    /* frames that the allocator manages */
+	uint64_t frames_free;
+	uint64_t frames_reserve;  /* the high watermark */
+	uint64_t frames_anon;     /* ACTIVE and INACTIVE */
+	uint64_t swap_total, swap_free; /* slots of one page */
+	uint64_t seed;            /* of seed= */
+	uint64_t uptime_ns;
+};
+struct weir_task {
+	uint32_t id, parent, threads, privileged;
+	uint64_t resident; /* pages present in its page tables */
+	uint64_t cpu_ns;
+	char name[32];
+};
+
+/* The page that a new program's first thread gets the address of (RDI).
+ * Built by whoever starts the program; see user/lib. */
+#define WEIR_STARTUP_MAGIC 0x5745495231ull
+#define WEIR_MAX_ARGS 32
+struct weir_startup {
+	uint64_t magic;
+	handle_t self;     /* this task */
+	handle_t console;  /* endpoint of the console server, or 0 */
+	handle_t initrd;   /* MemObj of the tar archive, readable, or 0 */
+	handle_t irq, ports; /* only for the console server */
+	handle_t extra[8]; /* what the parent passes by agreement */
+	uint64_t initrd_size; /* bytes */
+	uint32_t argc;
+	uint32_t argv[WEIR_MAX_ARGS]; /* offsets in this page */
+	char strings[];
+};
+
+/* init is a flat image (the kernel knows no ELF): this header is at its
+ * start, at WEIR_INIT_BASE; all fields are addresses, page aligned but for
+ * entry and magic. [base, text_end) is mapped R-X, [text_end, data_end) RW-
+ * from the file, [data_end, bss_end) RW- zero. */
+#define WEIR_INIT_BASE 0x400000ull
+#define WEIR_INIT_MAGIC 0x54494e4952494557ull /* "WEIRINIT" */
+struct weir_init_header {
+	uint64_t magic, entry, text_end, data_end, bss_end;
+};
+
+enum weir_syscall {
+#define SYSCALL(nr, name, nargs) WEIR_SYS_##name = nr,
+#include "syscalls.def"
+#undef SYSCALL
+	WEIR_NSYSCALLS
+};
+
+enum weir_counter {
+#define COUNTER(name, text) WEIR_C_##name,
+#include "counters.def"
+#undef COUNTER
+	WEIR_NCOUNTERS
+};
+
+#endif
