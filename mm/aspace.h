@@ -1,0 +1,91 @@
+/*
+ * aspace.h - address spaces: regions, page tables, faults.
+ *
+ * A region maps a run of an object's pages. Locks: map_mutex serialises the
+ * calls that change regions (map, unmap, protect, destroy); `lock` guards
+ * the region tree and every PTE. Order: obj->lock before as->lock.
+ */
+#ifndef MM_ASPACE_H
+#define MM_ASPACE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <bsd/sys/queue.h>
+#include <bsd/sys/tree.h>
+
+#include "arch/x86_64/paging.h"
+#include "arch/x86_64/spin.h"
+#include "kernel/sync.h"
+#include "mm/memobj.h"
+
+struct region {
+	uint64_t start, end; /* bytes, page aligned, [start, end) */
+	unsigned prot;       /* enum weir_prot */
+	unsigned maxprot;    /* protect may not exceed it */
+	bool dying;          /* PTEs cleared, flush not done: see rmap.c */
+	struct aspace *as;
+	struct memobj *obj; /* a reference is held */
+	uint64_t offset;    /* page of obj at start */
+	RB_ENTRY(region) node;         /* as->regions, under as->lock */
+	LIST_ENTRY(region) obj_link;   /* obj->regions, under obj->lock */
+	SLIST_ENTRY(region) dead_link; /* while being unmapped */
+};
+RB_HEAD(region_tree, region);
+
+struct aspace {
+	uint64_t refs; /* atomic */
+	uint64_t pml4_pa;
+
+	/* Atomic; written under no lock: see tlb.c. */
+	uint64_t cpus;        /* CPUs that may cache translations (I3) */
+	uint64_t tlb_pending; /* debts recorded: the generation */
+	uint64_t tlb_flushed; /* newest generation flushed everywhere (I8) */
+
+	struct mutex map_mutex;
+
+	struct spinlock lock; /* guards all below, and the PTEs */
+	struct region_tree regions;
+	uint64_t resident; /* present PTEs */
+	bool dead;         /* destroyed: no new mappings */
+};
+
+/* An empty space with the kernel's half; one reference. NULL: no memory. */
+struct aspace *aspace_create(void);
+struct aspace *aspace_get(struct aspace *as);
+/* Drops a reference. The mappings must be destroyed before the last one. */
+void aspace_put(struct aspace *as);
+
+/* Unmaps all, and frees the page tables once no CPU can walk them (I6).
+ * Sleeps. No thread of the space may run in user mode any more. */
+void aspace_destroy_mappings(struct aspace *as);
+
+/* Maps `npages` of obj from page `page_off` at *va (0: a free place, put
+ * into *va) with `prot`; later protects may not exceed `maxprot`. Takes a
+ * reference to obj. Sleeps. 0, -WEIR_EINVAL (range, alignment), -WEIR_EBUSY
+ * (overlaps), -WEIR_ENOMEM. */
+int aspace_map(struct aspace *as, struct memobj *obj, uint64_t page_off,
+	       uint64_t *va, uint64_t npages, unsigned prot,
+	       unsigned maxprot);
+
+/* Removes every mapping in the range; unmapped parts are no error. On return
+ * no CPU can use the old translations (P3). Sleeps. */
+int aspace_unmap(struct aspace *as, uint64_t va, uint64_t npages);
+
+/* Sets the protection of a range that must be mapped throughout; P3 as
+ * above. 0, -WEIR_EINVAL, -WEIR_EFAULT (hole), -WEIR_ERIGHTS (maxprot),
+ * -WEIR_ENOMEM. Sleeps. */
+int aspace_protect(struct aspace *as, uint64_t va, uint64_t npages,
+		   unsigned prot);
+
+/* Makes `va` usable for the access, or says why not: 0 (retry the access),
+ * -WEIR_EFAULT, -WEIR_ENOMEM, -WEIR_EIO. Sleeps; no lock held. */
+int aspace_fault(struct aspace *as, uint64_t va, bool write, bool exec);
+
+/* The PTE of `va`, or NULL where a table is missing. Holds as->lock. */
+pte_t *aspace_pte(struct aspace *as, uint64_t va);
+
+/* The region that contains `va`, or NULL. Holds as->lock. */
+struct region *aspace_region(struct aspace *as, uint64_t va);
+
+#endif

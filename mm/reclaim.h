@@ -1,0 +1,38 @@
+/*
+ * reclaim.h - taking memory back: who asks, and what one pass does.
+ */
+#ifndef MM_RECLAIM_H
+#define MM_RECLAIM_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct frame;
+
+/* Starts the reclaim thread. After the scheduler. */
+void reclaim_init(void);
+
+/* Free memory is below the low watermark: wakes the reclaim thread. Any
+ * context, any lock. */
+void reclaim_wake(void);
+
+/* One pass on behalf of a thread that found no frame: returns the number of
+ * frames freed. Sleeps; no lock held. 0 within a pass (no recursion). */
+uint64_t reclaim_direct(void);
+
+/* Passes until `n` frames were freed or nothing more can be. Sleeps. */
+uint64_t reclaim_some(uint64_t n);
+
+/* Frames per pass, 1..256. */
+#define RECLAIM_MAX_BATCH 256
+void reclaim_set_batch(unsigned n);
+unsigned reclaim_batch(void);
+
+/* The lists: a frame enters when it is first mapped; see mm/README.md. */
+void lru_add_active(struct frame *f);
+/* Takes a frame of a dying object off its list; false: reclaim has it. */
+bool lru_remove(struct frame *f);
+/* Frames on both lists. */
+uint64_t lru_frames(void);
+
+#endif
