@@ -1,0 +1,117 @@
+/*
+ * frame.h - physical page frames: who owns each one, and the free ones.
+ *
+ * Every frame of usable memory has a struct frame. Free frames are kept by a
+ * buddy allocator with small per-CPU caches in front. Three watermarks say
+ * when reclaim must work: below low it is woken, up to high it works, below
+ * min only FRAME_RESERVE may allocate. The state of a frame says who owns it;
+ * frame_set_state knows the legal moves and panics on any other.
+ * Invariants: I5 (a frame is freed with no mapping and no debt).
+ */
+#ifndef MM_FRAME_H
+#define MM_FRAME_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <bsd/sys/queue.h>
+
+struct bootinfo;
+struct memobj;
+
+enum frame_state {
+	FRAME_FREE,     /* the allocator's */
+	FRAME_PINNED,   /* allocated; never isolated (the kernel's use) */
+	FRAME_INBOUND,  /* being read from its slot; in its object's entry */
+	FRAME_ACTIVE,   /* on the active list */
+	FRAME_INACTIVE, /* on the inactive list */
+	FRAME_ISOLATED, /* taken off by a reclaim pass */
+	FRAME_LAUNDRY,  /* being written to its slot */
+	FRAME_LIMBO,    /* unmapped and clean, its flush not yet done */
+	FRAME_NSTATES
+};
+
+/* The largest block of frames_alloc is 2^FRAME_MAX_ORDER frames. */
+#define FRAME_MAX_ORDER 10
+
+struct frame {
+	uint8_t state; /* enum frame_state; see frame_set_state */
+	uint8_t order; /* of the block that this frame is the first of */
+	bool head;     /* first frame of a free or allocated block */
+
+	/* Under obj->lock, while obj is set. */
+	bool dirty;      /* memory is newer than the slot (or there is none) */
+	bool referenced; /* used since reclaim last looked */
+	bool taken_back; /* a fault used it while a pass had it */
+	uint32_t slot;   /* swap slot with this page's copy; 0: none */
+	uint32_t mapcount;  /* PTEs that map it */
+	struct memobj *obj; /* the reverse link; NULL: no object's page */
+	uint64_t index;     /* page of obj */
+
+	/* The lru list's, under lru_lock; the allocator's while FREE. */
+	TAILQ_ENTRY(frame) lru;
+};
+TAILQ_HEAD(frame_list, frame);
+
+/* In frames. Constant after frame_init. */
+struct watermarks {
+	uint64_t min, low, high;
+};
+extern struct watermarks watermarks;
+
+enum frame_flags {
+	FRAME_MAYWAIT = 1 << 0, /* may reclaim, and sleep meanwhile */
+	FRAME_RESERVE = 1 << 1, /* may go below the min watermark */
+	FRAME_ZERO = 1 << 2,    /* the bytes are cleared */
+};
+
+/* Takes over all usable memory of `bi` above what early_alloc gave out, at
+ * most `mem_mib` MiB of it (0: all). Leaves out the modules. Boot, one CPU.
+ * Panics when less than FRAME_LEAST_MIB is left. */
+#define FRAME_LEAST_MIB 8
+void frame_init(const struct bootinfo *bi, uint64_t mem_mib);
+
+/* Takes `npages` for good, in one piece, for the ramdisk; returns the first
+ * byte's physical address, or 0 when no such piece is left. Boot only, after
+ * frame_init; the watermarks are scaled again to what remains. */
+uint64_t frame_carve(uint64_t npages);
+
+/* One frame in state PINNED, all fields 0; NULL when out of memory.
+ * With FRAME_MAYWAIT: no spinlock held, interrupts on; a bounded number of
+ * direct reclaim passes come before the NULL. Else: any context and lock. */
+struct frame *frame_alloc(unsigned flags);
+
+/* 2^order frames in one piece, aligned to its size, never waits; NULL when
+ * there is none. The first one stands for the block; free with frame_free. */
+struct frame *frames_alloc(unsigned order);
+
+/* Gives back a frame, or the block it stands for. Its state must be PINNED,
+ * LIMBO or INBOUND, mapcount and slot 0, and no CPU may hold a translation
+ * to it (I5). Any context, any lock. */
+void frame_free(struct frame *f);
+
+/* Moves `f` to `state`, never FREE; panics when the move is not in the table
+ * of mm/README.md. Caller holds the lock that the state's list belongs to. */
+void frame_set_state(struct frame *f, enum frame_state state);
+const char *frame_state_name(enum frame_state state);
+
+uint64_t frame_pa(const struct frame *f);
+void *frame_kva(const struct frame *f);
+/* The descriptor of the frame at that address; panics when it has none. */
+struct frame *frame_of_pa(uint64_t pa);
+struct frame *frame_of_kva(const void *kva);
+
+/* A fresh, zeroed, pinned page for the kernel's page tables; panics when
+ * there is none. The shape that kmap_set_allocator wants. */
+uint64_t frame_alloc_table(void);
+
+/* Free frames now; an estimate while others allocate. Any context. */
+uint64_t nr_free(void);
+/* Frames that the allocator manages, free or not. */
+uint64_t nr_frames(void);
+
+/* Puts this CPU's cached frames back (tests, and before giving up). */
+void frame_cache_drain(void);
+
+#endif

@@ -1,0 +1,27 @@
+/*
+ * kmalloc.h - small pieces of kernel memory.
+ *
+ * Size classes of powers of two from 32 bytes to 2 KiB, cut from frames;
+ * larger requests get whole frames, up to 4 MiB. Never waits, so that it
+ * may be called with any lock held; reclaim never calls it (P5).
+ */
+#ifndef MM_KMALLOC_H
+#define MM_KMALLOC_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* `size` bytes of zeroes, aligned to 16 at least, and to their size when
+ * that is a power of two of 32 or more; NULL when out of memory, for a size
+ * of 0 and for more than KMALLOC_MAX. Any context, any lock. */
+#define KMALLOC_MAX (4096ul << 10)
+void *kzalloc(size_t size);
+
+/* Gives a piece back; NULL is allowed. Panics on what was not kzalloc'ed or
+ * was freed already. Any context, any lock. */
+void kfree(void *p);
+
+/* Bytes handed out now, by class size: for tests of leaks. */
+uint64_t kmalloc_used(void);
+
+#endif

@@ -1,0 +1,78 @@
+/*
+ * swap.h - swap space: slots of one page, and the device that holds them.
+ *
+ * A slot is owned by one object entry or one frame at a time; slot 0 is
+ * never given out, so 0 means "none". Reading and writing is asynchronous:
+ * swap_submit returns at once, done() is called later from a thread of the
+ * device. Invariants: I4 (no IO while a CPU may write), I9.
+ */
+#ifndef MM_SWAP_H
+#define MM_SWAP_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <bsd/sys/queue.h>
+
+struct frame;
+
+/* One page's IO. The caller owns the memory (reclaim allocates nothing) and
+ * keeps it until done() was called; fills the first group. */
+struct swapio {
+	struct frame *frame;
+	uint32_t slot;
+	bool write; /* true: frame to slot */
+	void (*done)(struct swapio *io); /* thread context, no lock held,
+					  * must not sleep for IO */
+	void *arg; /* the caller's */
+
+	int status; /* for done(): 0 or -WEIR_EIO */
+
+	TAILQ_ENTRY(swapio) link; /* the device's */
+	uint64_t due_ns;          /* the device's */
+};
+TAILQ_HEAD(swapio_list, swapio);
+
+/* A device. submit: any context, any lock, never sleeps, never fails but
+ * through io->status. */
+struct swapdev {
+	const char *name;
+	uint32_t nslots; /* slot numbers are 1..nslots */
+	void (*submit)(struct swapio *io);
+};
+
+/* Makes the ramdisk of `mib` MiB (0: no swap) and the table of its slots.
+ * Boot, after frame_init; the device's thread starts in swap_start. Panics,
+ * naming what is needed, when memory does not suffice. */
+void swap_init(uint64_t mib);
+void swap_start(void);
+
+/* A free slot, or 0 when swap is full. Any context, any lock. */
+uint32_t swap_slot_alloc(void);
+/* Gives the slot back; panics when it is free already or out of range. The
+ * slot must have no IO in flight. Any context, any lock. */
+void swap_slot_free(uint32_t slot);
+
+uint32_t swap_slots_total(void);
+uint32_t swap_slots_free(void);
+/* Free slots are so few (1/8) that clean copies should give theirs back. */
+bool swap_is_tight(void);
+
+/* Starts the IO; counts pswpin or pswpout. The slot must be allocated, the
+ * frame INBOUND (read) or LAUNDRY (write). Any context, any lock. */
+void swap_submit(struct swapio *io);
+
+/* The slot table on its own, for swap_init and the host tests: `bits` holds
+ * (nslots + 64) / 64 words and must be zero. */
+void swap_slots_init(uint64_t *bits, uint32_t nslots);
+
+/* mm/ramdisk.c: the device over `npages` of memory at `pa`. */
+const struct swapdev *ramdisk_init(uint64_t pa, uint64_t npages);
+void ramdisk_start(void);
+/* The longest delay of an IO from now on, in microseconds; 0: none. */
+void ramdisk_set_delay(uint64_t us);
+uint64_t ramdisk_delay(void);
+/* Testing aid: the next `n` IOs end with -WEIR_EIO. */
+void ramdisk_fail_next(unsigned n);
+
+#endif
