@@ -75,9 +75,11 @@ void tlb_batch_flush_before_free(struct tlb_batch *b);
  * whoever recorded it: for unmap, protect and exit (I7). Context as above. */
 void aspace_flush_pending(struct aspace *as);
 
-/* The caller changed PTEs of [va, va + npages) under as->lock and has called
- * tlb_debt() there: flushes that range, or all, on the CPUs of `as`. */
-void tlb_flush_range(struct aspace *as, uint64_t va, uint64_t npages);
+/* The caller changed PTEs of [va, va + npages pages) under as->lock and got
+ * `gen` from tlb_debt there: flushes that range, or all when that is cheaper,
+ * on the CPUs of `as`. Context as above. */
+void tlb_flush_range(struct aspace *as, uint64_t va, uint64_t npages,
+		     uint64_t gen);
 
 /* Opens a new generation. Caller holds as->lock, after its PTE writes. */
 uint64_t tlb_debt(struct aspace *as);

@@ -1,0 +1,271 @@
+/*
+ * map.c - map, unmap and protect: the calls that change regions.
+ *
+ * Each holds map_mutex throughout, and obj->lock then as->lock for the
+ * moments in which regions and PTEs change. A call that takes permissions
+ * away returns only when its own debt and every debt that reclaim had open
+ * on the space are paid (P3, I7). Outcomes of an unmap that races with:
+ *  A a fault: the fault finds the region dying and fails, or mapped the page
+ *    before and the unmap clears it;
+ *  B reclaim of a page of the region: whoever holds as->lock first clears
+ *    the PTE; the other finds 0. If it was reclaim, aspace_flush_pending
+ *    pays its batch's debt before we return (Z5). If it was us, reclaim
+ *    finds the region dying and takes our debt into its batch (Z12, Z13).
+ */
+#include "arch/x86_64/cpu.h"
+#include "arch/x86_64/panic.h"
+#include "kernel/abi/weir.h"
+#include "mm/frame.h"
+#include "mm/kmalloc.h"
+#include "mm/pagetable.h"
+#include "mm/region.h"
+#include "mm/tlb.h"
+
+/* Where aspace_map looks for room when the caller does not care. */
+#define MAP_BASE 0x10000000ull
+
+SLIST_HEAD(region_list, region);
+
+static bool range_valid(uint64_t va, uint64_t npages)
+{
+	return va % WEIR_PAGE_SIZE == 0 && npages > 0 &&
+	       npages <= WEIR_USER_TOP / WEIR_PAGE_SIZE &&
+	       va <= WEIR_USER_TOP - npages * WEIR_PAGE_SIZE;
+}
+
+int aspace_map(struct aspace *as, struct memobj *obj, uint64_t page_off,
+	       uint64_t *va, uint64_t npages, unsigned prot, unsigned maxprot)
+{
+	uint64_t bytes = npages * WEIR_PAGE_SIZE;
+	struct region *r;
+	int status = 0;
+
+	if (npages > obj->npages || page_off > obj->npages - npages ||
+	    (prot & ~maxprot))
+		return -WEIR_EINVAL;
+	if (!range_valid(*va, npages) || (*va && *va < WEIR_USER_BASE))
+		return -WEIR_EINVAL;
+	r = kzalloc(sizeof(*r));
+	if (!r)
+		return -WEIR_ENOMEM;
+	mutex_lock(&as->map_mutex);
+	spin_lock(&obj->lock);
+	spin_lock(&as->lock);
+	if (!*va)
+		*va = region_find_free(&as->regions, MAP_BASE, bytes);
+	if (!*va || as->dead)
+		status = -WEIR_ENOMEM;
+	else if (!region_free_range(&as->regions, *va, *va + bytes))
+		status = -WEIR_EBUSY;
+	if (!status) {
+		*r = (struct region){ .start = *va, .end = *va + bytes,
+				      .prot = prot, .maxprot = maxprot,
+				      .as = as, .obj = memobj_get(obj),
+				      .offset = page_off };
+		region_insert(&as->regions, r);
+		LIST_INSERT_HEAD(&obj->regions, r, obj_link);
+	}
+	spin_unlock(&as->lock);
+	spin_unlock(&obj->lock);
+	mutex_unlock(&as->map_mutex);
+	if (status)
+		kfree(r);
+	return status;
+}
+
+/* Makes `va` a boundary between regions. Holds map_mutex; sleeps. */
+static int split_at(struct aspace *as, uint64_t va)
+{
+	struct region *r = region_at_or_above(&as->regions, va), *upper;
+	struct memobj *obj;
+
+	if (!r || r->start >= va)
+		return 0;
+	upper = kzalloc(sizeof(*upper));
+	if (!upper)
+		return -WEIR_ENOMEM;
+	obj = r->obj;
+	spin_lock(&obj->lock);
+	spin_lock(&as->lock);
+	*upper = (struct region){
+		.start = va, .end = r->end, .prot = r->prot,
+		.maxprot = r->maxprot, .as = as, .obj = memobj_get(obj),
+		.offset = r->offset + (va - r->start) / WEIR_PAGE_SIZE };
+	r->end = va;
+	region_insert(&as->regions, upper);
+	LIST_INSERT_HEAD(&obj->regions, upper, obj_link);
+	spin_unlock(&as->lock);
+	spin_unlock(&obj->lock);
+	return 0;
+}
+
+/* Clears one PTE and moves its dirty bit to the frame (I1). Holds obj->lock
+ * and as->lock. */
+static void clear_pte(struct region *r, uint64_t va, pte_t *pte)
+{
+	uint64_t index = r->offset + (va - r->start) / WEIR_PAGE_SIZE;
+	pte_t old = pte_xchg(pte, 0);
+
+	if (!(old & PTE_P))
+		return;
+	r->as->resident--;
+	if (r->obj->wired)
+		return;
+	struct frame *f = entry_frame(*memobj_entry(r->obj, index));
+
+	assert(f && frame_pa(f) == pte_pa(old) && f->mapcount > 0);
+	f->mapcount--;
+	f->dirty |= !!(old & PTE_D);
+}
+
+/* Clears a dying region's PTEs, one leaf table per lock hold. */
+static void clear_region(struct region *r)
+{
+	for (uint64_t va = r->start; va < r->end;) {
+		uint64_t stop = (va / TABLE_SPAN + 1) * TABLE_SPAN;
+
+		if (stop > r->end)
+			stop = r->end;
+		spin_lock(&r->obj->lock);
+		spin_lock(&r->as->lock);
+		r->dying = true;
+		pte_t *pte = aspace_pte(r->as, va);
+
+		for (; pte && va < stop; va += WEIR_PAGE_SIZE)
+			clear_pte(r, va, pte++);
+		spin_unlock(&r->as->lock);
+		spin_unlock(&r->obj->lock);
+		va = stop;
+	}
+}
+
+/* Opens a generation for the PTEs that were changed, and pays it together
+ * with whatever reclaim owes on this space. */
+static void settle(struct aspace *as, uint64_t va, uint64_t npages)
+{
+	uint64_t gen;
+
+	spin_lock(&as->lock);
+	gen = tlb_debt(as);
+	spin_unlock(&as->lock);
+	tlb_flush_range(as, va, npages, gen);
+	aspace_flush_pending(as);
+}
+
+/* Forgets a region whose entries are flushed everywhere. */
+static void drop_region(struct region *r)
+{
+	struct memobj *obj = r->obj;
+
+	spin_lock(&obj->lock);
+	spin_lock(&r->as->lock);
+	region_remove(&r->as->regions, r);
+	LIST_REMOVE(r, obj_link);
+	spin_unlock(&r->as->lock);
+	spin_unlock(&obj->lock);
+	memobj_put(obj);
+	kfree(r);
+}
+
+int aspace_unmap(struct aspace *as, uint64_t va, uint64_t npages)
+{
+	uint64_t end = va + npages * WEIR_PAGE_SIZE;
+	struct region_list dead = SLIST_HEAD_INITIALIZER(dead);
+	struct region *r;
+	int status;
+
+	if (!range_valid(va, npages))
+		return -WEIR_EINVAL;
+	mutex_lock(&as->map_mutex);
+	status = split_at(as, va);
+	if (!status)
+		status = split_at(as, end);
+	if (status)
+		goto out;
+	for (r = region_at_or_above(&as->regions, va); r && r->start < end;
+	     r = region_next(&as->regions, r)) {
+		clear_region(r);
+		SLIST_INSERT_HEAD(&dead, r, dead_link);
+	}
+	if (!SLIST_EMPTY(&dead))
+		settle(as, va, npages);
+	while ((r = SLIST_FIRST(&dead))) {
+		SLIST_REMOVE_HEAD(&dead, dead_link);
+		drop_region(r);
+	}
+out:
+	mutex_unlock(&as->map_mutex);
+	return status;
+}
+
+/* 0 if every page of [va, end) is mapped and allows `prot`. */
+static int protect_check(struct aspace *as, uint64_t va, uint64_t end,
+			 unsigned prot)
+{
+	while (va < end) {
+		struct region *r = region_at_or_above(&as->regions, va);
+
+		if (!r || r->start > va)
+			return -WEIR_EFAULT;
+		if (prot & ~r->maxprot)
+			return -WEIR_ERIGHTS;
+		va = r->end;
+	}
+	return 0;
+}
+
+/* Takes away what `prot` does not allow. D stays in the PTE: while the flush
+ * is due, an entry that looks read-only may still be written through, and
+ * reclaim must see it as dirty (I11, I12). What becomes allowed is granted
+ * by the next fault. */
+static void restrict_region(struct region *r, unsigned prot)
+{
+	pte_t keep = ~(pte_t)0, add = 0;
+
+	if (!(prot & WEIR_P_WRITE))
+		keep = ~(pte_t)PTE_W;
+	if (!(prot & WEIR_P_EXEC))
+		add = PTE_NX;
+	spin_lock(&r->as->lock);
+	r->prot = prot;
+	for (uint64_t va = r->start; va < r->end; va += WEIR_PAGE_SIZE) {
+		pte_t *pte = aspace_pte(r->as, va);
+
+		if (!pte) {
+			va = (va / TABLE_SPAN + 1) * TABLE_SPAN -
+			     WEIR_PAGE_SIZE;
+			continue;
+		}
+		if (*pte & PTE_P) {
+			pte_and(pte, keep);
+			pte_or(pte, add);
+		}
+	}
+	spin_unlock(&r->as->lock);
+}
+
+int aspace_protect(struct aspace *as, uint64_t va, uint64_t npages,
+		   unsigned prot)
+{
+	uint64_t end = va + npages * WEIR_PAGE_SIZE;
+	int status;
+
+	if (!range_valid(va, npages) || !(prot & WEIR_P_READ) ||
+	    (prot & WEIR_P_WRITE && prot & WEIR_P_EXEC))
+		return -WEIR_EINVAL;
+	mutex_lock(&as->map_mutex);
+	status = protect_check(as, va, end, prot);
+	if (!status)
+		status = split_at(as, va);
+	if (!status)
+		status = split_at(as, end);
+	if (status)
+		goto out;
+	for (struct region *r = region_at_or_above(&as->regions, va);
+	     r && r->start < end; r = region_next(&as->regions, r))
+		restrict_region(r, prot);
+	settle(as, va, npages);
+out:
+	mutex_unlock(&as->map_mutex);
+	return status;
+}

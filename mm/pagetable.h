@@ -1,0 +1,23 @@
+/*
+ * pagetable.h - what mm's own files share about PTEs.
+ */
+#ifndef MM_PAGETABLE_H
+#define MM_PAGETABLE_H
+
+#include "mm/aspace.h"
+
+/* Makes sure that aspace_pte(as, va) is not NULL, unless the space is dead.
+ * Takes as->lock itself; may reclaim and sleep. 0 or -WEIR_ENOMEM. */
+int aspace_prepare_pte(struct aspace *as, uint64_t va);
+
+/* Bytes that one leaf table maps: holes are skipped by this step. */
+#define TABLE_SPAN (512 * 4096ull)
+
+/* The PTE flags for a page mapped with `prot`. */
+static inline pte_t pte_flags(unsigned prot)
+{
+	return PTE_P | PTE_U | PTE_A | (prot & WEIR_P_WRITE ? PTE_W : 0) |
+	       (prot & WEIR_P_EXEC ? 0 : PTE_NX);
+}
+
+#endif

@@ -1,0 +1,73 @@
+/*
+ * region.c - the ordered, non-overlapping set of an address space's regions.
+ *
+ * A red-black tree (libbsd's sys/tree.h) keyed by start address. The caller
+ * holds as->lock, or map_mutex when it only reads. Does no memory
+ * management: regions belong to mm/map.c.
+ */
+#include "mm/region.h"
+
+#include "arch/x86_64/panic.h"
+#include "kernel/abi/weir.h"
+
+static int region_order(struct region *a, struct region *b)
+{
+	return a->start < b->start ? -1 : a->start > b->start;
+}
+
+RB_GENERATE_STATIC(region_tree, region, node, region_order)
+
+struct region *region_at_or_above(struct region_tree *tree, uint64_t va)
+{
+	struct region *r = RB_ROOT(tree), *best = NULL;
+
+	while (r) {
+		if (va < r->end) {
+			best = r;
+			r = RB_LEFT(r, node);
+		} else {
+			r = RB_RIGHT(r, node);
+		}
+	}
+	return best;
+}
+
+bool region_free_range(struct region_tree *tree, uint64_t start, uint64_t end)
+{
+	struct region *r = region_at_or_above(tree, start);
+
+	return !r || r->start >= end;
+}
+
+uint64_t region_find_free(struct region_tree *tree, uint64_t from,
+			  uint64_t bytes)
+{
+	uint64_t va = from;
+
+	while (bytes <= WEIR_USER_TOP && va <= WEIR_USER_TOP - bytes) {
+		struct region *r = region_at_or_above(tree, va);
+
+		if (!r || r->start - va >= bytes + WEIR_PAGE_SIZE)
+			return va;
+		va = r->end + WEIR_PAGE_SIZE;
+	}
+	return 0;
+}
+
+void region_insert(struct region_tree *tree, struct region *r)
+{
+	struct region *clash = RB_INSERT(region_tree, tree, r);
+
+	assert(!clash);
+}
+
+void region_remove(struct region_tree *tree, struct region *r)
+{
+	RB_REMOVE(region_tree, tree, r);
+}
+
+struct region *region_next(struct region_tree *tree, struct region *r)
+{
+	(void)tree;
+	return RB_NEXT(region_tree, tree, r);
+}

@@ -1,0 +1,395 @@
+/*
+ * tlb.c - the debt and the shootdown that pays it.
+ *
+ * Data: one `struct tlb_cpu` per CPU: what it has loaded, the generation it
+ * has seen, its inbox, and the one request it may have under way. No locks:
+ * a batch belongs to a thread, the rest is atomic.
+ *
+ * Initiator            Target
+ *  clear PTE            (running user code through the old entry)
+ *  generation++
+ *  fill own request
+ *  set bit in inbox --> IPI: take inbox, note generation, flush,
+ *  IPI, flush own       then clear own bit in request.waiting (I14)
+ *  wait: waiting == 0 <-
+ *
+ * Two CPUs may shoot at each other: each waits with interrupts on, holds no
+ * spinlock and serves its own inbox (I21). A CPU that only borrows a space's
+ * tables (lazy) is not interrupted; it compares generations before it runs
+ * that space's threads again (I16). Sources: Intel SDM vol. 3A 4.10.4-4.10.5;
+ * Linux 72b252aed506 and d950c9477d51 for the batch.
+ */
+#include "mm/tlb.h"
+
+#include "arch/x86_64/apic.h"
+#include "arch/x86_64/cpu.h"
+#include "arch/x86_64/panic.h"
+#include "arch/x86_64/print.h"
+#include "arch/x86_64/time.h"
+#include "arch/x86_64/trap.h"
+#include "kernel/abi/weir.h"
+#include "kernel/stat.h"
+#include "mm/aspace.h"
+#include "mm/planted.h"
+
+/* Above this many pages one CR3 reload beats an INVLPG each; Linux measured
+ * 33, sv6 uses 4. */
+#define RANGE_MAX 16
+
+#define ACK_WARN_NS 2000000000ull
+#define ACK_LOST_NS 30000000000ull
+
+enum request_kind { FLUSH_ALL, FLUSH_RANGE, LEAVE_TABLES };
+
+struct tlb_request {
+	enum request_kind kind;
+	struct aspace *as; /* NULL: whatever the target has loaded */
+	uint64_t va, npages, gen;
+	uint64_t waiting; /* atomic: CPUs that have not acknowledged */
+};
+
+struct tlb_cpu {
+	struct aspace *as; /* whose tables CR3 has; NULL: the kernel's own */
+	uint64_t seen;     /* generation of `as` that this TLB reflects */
+	bool lazy;         /* atomic: only borrows the tables */
+	uint64_t inbox;    /* atomic: CPUs whose request waits for this one */
+	struct tlb_request request;
+} __attribute__((aligned(128)));
+
+static struct tlb_cpu tlb_cpus[MAX_CPUS];
+
+#define LOAD(p) __atomic_load_n(p, __ATOMIC_SEQ_CST)
+
+static inline uint64_t cpu_bit(unsigned cpu)
+{
+	return 1ull << cpu;
+}
+
+/* ---- on the target -------------------------------------------------- */
+
+/* Empties this CPU's TLB of user entries. The generation is read first, so
+ * that `seen` never claims a debt recorded during the flush. */
+static void flush_own(struct tlb_cpu *c)
+{
+	uint64_t gen = c->as ? LOAD(&c->as->tlb_pending) : 0;
+
+	if (!PLANTED(Z35))
+		tlb_flush_user();
+	c->seen = gen;
+	stat_add(WEIR_C_nr_tlb_local_flush_all, 1);
+}
+
+static void flush_own_range(struct tlb_cpu *c, uint64_t va, uint64_t npages,
+			    uint64_t gen)
+{
+	for (uint64_t i = 0; i < npages; i++)
+		if (!PLANTED(Z35))
+			tlb_invlpg(va + i * WEIR_PAGE_SIZE);
+	c->seen = gen;
+	stat_add(WEIR_C_nr_tlb_local_flush_one, npages);
+}
+
+/* Goes over to the kernel's own tables. */
+static void leave_tables(struct tlb_cpu *c, unsigned self)
+{
+	struct aspace *old = c->as;
+
+	write_cr3(kernel_pml4_pa);
+	c->as = NULL;
+	__atomic_and_fetch(&old->cpus, ~cpu_bit(self), __ATOMIC_SEQ_CST);
+}
+
+/* Does on this CPU what `r` asks. Interrupts off. */
+static void serve(struct tlb_cpu *c, unsigned self, struct tlb_request *r)
+{
+	if (!c->as || (r->as && r->as != c->as))
+		return; /* loaded after the PTE was cleared: nothing stale */
+	if (r->kind == LEAVE_TABLES)
+		leave_tables(c, self);
+	else if (r->kind == FLUSH_RANGE && c->seen + 1 == r->gen)
+		flush_own_range(c, r->va, r->npages, r->gen); /* I15 */
+	else if (c->seen < LOAD(&c->as->tlb_pending))
+		flush_own(c);
+}
+
+/* Serves every request that waits for this CPU; acknowledges each after its
+ * invalidation is done (I14). Interrupts off. */
+static void serve_inbox(void)
+{
+	unsigned self = cpu_id();
+	struct tlb_cpu *c = &tlb_cpus[self];
+	uint64_t from = __atomic_exchange_n(&c->inbox, 0, __ATOMIC_SEQ_CST);
+
+	while (from) {
+		unsigned initiator = __builtin_ctzll(from);
+		struct tlb_request *r = &tlb_cpus[initiator].request;
+
+		from &= from - 1;
+		serve(c, self, r);
+		stat_add(WEIR_C_nr_tlb_remote_flush_received, 1);
+		__atomic_and_fetch(&r->waiting, ~cpu_bit(self),
+				   __ATOMIC_SEQ_CST);
+	}
+}
+
+static void tlb_interrupt(struct trapframe *tf)
+{
+	(void)tf;
+	serve_inbox();
+}
+
+/* ---- on the initiator ----------------------------------------------- */
+
+/* Which of `cpus` must be interrupted: not this one, and not those that are
+ * lazy. The debt's generation was raised before `lazy` is read here, and a
+ * CPU clears `lazy` before it reads the generation: one of the two sees the
+ * other (both sequentially consistent). */
+static uint64_t must_interrupt(uint64_t cpus, enum request_kind kind)
+{
+	uint64_t out = 0;
+
+	cpus &= ~cpu_bit(cpu_id());
+	for (uint64_t left = cpus; left; left &= left - 1) {
+		unsigned cpu = __builtin_ctzll(left);
+
+		if (kind == LEAVE_TABLES || !LOAD(&tlb_cpus[cpu].lazy))
+			out |= cpu_bit(cpu);
+	}
+	return out;
+}
+
+/* Waits until nobody is left in r->waiting. */
+static void wait_for_acks(struct tlb_request *r, uint64_t asked)
+{
+	uint64_t start = time_ns(), left;
+	bool warned = false;
+
+	while ((left = LOAD(&r->waiting))) {
+		uint64_t flags = irq_save();
+
+		serve_inbox();
+		irq_restore(flags);
+		cpu_relax();
+		uint64_t waited = time_ns() - start;
+
+		if (waited > ACK_WARN_NS && !warned) {
+			kprintf("tlb: cpu %u waits for cpus %lx of %lx\n",
+				cpu_id(), left, asked);
+			warned = true;
+		}
+		if (waited > ACK_LOST_NS)
+			panic("I21: lost TLB acknowledgement: cpu %u asked "
+			      "cpus %lx, still waits for %lx",
+			      cpu_id(), asked, left);
+	}
+}
+
+/* One round: every CPU of `cpus` does what `what` says before we return. */
+static void shoot(uint64_t cpus, struct tlb_request what)
+{
+	unsigned self = cpu_id();
+	struct tlb_cpu *c = &tlb_cpus[self];
+	struct tlb_request *r = &c->request;
+	uint64_t remote = must_interrupt(cpus, what.kind);
+
+	assert(irq_enabled());
+	assert(this_cpu()->spin_depth == 0);
+	if (remote) {
+		what.waiting = remote;
+		*r = what;
+		for (uint64_t left = remote; left; left &= left - 1)
+			__atomic_or_fetch(
+				&tlb_cpus[__builtin_ctzll(left)].inbox,
+				cpu_bit(self), __ATOMIC_SEQ_CST);
+		stat_add(WEIR_C_nr_tlb_remote_flush, 1);
+		stat_add(WEIR_C_ipi_sent, __builtin_popcountll(remote));
+		ipi_send(remote, VEC_TLB);
+	}
+	if (cpus & cpu_bit(self)) {
+		uint64_t flags = irq_save();
+
+		serve(c, self, &what);
+		irq_restore(flags);
+	}
+	if (remote)
+		wait_for_acks(r, remote);
+}
+
+/* Raises as->tlb_flushed to `gen`: the value sampled before the flush, never
+ * a newer one, so a debt recorded meanwhile stays due (I8). */
+static void retire(struct aspace *as, uint64_t gen)
+{
+	uint64_t was = LOAD(&as->tlb_flushed);
+
+	if (PLANTED(Z6)) /* a boolean: "nothing is due any more" */
+		gen = LOAD(&as->tlb_pending);
+	while (was < gen &&
+	       !__atomic_compare_exchange_n(&as->tlb_flushed, &was, gen, false,
+					    __ATOMIC_SEQ_CST,
+					    __ATOMIC_SEQ_CST))
+		;
+}
+
+uint64_t tlb_debt(struct aspace *as)
+{
+	assert(spin_held(&as->lock));
+	return __atomic_add_fetch(&as->tlb_pending, 1, __ATOMIC_SEQ_CST);
+}
+
+/* ---- batches -------------------------------------------------------- */
+
+/* Remembers that the next flush pays `gen` of `as`. */
+static void batch_note_space(struct tlb_batch *b, struct aspace *as,
+			     uint64_t gen)
+{
+	unsigned i;
+
+	for (i = 0; i < b->nspaces; i++)
+		if (b->spaces[i].as == as)
+			break;
+	if (i == TLB_BATCH_SPACES)
+		return;
+	if (i == b->nspaces) {
+		b->spaces[i].as = aspace_get(as);
+		b->nspaces++;
+	}
+	b->spaces[i].gen = gen;
+}
+
+void tlb_batch_add(struct tlb_batch *b, struct aspace *as, pte_t old)
+{
+	uint64_t gen = tlb_debt(as);
+
+	b->cpus |= LOAD(&as->cpus);
+	b->flush_required = true;
+	if (old & PTE_D)
+		b->writable = true;
+	b->pages++;
+	batch_note_space(b, as, gen);
+	stat_add(WEIR_C_tlb_batch_pages, 1);
+}
+
+void tlb_batch_inherit(struct tlb_batch *b, struct aspace *as)
+{
+	assert(spin_held(&as->lock));
+	b->cpus |= LOAD(&as->cpus);
+	b->flush_required = true;
+	b->writable = true;
+}
+
+static void batch_clear(struct tlb_batch *b)
+{
+	for (unsigned i = 0; i < b->nspaces; i++)
+		aspace_put(b->spaces[i].as);
+	*b = (struct tlb_batch){ 0 };
+}
+
+void tlb_batch_flush(struct tlb_batch *b)
+{
+	if (!b->flush_required)
+		return;
+	shoot(b->cpus, (struct tlb_request){ .kind = FLUSH_ALL });
+	for (unsigned i = 0; i < b->nspaces; i++)
+		retire(b->spaces[i].as, b->spaces[i].gen);
+	batch_clear(b);
+}
+
+void tlb_batch_flush_before_io(struct tlb_batch *b)
+{
+	if (PLANTED(Z1))
+		return;
+	if (!b->writable) {
+		stat_add(WEIR_C_tlb_flush_avoided, 1);
+		return;
+	}
+	stat_add(WEIR_C_tlb_flush_before_io, 1);
+	tlb_batch_flush(b);
+}
+
+void tlb_batch_flush_before_free(struct tlb_batch *b)
+{
+	if (!b->flush_required) {
+		stat_add(WEIR_C_tlb_flush_avoided, 1);
+		return;
+	}
+	stat_add(WEIR_C_tlb_flush_before_free, 1);
+	tlb_batch_flush(b);
+}
+
+/* ---- whole spaces --------------------------------------------------- */
+
+void tlb_flush_range(struct aspace *as, uint64_t va, uint64_t npages,
+		     uint64_t gen)
+{
+	uint64_t before = gen - 1;
+
+	shoot(LOAD(&as->cpus),
+	      (struct tlb_request){
+		      .kind = npages <= RANGE_MAX ? FLUSH_RANGE : FLUSH_ALL,
+		      .as = as, .va = va, .npages = npages, .gen = gen });
+	/* Only this debt is known to be paid: retire it if it is the next. */
+	__atomic_compare_exchange_n(&as->tlb_flushed, &before, gen, false,
+				    __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
+}
+
+void aspace_flush_pending(struct aspace *as)
+{
+	uint64_t gen = LOAD(&as->tlb_pending);
+
+	if (PLANTED(Z5) || LOAD(&as->tlb_flushed) >= gen)
+		return;
+	shoot(LOAD(&as->cpus),
+	      (struct tlb_request){ .kind = FLUSH_ALL, .as = as });
+	retire(as, gen);
+}
+
+void tlb_leave_tables(struct aspace *as)
+{
+	shoot(LOAD(&as->cpus),
+	      (struct tlb_request){ .kind = LEAVE_TABLES, .as = as });
+	assert(LOAD(&as->cpus) == 0); /* I6 */
+}
+
+/* ---- switching ------------------------------------------------------ */
+
+void tlb_switch_to(struct aspace *as)
+{
+	unsigned self = cpu_id();
+	struct tlb_cpu *c = &tlb_cpus[self];
+	struct aspace *old = c->as;
+
+	assert(!irq_enabled());
+	if (!as) {
+		__atomic_store_n(&c->lazy, true, __ATOMIC_SEQ_CST);
+		return;
+	}
+	__atomic_store_n(&c->lazy, false, __ATOMIC_SEQ_CST);
+	if (old == as) {
+		if (c->seen < LOAD(&as->tlb_pending))
+			flush_own(c);
+		return;
+	}
+	/* I3: the bit is set before CR3 is loaded, the generation read in
+	 * between; the old space's bit goes once its entries are gone. */
+	__atomic_or_fetch(&as->cpus, cpu_bit(self), __ATOMIC_SEQ_CST);
+	c->seen = LOAD(&as->tlb_pending);
+	write_cr3(as->pml4_pa);
+	c->as = as;
+	if (old)
+		__atomic_and_fetch(&old->cpus, ~cpu_bit(self),
+				   __ATOMIC_SEQ_CST);
+}
+
+void tlb_catch_up(void)
+{
+	struct tlb_cpu *c = &tlb_cpus[cpu_id()];
+
+	assert(!c->lazy);
+	if (LOAD(&c->inbox))
+		serve_inbox();
+}
+
+void tlb_init(void)
+{
+	irq_register(VEC_TLB, tlb_interrupt);
+}
