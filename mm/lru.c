@@ -1,0 +1,113 @@
+/*
+ * lru.c - the active and inactive lists.
+ *
+ * lru_lock guards both lists, the state of the frames on them, and their
+ * `obj`: a frame leaves its list before its object may go. It is innermost
+ * but for the allocator. Isolation takes a reference to the object in the
+ * same hold; a frame whose object is dying is left for lru_remove.
+ */
+#include "mm/lru.h"
+
+#include <bsd/sys/queue.h>
+
+#include "arch/x86_64/panic.h"
+#include "arch/x86_64/spin.h"
+#include "kernel/abi/weir.h"
+#include "kernel/stat.h"
+#include "mm/frame.h"
+#include "mm/memobj.h"
+#include "mm/reclaim.h"
+
+TAILQ_HEAD(frame_list, frame);
+
+static struct spinlock lru_lock = SPINLOCK_INIT("lru");
+static struct {
+	struct frame_list frames; /* youngest first */
+	uint64_t length;
+} lists[LRU_NLISTS] = {
+	{ TAILQ_HEAD_INITIALIZER(lists[0].frames), 0 },
+	{ TAILQ_HEAD_INITIALIZER(lists[1].frames), 0 },
+};
+
+static enum lru_list list_of(struct frame *f)
+{
+	return f->state == FRAME_ACTIVE ? LRU_ACTIVE : LRU_INACTIVE;
+}
+
+static void push(struct frame *f, enum lru_list list)
+{
+	frame_set_state(f, list == LRU_ACTIVE ? FRAME_ACTIVE : FRAME_INACTIVE);
+	TAILQ_INSERT_HEAD(&lists[list].frames, f, lru);
+	lists[list].length++;
+}
+
+static void pull(struct frame *f)
+{
+	enum lru_list list = list_of(f);
+
+	TAILQ_REMOVE(&lists[list].frames, f, lru);
+	lists[list].length--;
+}
+
+void lru_add_active(struct frame *f)
+{
+	spin_lock(&lru_lock);
+	push(f, LRU_ACTIVE);
+	spin_unlock(&lru_lock);
+}
+
+void lru_putback(struct frame *f, enum lru_list list)
+{
+	spin_lock(&lru_lock);
+	assert(f->state == FRAME_ISOLATED);
+	if (list == LRU_ACTIVE)
+		stat_add(WEIR_C_pgactivate, 1);
+	f->taken_back = false;
+	push(f, list);
+	spin_unlock(&lru_lock);
+}
+
+bool lru_remove(struct frame *f)
+{
+	bool on_list;
+
+	spin_lock(&lru_lock);
+	on_list = f->state == FRAME_ACTIVE || f->state == FRAME_INACTIVE;
+	if (on_list) {
+		pull(f);
+		frame_set_state(f, FRAME_LIMBO);
+	}
+	spin_unlock(&lru_lock);
+	return on_list;
+}
+
+unsigned lru_isolate(enum lru_list list, struct frame **out, unsigned max)
+{
+	struct frame *f, *prev;
+	unsigned n = 0, looked = 0;
+
+	spin_lock(&lru_lock);
+	for (f = TAILQ_LAST(&lists[list].frames, frame_list);
+	     f && n < max && looked < 2 * max; f = prev, looked++) {
+		prev = TAILQ_PREV(f, frame_list, lru);
+		if (!memobj_get_live(f->obj))
+			continue;
+		pull(f);
+		frame_set_state(f, FRAME_ISOLATED);
+		f->taken_back = false;
+		out[n++] = f;
+	}
+	spin_unlock(&lru_lock);
+	stat_add(WEIR_C_pgscan, n);
+	return n;
+}
+
+uint64_t lru_length(enum lru_list list)
+{
+	return __atomic_load_n(&lists[list].length, __ATOMIC_RELAXED);
+}
+
+uint64_t lru_frames(void)
+{
+	return lru_length(LRU_ACTIVE) + lru_length(LRU_INACTIVE);
+}

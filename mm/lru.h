@@ -1,0 +1,24 @@
+/*
+ * lru.h - the active and inactive lists, for reclaim alone.
+ */
+#ifndef MM_LRU_H
+#define MM_LRU_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct frame;
+
+enum lru_list { LRU_ACTIVE, LRU_INACTIVE, LRU_NLISTS };
+
+/* Takes up to `max` of the oldest frames off a list: state ISOLATED, each
+ * with a reference to its object. Returns how many. No lock held. */
+unsigned lru_isolate(enum lru_list list, struct frame **out, unsigned max);
+
+/* Gives an isolated frame back, youngest end; drops no reference. Caller
+ * holds obj->lock. */
+void lru_putback(struct frame *f, enum lru_list list);
+
+uint64_t lru_length(enum lru_list list);
+
+#endif

@@ -1,0 +1,388 @@
+/*
+ * reclaim.c - taking memory back, one batch at a time.
+ *
+ *   isolate -> unmap, record debt -> [fence 1] -> write -> done
+ *           -> [fence 2] -> free, or give back
+ *
+ * A pass owns the frames that it isolated: nobody else writes, frees or
+ * unmaps them; a fault may map them again (taken_back), and the pass looks
+ * for that under obj->lock before IO and before freeing (I9, I18). Even a
+ * frame that is given back stays with the pass until fence 2 is behind it,
+ * for its object might die and free it (I5). A pass allocates nothing, sends
+ * no message and takes no fault (P5): its memory is set aside at boot, and
+ * who finds no pass free waits for one.
+ */
+#include "mm/reclaim.h"
+
+#include <bsd/sys/queue.h>
+
+#include "arch/x86_64/cpu.h"
+#include "arch/x86_64/panic.h"
+#include "kernel/abi/weir.h"
+#include "kernel/param.h"
+#include "kernel/stat.h"
+#include "kernel/sync.h"
+#include "kernel/thread.h"
+#include "mm/frame.h"
+#include "mm/frame_wait.h"
+#include "mm/kmalloc.h"
+#include "mm/lru.h"
+#include "mm/memobj.h"
+#include "mm/planted.h"
+#include "mm/rmap.h"
+#include "mm/swap.h"
+#include "mm/tlb.h"
+
+enum fate {
+	FATE_FREE,   /* clean and unmapped: free it after fence 2 */
+	FATE_WRITE,  /* dirty: write it after fence 1, then free it */
+	FATE_KEEP,   /* in use, or nowhere to put it: back to the lists */
+};
+
+struct pass {
+	SLIST_ENTRY(pass) link;
+	const struct tlb_policy *policy;
+	struct tlb_batch *batch; /* the running thread's */
+	unsigned n;
+	struct item {
+		struct frame *frame;
+		enum fate fate;
+		struct swapio io;
+		struct pass *pass;
+	} items[RECLAIM_MAX_BATCH];
+
+	struct spinlock lock; /* guards the rest */
+	unsigned in_flight;
+	struct waitq done;
+};
+
+#define NPASSES 16
+static struct spinlock passes_lock = SPINLOCK_INIT("passes");
+static SLIST_HEAD(, pass) passes = SLIST_HEAD_INITIALIZER(passes);
+static struct waitq passes_wait;
+
+static struct spinlock kreclaimd_lock = SPINLOCK_INIT("kreclaimd");
+static struct waitq kreclaimd_wait;
+static bool kreclaimd_asked;
+
+static unsigned batch_size = 64;
+
+void reclaim_set_batch(unsigned n)
+{
+	assert(n >= 1 && n <= RECLAIM_MAX_BATCH);
+	__atomic_store_n(&batch_size, n, __ATOMIC_RELAXED);
+}
+
+unsigned reclaim_batch(void)
+{
+	return __atomic_load_n(&batch_size, __ATOMIC_RELAXED);
+}
+
+/* ---- one frame ------------------------------------------------------- */
+
+/* [page-out 2/7] Unmaps the frame, unless it was used lately or there is no
+ * slot for its bytes. The slot is claimed first: a page without a place to
+ * go is not torn out of the page tables for nothing. */
+static void pass_unmap(struct pass *p, struct item *it)
+{
+	struct frame *f = it->frame;
+	bool dirty, accessed, pte_dirty = false;
+
+	it->fate = FATE_KEEP;
+	spin_lock(&f->obj->lock);
+	accessed = rmap_age(f, &dirty);
+	if (dirty && !f->slot)
+		f->slot = swap_slot_alloc();
+	if (!accessed && (!dirty || f->slot)) {
+		pte_dirty = rmap_unmap(f, p->batch);
+		if (!f->dirty)
+			it->fate = FATE_FREE;
+		else if (f->slot || (f->slot = swap_slot_alloc()))
+			it->fate = FATE_WRITE;
+	}
+	spin_unlock(&f->obj->lock);
+	p->policy->unmapped(p->batch, pte_dirty);
+	if (PLANTED(Z4) && it == &p->items[p->n / 2])
+		*p->batch = (struct tlb_batch){ 0 }; /* a nested pass begins */
+}
+
+/* [page-out 5/7] In the swap device's thread: the bytes are in the slot, or
+ * they are not. Writers that waited for the frame go on. */
+static void pass_io_done(struct swapio *io)
+{
+	struct item *it = io->cookie;
+	struct pass *p = it->pass;
+	struct frame *f = it->frame;
+
+	spin_lock(&f->obj->lock);
+	assert(f->state == FRAME_LAUNDRY);
+	frame_set_state(f, FRAME_ISOLATED);
+	if (io->status) {
+		f->dirty = true;
+		it->fate = FATE_KEEP;
+	}
+	spin_unlock(&f->obj->lock);
+	waitq_wake_all(frame_waitq(f));
+	spin_lock(&p->lock);
+	if (--p->in_flight == 0)
+		waitq_wake_all(&p->done);
+	spin_unlock(&p->lock);
+}
+
+/* [page-out 4/7] Starts the write, if nobody took the frame back. */
+static void pass_launder(struct pass *p, struct item *it)
+{
+	struct frame *f = it->frame;
+
+	if (it->fate != FATE_WRITE)
+		return;
+	spin_lock(&f->obj->lock);
+	if (f->taken_back) {
+		it->fate = FATE_KEEP;
+	} else {
+		frame_set_state(f, FRAME_LAUNDRY);
+		f->dirty = false;
+	}
+	spin_unlock(&f->obj->lock);
+	if (it->fate == FATE_KEEP)
+		return;
+	assert(!p->batch->writable || PLANTED(Z1)); /* P2, I4 */
+	spin_lock(&p->lock);
+	p->in_flight++;
+	spin_unlock(&p->lock);
+	it->io = (struct swapio){ .frame = f, .slot = f->slot, .write = true,
+				  .done = pass_io_done, .cookie = it };
+	swap_submit(&it->io);
+}
+
+/* [page-out 7/7] Frees the frame if it is still clean and untouched, else
+ * gives it back. Commit point: the entry names the slot from here on. */
+static bool pass_release(struct item *it)
+{
+	struct frame *f = it->frame;
+	struct memobj *obj = f->obj;
+	bool freed = false;
+
+	spin_lock(&obj->lock);
+	if (it->fate == FATE_KEEP || f->taken_back || f->dirty) {
+		lru_putback(f, LRU_ACTIVE);
+	} else {
+		assert(f->mapcount == 0);
+		*memobj_entry(obj, f->index) =
+			f->slot ? entry_of_slot(f->slot) : 0;
+		f->slot = 0;
+		f->obj = NULL;
+		frame_set_state(f, FRAME_LIMBO);
+		freed = true;
+	}
+	spin_unlock(&obj->lock);
+	if (freed)
+		frame_free(f);
+	memobj_put(obj);
+	return freed;
+}
+
+/* ---- one pass -------------------------------------------------------- */
+
+/* Keeps the inactive list at a third of all: old active frames that were not
+ * used since the last look move over. */
+static void pass_age(struct pass *p)
+{
+	struct frame *frames[RECLAIM_MAX_BATCH / 4];
+	unsigned n, rounds = 0;
+
+	(void)p;
+	while (2 * lru_length(LRU_INACTIVE) < lru_length(LRU_ACTIVE) &&
+	       rounds++ < 16) {
+		n = lru_isolate(LRU_ACTIVE, frames, RECLAIM_MAX_BATCH / 4);
+		for (unsigned i = 0; i < n; i++) {
+			struct frame *f = frames[i];
+			struct memobj *obj = f->obj;
+			bool dirty;
+
+			spin_lock(&obj->lock);
+			rmap_age(f, &dirty);
+			lru_putback(f, LRU_INACTIVE);
+			spin_unlock(&obj->lock);
+			memobj_put(obj);
+		}
+		stat_add(WEIR_C_pgdeactivate, n);
+		if (!n)
+			break;
+	}
+}
+
+/* [page-out 1/7] Takes a batch of the oldest inactive frames. */
+static void pass_isolate(struct pass *p)
+{
+	struct frame *frames[RECLAIM_MAX_BATCH];
+
+	p->n = lru_isolate(LRU_INACTIVE, frames, reclaim_batch());
+	for (unsigned i = 0; i < p->n; i++)
+		p->items[i] = (struct item){ .frame = frames[i], .pass = p };
+}
+
+/* [page-out 3/7] Fence 1: before the IO of items [from, to). */
+static void pass_fence_io(struct pass *p, unsigned from, unsigned to)
+{
+	for (unsigned i = from; i < to; i++)
+		if (p->items[i].fate == FATE_WRITE) {
+			tlb_batch_flush_before_io(p->batch);
+			return;
+		}
+}
+
+static void pass_wait_io(struct pass *p)
+{
+	for (;;) {
+		spin_lock(&p->lock);
+		if (p->in_flight == 0)
+			break;
+		waitq_sleep(&p->done, &p->lock);
+	}
+	spin_unlock(&p->lock);
+}
+
+/* The whole way of a batch; returns the number of frames freed. */
+static uint64_t reclaim_pass(struct pass *p)
+{
+	uint64_t freed = 0;
+
+	p->policy = __atomic_load_n(&tlb_policy, __ATOMIC_ACQUIRE);
+	p->batch = this_cpu()->batch;
+	assert(!p->batch->flush_required); /* I10: never nested */
+	pass_age(p);
+	pass_isolate(p);
+	unsigned run = p->policy->whole_batch ? p->n : 1;
+
+	for (unsigned i = 0; i < p->n; i += run) {
+		for (unsigned k = i; k < i + run; k++)
+			pass_unmap(p, &p->items[k]);
+		pass_fence_io(p, i, i + run);
+		for (unsigned k = i; k < i + run; k++)
+			pass_launder(p, &p->items[k]);
+	}
+	pass_wait_io(p);
+	if (PLANTED(Z2)) /* free before the flush */
+		for (unsigned i = 0; i < p->n; i++)
+			freed += pass_release(&p->items[i]);
+	/* [page-out 6/7] Fence 2. */
+	tlb_batch_flush_before_free(p->batch);
+	if (!PLANTED(Z2))
+		for (unsigned i = 0; i < p->n; i++)
+			freed += pass_release(&p->items[i]);
+	stat_add(WEIR_C_pgsteal, freed);
+	return freed;
+}
+
+/* ---- who reclaims ---------------------------------------------------- */
+
+static struct pass *pass_get(void)
+{
+	struct pass *p;
+
+	for (;;) {
+		spin_lock(&passes_lock);
+		p = SLIST_FIRST(&passes);
+		if (p)
+			break;
+		waitq_sleep(&passes_wait, &passes_lock);
+	}
+	SLIST_REMOVE_HEAD(&passes, link);
+	spin_unlock(&passes_lock);
+	return p;
+}
+
+static void pass_put(struct pass *p)
+{
+	spin_lock(&passes_lock);
+	SLIST_INSERT_HEAD(&passes, p, link);
+	waitq_wake_one(&passes_wait);
+	spin_unlock(&passes_lock);
+}
+
+static uint64_t one_pass(void)
+{
+	struct pass *p = pass_get();
+	uint64_t freed = reclaim_pass(p);
+
+	pass_put(p);
+	return freed;
+}
+
+uint64_t reclaim_direct(void)
+{
+	uint64_t freed = one_pass();
+
+	stat_add(WEIR_C_allocstall, 1);
+	stat_add(WEIR_C_pgsteal_direct, freed);
+	return freed;
+}
+
+uint64_t reclaim_some(uint64_t n)
+{
+	uint64_t freed = 0;
+	unsigned idle = 0;
+
+	while (freed < n && idle < 8) {
+		uint64_t got = one_pass();
+
+		idle = got ? 0 : idle + 1;
+		freed += got;
+	}
+	return freed;
+}
+
+void reclaim_wake(void)
+{
+	if (__atomic_load_n(&kreclaimd_asked, __ATOMIC_RELAXED))
+		return;
+	__atomic_store_n(&kreclaimd_asked, true, __ATOMIC_RELAXED);
+	waitq_wake_all(&kreclaimd_wait);
+}
+
+/* Sleeps until memory runs low, then makes passes until the high watermark
+ * is reached. Where passes free nothing it waits a little: direct reclaim
+ * and its errors are behind it. */
+static void kreclaimd(void *arg)
+{
+	unsigned idle = 0;
+
+	(void)arg;
+	for (;;) {
+		spin_lock(&kreclaimd_lock);
+		if (!kreclaimd_asked)
+			waitq_sleep(&kreclaimd_wait, &kreclaimd_lock);
+		else
+			spin_unlock(&kreclaimd_lock);
+		__atomic_store_n(&kreclaimd_asked, false, __ATOMIC_RELAXED);
+		while (nr_free() < watermarks.high && idle < 8) {
+			uint64_t freed = one_pass();
+
+			stat_add(WEIR_C_pgsteal_kswapd, freed);
+			idle = freed ? 0 : idle + 1;
+			cond_resched();
+		}
+		if (idle)
+			thread_sleep_ns(10000000);
+		idle = 0;
+	}
+}
+
+void reclaim_init(void)
+{
+	waitq_init(&passes_wait);
+	waitq_init(&kreclaimd_wait);
+	for (unsigned i = 0; i < NPASSES; i++) {
+		struct pass *p = kzalloc(sizeof(*p));
+
+		if (!p)
+			panic("no memory for reclaim passes");
+		spin_init(&p->lock, "pass");
+		waitq_init(&p->done);
+		SLIST_INSERT_HEAD(&passes, p, link);
+	}
+	reclaim_set_batch(params.batch);
+	tlb_policy_set(params.policy);
+	thread_create_kernel("kreclaimd", kreclaimd, NULL, 20, -1);
+}

@@ -1,0 +1,98 @@
+/*
+ * rmap.c - from a frame to every PTE that maps it.
+ *
+ * A region that is being unmapped (dying) stays on its object's list until
+ * its flush is done. Its PTE is 0 already, yet some CPU may still hold the
+ * entry: who unmaps the frame then takes that debt over (Z12, Z13, I11).
+ */
+#include "mm/rmap.h"
+
+#include "arch/x86_64/panic.h"
+#include "kernel/abi/weir.h"
+#include "mm/aspace.h"
+#include "mm/frame.h"
+#include "mm/planted.h"
+#include "mm/tlb.h"
+
+/* The address at which `r` maps the frame; 0: it does not. */
+static uint64_t rmap_va(struct region *r, struct frame *f)
+{
+	uint64_t npages = (r->end - r->start) / WEIR_PAGE_SIZE;
+
+	if (f->index < r->offset || f->index - r->offset >= npages)
+		return 0;
+	return r->start + (f->index - r->offset) * WEIR_PAGE_SIZE;
+}
+
+bool rmap_age(struct frame *f, bool *dirty)
+{
+	struct region *r;
+	bool accessed = false;
+
+	assert(spin_held(&f->obj->lock));
+	*dirty = f->dirty;
+	LIST_FOREACH(r, &f->obj->regions, obj_link) {
+		uint64_t va = rmap_va(r, f);
+
+		if (!va)
+			continue;
+		spin_lock(&r->as->lock);
+		pte_t *pte = aspace_pte(r->as, va);
+
+		if (pte && (*pte & PTE_P)) {
+			accessed |= !!(*pte & PTE_A);
+			*dirty |= !!(*pte & PTE_D);
+			if (*pte & PTE_A)
+				pte_and(pte, ~(pte_t)PTE_A);
+		}
+		spin_unlock(&r->as->lock);
+	}
+	return accessed;
+}
+
+/* Takes the PTE out. One atomic exchange (I1): between a read and a later
+ * write the hardware could set D, and the store would be lost (Z22). */
+static pte_t take_pte(pte_t *pte)
+{
+	if (PLANTED(Z22)) {
+		pte_t old = *pte;
+
+		for (volatile int i = 0; i < 200; i++)
+			;
+		*(volatile pte_t *)pte = 0;
+		return old;
+	}
+	return pte_xchg(pte, 0);
+}
+
+bool rmap_unmap(struct frame *f, struct tlb_batch *b)
+{
+	struct region *r;
+	bool dirty = false;
+
+	assert(spin_held(&f->obj->lock));
+	LIST_FOREACH(r, &f->obj->regions, obj_link) {
+		uint64_t va = rmap_va(r, f);
+
+		if (!va)
+			continue;
+		spin_lock(&r->as->lock);
+		pte_t *pte = aspace_pte(r->as, va);
+
+		if (r->dying) {
+			tlb_batch_inherit(b, r->as);
+		}
+		if (pte && (*pte & PTE_P)) {
+			pte_t old = take_pte(pte);
+
+			tlb_batch_add(b, r->as, old); /* I2 */
+			dirty |= !!(old & PTE_D);
+			r->as->resident--;
+			f->mapcount--;
+		}
+		spin_unlock(&r->as->lock);
+	}
+	assert(f->mapcount == 0);
+	f->dirty |= dirty;
+	return dirty;
+}
