@@ -1,0 +1,106 @@
+# Makefile - builds the kernel, the user programs and one ISO for all
+# configurations. `make help` lists the targets; MUTANT=NAME builds the
+# kernel with one planted bug (mm/planted.h) in build/mutant-NAME.
+
+MAKEFLAGS += --no-builtin-rules
+.SUFFIXES:
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := iso
+
+# Where things go: the user programs are the same for every kernel.
+BUILD := build
+OUT := $(BUILD)$(if $(MUTANT),/mutant-$(MUTANT))
+
+# The cross prefix: CROSS= on the command line, else what is installed.
+ifeq ($(origin CROSS),undefined)
+CROSS := $(firstword $(foreach p,x86_64-elf- x86_64-linux-gnu-,\
+	$(if $(shell command -v $(p)gcc 2>/dev/null),$(p))))
+endif
+CC := $(CROSS)gcc
+LD := $(CROSS)ld
+NM := $(CROSS)nm
+AR := $(CROSS)ar
+OBJCOPY := $(CROSS)objcopy
+NASM := nasm
+PYTHON := /usr/bin/python3
+
+# A compiler's new warning must not break a student's build.
+WERROR := $(if $(filter true,$(CI)),-Werror)
+
+# libbsd's sys/queue.h and sys/tree.h, after the compiler's own headers.
+BSD_HEADERS := -idirafter /usr/include \
+	-idirafter /usr/include/$(shell gcc -print-multiarch 2>/dev/null)
+
+KERNEL_CFLAGS := -std=gnu11 -O2 -g -ffreestanding -mcmodel=kernel \
+	-mno-red-zone -mgeneral-regs-only -fno-pic -fno-pie \
+	-fno-stack-protector -fno-omit-frame-pointer \
+	-fno-asynchronous-unwind-tables -fcf-protection=none -Wall -Wextra \
+	$(WERROR) -I. $(BSD_HEADERS) $(if $(MUTANT),-DMUTANT=$(MUTANT))
+KERNEL_LDFLAGS := -nostdlib -static -z max-page-size=0x1000 \
+	--no-warn-rwx-segments --build-id=none -T linker.ld
+
+KERNEL_DIRS := boot arch/x86_64 mm kernel
+KERNEL_C := $(wildcard $(KERNEL_DIRS:%=%/*.c))
+KERNEL_ASM := $(wildcard $(KERNEL_DIRS:%=%/*.asm))
+KERNEL_OBJ := $(KERNEL_C:%.c=$(OUT)/%.o) $(KERNEL_ASM:%.asm=$(OUT)/%.asm.o)
+
+include user/rules.mk
+
+.PHONY: run test iso mutants gdb clean help doctor setup
+
+run: setup ## build, boot on 4 CPUs, demo, then a shell
+	@$(MAKE) --no-print-directory iso
+	@tools/weir run
+
+test: setup ## build, then every test; the last line is the count
+	@$(MAKE) --no-print-directory iso
+	@$(PYTHON) -m pytest -q -n $(or $(JOBS),2) tests/host tests/scenarios
+
+iso: $(OUT)/weir.iso ## build build/weir.iso
+
+mutants: setup ## each planted bug and the test that catches it
+	@$(MAKE) --no-print-directory iso
+	@tools/weir mutants
+
+gdb: iso ## boot stopped, with gdb attached to the kernel
+	@tools/weir gdb
+
+doctor: ## what is needed, what is installed, how to install it
+	@tools/weir doctor
+
+setup:
+	@tools/weir setup
+
+clean: ## remove everything that was built
+	rm -rf $(BUILD)
+
+help: ## this list
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1\t\2/p' Makefile | expand -t16
+	@echo "make MUTANT=Z1	the ISO with one planted bug (mm/planted.h)"
+
+# --- the kernel: linked twice, so that panics can name functions -----------
+$(OUT)/%.o: %.c $(OUT)/flags
+	@mkdir -p $(@D)
+	$(CC) $(KERNEL_CFLAGS) -MMD -MP -c -o $@ $<
+
+$(OUT)/%.asm.o: %.asm $(OUT)/flags
+	@mkdir -p $(@D)
+	$(NASM) -f elf64 -g -F dwarf -I. -I$(<D)/ -MD $(@:.o=.d) -MP -o $@ $<
+
+# Changed flags rebuild; unchanged ones do not touch the file.
+$(OUT)/flags: FORCE
+	@mkdir -p $(@D)
+	@echo '$(CC) $(KERNEL_CFLAGS) $(KERNEL_LDFLAGS)' | cmp -s - $@ || \
+		echo '$(CC) $(KERNEL_CFLAGS) $(KERNEL_LDFLAGS)' > $@
+FORCE:
+
+# --- the ISO ---------------------------------------------------------------
+$(OUT)/weir.iso: $(OUT)/weir.elf $(BUILD)/init.bin $(BUILD)/initrd.tar \
+		boot/grub.cfg
+	@rm -rf $(OUT)/iso && mkdir -p $(OUT)/iso/boot/grub
+	@cp $(OUT)/weir.elf $(BUILD)/init.bin $(BUILD)/initrd.tar $(OUT)/iso/boot/
+	@cp boot/grub.cfg $(OUT)/iso/boot/grub/
+	grub-mkrescue -o $@ $(OUT)/iso >$(OUT)/grub.log 2>&1 || \
+		{ cat $(OUT)/grub.log; exit 1; }
+
+-include $(KERNEL_OBJ:.o=.d)
