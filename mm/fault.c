@@ -71,11 +71,48 @@ static struct frame *install_spare(struct fault *t, memobj_entry_t *entry)
 	return f;
 }
 
+/* ---- reading a slot -------------------------------------------------- */
+
+struct swap_read {
+	struct spinlock lock;
+	struct waitq wait;
+	bool done;
+};
+
+static void swap_read_done(struct swapio *io)
+{
+	struct swap_read *r = io->arg;
+
+	spin_lock(&r->lock);
+	r->done = true;
+	waitq_wake_all(&r->wait);
+	spin_unlock(&r->lock);
+}
+
+/* Reads the slot into an INBOUND frame; sleeps. 0 or -WEIR_EIO. */
+static int swap_read(struct frame *f, uint32_t slot)
+{
+	struct swap_read r = { .done = false };
+	struct swapio io = { .frame = f, .slot = slot,
+			     .done = swap_read_done, .arg = &r };
+
+	spin_init(&r.lock, "swap_read");
+	waitq_init(&r.wait);
+	swap_submit(&io);
+	spin_lock(&r.lock);
+	while (!r.done) {
+		waitq_sleep(&r.wait, &r.lock);
+		spin_lock(&r.lock);
+	}
+	spin_unlock(&r.lock);
+	return io.status;
+}
+
 /* While swap is nearly full, a page in memory gives its slot up: two places
  * for one page are a luxury then. Holds obj->lock. */
 static void release_slot_if_scarce(struct frame *f)
 {
-	if (swap_slots_free() > swap_slots_total() / 8)
+	if (!swap_is_tight())
 		return;
 	swap_slot_free(f->slot);
 	f->slot = 0;
@@ -92,12 +129,17 @@ static int fault_read_slot(struct fault *t, memobj_entry_t *entry)
 	int status;
 
 	if (PLANTED(Z27)) { /* read first, look again afterwards */
+		f = t->spare;
+		frame_set_state(f, FRAME_INBOUND);
 		spin_unlock(&t->obj->lock);
-		status = swap_read(t->spare, slot);
+		status = swap_read(f, slot);
 		spin_lock(&t->obj->lock);
-		if (*entry != was)
+		if (*entry != was) {
+			t->spare = NULL;
+			frame_free(f);
 			return 0;
-		f = install_spare(t, entry);
+		}
+		install_spare(t, entry);
 	} else {
 		f = install_spare(t, entry);
 		frame_set_state(f, FRAME_INBOUND);

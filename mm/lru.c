@@ -18,8 +18,6 @@
 #include "mm/memobj.h"
 #include "mm/reclaim.h"
 
-TAILQ_HEAD(frame_list, frame);
-
 static struct spinlock lru_lock = SPINLOCK_INIT("lru");
 static struct {
 	struct frame_list frames; /* youngest first */

@@ -110,7 +110,7 @@ static void pass_unmap(struct pass *p, struct item *it)
  * they are not. Writers that waited for the frame go on. */
 static void pass_io_done(struct swapio *io)
 {
-	struct item *it = io->cookie;
+	struct item *it = io->arg;
 	struct pass *p = it->pass;
 	struct frame *f = it->frame;
 
@@ -151,7 +151,7 @@ static void pass_launder(struct pass *p, struct item *it)
 	p->in_flight++;
 	spin_unlock(&p->lock);
 	it->io = (struct swapio){ .frame = f, .slot = f->slot, .write = true,
-				  .done = pass_io_done, .cookie = it };
+				  .done = pass_io_done, .arg = it };
 	swap_submit(&it->io);
 }
 
@@ -337,8 +337,10 @@ void reclaim_wake(void)
 {
 	if (__atomic_load_n(&kreclaimd_asked, __ATOMIC_RELAXED))
 		return;
-	__atomic_store_n(&kreclaimd_asked, true, __ATOMIC_RELAXED);
+	spin_lock(&kreclaimd_lock);
+	kreclaimd_asked = true;
 	waitq_wake_all(&kreclaimd_wait);
+	spin_unlock(&kreclaimd_lock);
 }
 
 /* Sleeps until memory runs low, then makes passes until the high watermark
@@ -351,11 +353,12 @@ static void kreclaimd(void *arg)
 	(void)arg;
 	for (;;) {
 		spin_lock(&kreclaimd_lock);
-		if (!kreclaimd_asked)
+		while (!kreclaimd_asked) {
 			waitq_sleep(&kreclaimd_wait, &kreclaimd_lock);
-		else
-			spin_unlock(&kreclaimd_lock);
-		__atomic_store_n(&kreclaimd_asked, false, __ATOMIC_RELAXED);
+			spin_lock(&kreclaimd_lock);
+		}
+		kreclaimd_asked = false;
+		spin_unlock(&kreclaimd_lock);
 		while (nr_free() < watermarks.high && idle < 8) {
 			uint64_t freed = one_pass();
 
