@@ -69,6 +69,7 @@ doctor: ## what is needed, what is installed, how to install it
 	@tools/weir doctor
 
 setup:
+	@tools/bootstrap
 	@tools/weir setup
 
 clean: ## remove everything that was built

@@ -1,0 +1,1 @@
+"""The parts of tools/weir, Weir's one command-line tool."""

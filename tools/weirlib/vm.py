@@ -1,0 +1,342 @@
+"""Boots the ISO in QEMU, reads COM2, and says how it ended.
+
+One Machine is one boot. Everything that it creates on the host (sockets,
+the copy of the UEFI variables, logs) is in a directory of its own, so that
+any number of them run at once.
+"""
+
+import os
+import select
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from weirlib import records
+
+ROOT = Path(__file__).resolve().parents[2]
+QEMU = "qemu-system-x86_64"
+OVMF = [  # (code, variables): Debian's names, newest first
+    ("/usr/share/OVMF/OVMF_CODE_4M.fd", "/usr/share/OVMF/OVMF_VARS_4M.fd"),
+    ("/usr/share/OVMF/OVMF_CODE.fd", "/usr/share/OVMF/OVMF_VARS.fd"),
+]
+
+PANIC, TRIPLE, HANG, TIMEOUT, HOST = 101, 102, 103, 104, 105
+PANIC_CODE = 0x7F       # what a panic writes to the exit device
+BOOT_SECONDS = 60       # nothing at all on COM1 and COM2: a hang
+BEAT_SECONDS = 30       # the guest owes one each second
+STILL_BEATS = 15        # idle beats without progress: a deadlock
+
+
+class HostError(Exception):
+    """The host could not run it: verdict 105."""
+
+
+def default_iso():
+    return Path(os.environ.get("WEIR_ISO", ROOT / "build" / "weir.iso"))
+
+
+@dataclass
+class Options:
+    cpus: int = 4
+    mem: int = None             # MiB that the kernel may use
+    swap: int = None            # MiB
+    tlb: str = None
+    words: list = field(default_factory=list)   # further key=value
+    accel: str = "tcg"
+    firmware: str = "bios"
+    timeout: float = None
+    log: str = None             # copy of COM1
+    iso: Path = None
+    ram: int = None             # MiB of the machine; default: enough
+    gdb: bool = False           # wait for a debugger on gdb.sock
+    cpu_word: bool = True       # tell the kernel how many CPUs to expect
+
+
+@dataclass
+class Result:
+    status: int
+    verdict: str = ""           # one sentence, "" for a status of the guest
+    output: bytes = b""         # what COMMAND printed
+    console: str = ""           # COM1
+    records: list = field(default_factory=list)
+    seconds: float = 0.0
+
+    @property
+    def text(self):
+        return self.output.decode(errors="replace")
+
+
+def quote(value):
+    """A value as a word of the kernel's command line."""
+    if value and not any(c in ' \t"\\' for c in value):
+        return value
+    escaped = value.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'
+
+
+def command_line(options, command):
+    """The text of opt/weir/cmdline."""
+    words = [f"cpus={options.cpus}"] if options.cpu_word else []
+    for key in ("mem", "swap", "tlb"):
+        if getattr(options, key) is not None:
+            words.append(f"{key}={getattr(options, key)}")
+    words += options.words
+    if command:
+        words.append("run=" + quote(" ".join(quote(a) for a in command)))
+    return " ".join(words)
+
+
+def machine_ram(options):
+    """MiB for the machine: what the kernel may use, swap, and the rest."""
+    if options.ram:
+        return options.ram
+    need = (options.mem or 64) + (options.swap or 128) + 64
+    return max(need, 256)
+
+
+class Machine:
+    """One boot of the ISO. run() returns its Result."""
+
+    def __init__(self, options, command=(), console=None, on_output=None):
+        """console: None (to a file), or "stdio" for this terminal."""
+        self.options = options
+        self.command = list(command)
+        self.console = console
+        self.on_output = on_output
+        self.parser = records.Parser()
+        self.records = []
+        self.output = b""
+        self.booted = False
+        self.last_beat = None
+        self.progress = None
+        self.still = 0
+        self.verdict = None     # (code, sentence) decided by us
+        self.process = None
+        self.dir = None
+
+    # --- the command line of QEMU ---------------------------------------
+    def arguments(self):
+        o = self.options
+        iso = Path(o.iso) if o.iso else default_iso()
+        if shutil.which(QEMU) is None:
+            raise HostError(f"{QEMU} is not installed; see tools/weir doctor")
+        if not iso.is_file():
+            raise HostError(f"{iso} is not there; `make iso` builds it")
+        cmdline = self.dir / "cmdline"
+        cmdline.write_text(command_line(o, self.command))
+        args = [
+            QEMU, "-nodefaults", "-no-user-config", "-machine", "pc",
+            "-cpu", "host" if o.accel == "kvm" else "max",
+            "-smp", f"cpus={o.cpus},cores={o.cpus}",
+            "-m", str(machine_ram(o)), "-display", "none", "-no-reboot",
+            "-device", "isa-debug-exit,iobase=0xf4,iosize=0x04",
+            "-fw_cfg", f"name=opt/weir/cmdline,file={cmdline}",
+            "-drive", f"file={iso},format=raw,if=none,id=cd,media=cdrom,"
+                      "readonly=on",
+            "-device", "ide-cd,drive=cd,bootindex=0",
+        ]
+        args += self._accelerator() + self._firmware() + self._serial()
+        if o.gdb:
+            args += ["-S", "-gdb", f"unix:{self.dir}/gdb.sock,server=on,"
+                     "wait=off"]
+        return args
+
+    def _accelerator(self):
+        if self.options.accel == "icount":
+            return ["-accel", "tcg,thread=single", "-icount",
+                    "shift=1,sleep=off", "-rtc", "clock=vm", "-seed", "1"]
+        if self.options.accel == "kvm":
+            return ["-accel", "kvm"]
+        return ["-accel", "tcg,thread=multi"]
+
+    def _firmware(self):
+        if self.options.firmware == "bios":
+            return []
+        for code, variables in OVMF:
+            if os.path.exists(code) and os.path.exists(variables):
+                copy = self.dir / "vars.fd"
+                shutil.copyfile(variables, copy)
+                pflash = "if=pflash,format=raw"
+                return ["-drive", f"{pflash},unit=0,readonly=on,file={code}",
+                        "-drive", f"{pflash},unit=1,file={copy}"]
+        raise HostError("no UEFI firmware for QEMU (package ovmf)")
+
+    def _serial(self):
+        log = Path(self.options.log or self.dir / "console.log").absolute()
+        self.log = log
+        if self.console == "stdio":
+            com1 = f"stdio,id=com1,mux=on,signal=off,logfile={log}"
+            monitor = ["-mon", "chardev=com1,mode=readline"]
+        else:
+            com1, monitor = f"file,id=com1,path={log}", []
+        return ["-chardev", com1, "-serial", "chardev:com1",
+                "-chardev", f"socket,id=com2,path={self.dir}/com2.sock",
+                "-serial", "chardev:com2"] + monitor
+
+    # --- one boot -------------------------------------------------------
+    def run(self):
+        self.dir = Path(tempfile.mkdtemp(prefix="weir-"))
+        start = time.monotonic()
+        try:
+            code = self._run(start)
+            status, verdict = self._judge(code)
+            console = self.log.read_text(errors="replace") \
+                if self.log.exists() else ""
+        except HostError as error:
+            status, verdict, console = HOST, f"The host could not run it: {error}.", ""
+        finally:
+            self.stop()
+            shutil.rmtree(self.dir, ignore_errors=True)
+        return Result(status, verdict, self.output, console, self.records,
+                      time.monotonic() - start)
+
+    def _run(self, start):
+        listener = socket.socket(socket.AF_UNIX)
+        listener.bind(str(self.dir / "com2.sock"))
+        listener.listen(1)
+        listener.settimeout(20)
+        args = self.arguments()
+        self.errors = open(self.dir / "errors", "wb+")
+        stdin = None if self.console == "stdio" and sys.stdin.isatty() \
+            else subprocess.DEVNULL
+        if self.console == "stdio" and stdin is not None \
+                and not self.command:
+            stdin = None        # a pipe may drive the shell
+        try:
+            self.process = subprocess.Popen(
+                args, stdin=stdin, stderr=self.errors,
+                stdout=None if self.console == "stdio"
+                else subprocess.DEVNULL)
+        except OSError as error:
+            raise HostError(f"{QEMU} does not start: {error}") from error
+        com2 = self._accept(listener)
+        if com2 is not None:
+            self._watch(com2, start)
+            com2.close()
+        listener.close()
+        return self.process.wait()
+
+    def _accept(self, listener):
+        """QEMU's end of COM2; None when QEMU gave up before it opened it."""
+        listener.settimeout(0.2)
+        for _ in range(150):
+            try:
+                return listener.accept()[0]
+            except socket.timeout:
+                if self.process.poll() is not None:
+                    return None
+        self.verdict = (HOST, "The host could not run it: QEMU opens no COM2.")
+        self.stop()
+        return None
+
+    def _watch(self, com2, start):
+        """Reads COM2 until QEMU ends, or a verdict of ours ends it."""
+        self.last_sign = time.monotonic()
+        self.log_size = 0
+        while True:
+            ready, _, _ = select.select([com2], [], [], 0.5)
+            data = com2.recv(65536) if ready else None
+            if data == b"":
+                return
+            if data:
+                self.last_sign = time.monotonic()
+                for kind, payload in self.parser.feed(data):
+                    self._record(kind, payload)
+            self.verdict = self.verdict or self._check(start)
+            if self.verdict is not None:
+                self.stop()
+                return
+
+    def _record(self, kind, payload):
+        self.records.append((kind, payload))
+        if kind == "out":
+            self.output += payload
+            if self.on_output:
+                self.on_output(payload)
+        elif kind == "boot":
+            self.booted = True
+        elif kind == "beat":
+            self._beat(records.fields(payload))
+
+    def _beat(self, beat):
+        same = beat.get("progress") == self.progress
+        self.still = self.still + 1 if same and beat.get("idle") == "1" else 0
+        self.progress = beat.get("progress")
+        self.last_beat = beat
+
+    def _check(self, start):
+        """A verdict that the guest cannot give about itself, or None."""
+        now = time.monotonic()
+        o = self.options
+        if o.timeout and now - start > o.timeout:
+            return (TIMEOUT, "The machine ran longer than its limit of "
+                    f"{o.timeout:g} s.")
+        if self.console == "stdio" and not self.command or o.gdb:
+            return None         # somebody is watching for himself
+        if not self.booted and self.log.exists():
+            size = self.log.stat().st_size
+            if size != self.log_size:
+                self.log_size, self.last_sign = size, now
+        limit = BEAT_SECONDS if self.booted else BOOT_SECONDS
+        if now - self.last_sign > limit:
+            where = "since the boot" if self.booted else "before the boot"
+            return (HANG, "The machine hangs: no sign of life for "
+                    f"{limit} s {where}.")
+        if self.still >= STILL_BEATS:
+            waiting = self.last_beat.get("waiting", "?")
+            return (HANG, f"The machine hangs: for {STILL_BEATS} s every CPU "
+                    f"was idle while {waiting} threads waited.")
+        return None
+
+    def stop(self):
+        if self.process is not None and self.process.poll() is None:
+            self.process.terminate()
+            try:
+                self.process.wait(5)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait()
+
+    def _judge(self, code):
+        """QEMU's exit code as (status, sentence)."""
+        if self.verdict is not None:
+            return self.verdict
+        if code == 2 * PANIC_CODE + 1:
+            return PANIC, f"The kernel panicked: {self._panic()}."
+        if code == 1 and not self.booted:
+            return HOST, f"The host could not run it: {self._complaint()}."
+        if code > 0 and code % 2 == 1 and code // 2 <= 99:
+            return code // 2, ""
+        if code == 0 and self.console == "stdio" and not self.command:
+            return 0, ""        # left through QEMU's monitor
+        if code == 0:
+            return TRIPLE, ("The machine was reset without a word: "
+                            "a triple fault.")
+        if code < 0:
+            name = signal.Signals(-code).name
+            return HOST, f"The host could not run it: QEMU ended by {name}."
+        return HOST, f"The host could not run it: {self._complaint()}."
+
+    def _panic(self):
+        for kind, payload in self.records:
+            if kind == "panic" and payload:
+                text = payload.decode(errors="replace").strip()
+                return text.split("\n")[0].rstrip(".")
+        return "no text arrived"
+
+    def _complaint(self):
+        self.errors.seek(0)
+        text = self.errors.read().decode(errors="replace").strip()
+        return text.split("\n")[-1].rstrip(".") or "QEMU gave no reason"
+
+
+def run(options=None, command=(), **keywords):
+    """Boots, runs COMMAND in the guest's shell, returns the Result."""
+    options = options or Options(**keywords)
+    return Machine(options, command).run()
