@@ -71,43 +71,6 @@ static struct frame *install_spare(struct fault *t, memobj_entry_t *entry)
 	return f;
 }
 
-/* ---- reading a slot -------------------------------------------------- */
-
-struct swap_read {
-	struct spinlock lock;
-	struct waitq wait;
-	bool done;
-};
-
-static void swap_read_done(struct swapio *io)
-{
-	struct swap_read *r = io->arg;
-
-	spin_lock(&r->lock);
-	r->done = true;
-	waitq_wake_all(&r->wait);
-	spin_unlock(&r->lock);
-}
-
-/* Reads the slot into an INBOUND frame; sleeps. 0 or -WEIR_EIO. */
-static int swap_read(struct frame *f, uint32_t slot)
-{
-	struct swap_read r = { .done = false };
-	struct swapio io = { .frame = f, .slot = slot,
-			     .done = swap_read_done, .arg = &r };
-
-	spin_init(&r.lock, "swap_read");
-	waitq_init(&r.wait);
-	swap_submit(&io);
-	spin_lock(&r.lock);
-	while (!r.done) {
-		waitq_sleep(&r.wait, &r.lock);
-		spin_lock(&r.lock);
-	}
-	spin_unlock(&r.lock);
-	return io.status;
-}
-
 /* While swap is nearly full, a page in memory gives its slot up: two places
  * for one page are a luxury then. Holds obj->lock. */
 static void release_slot_if_scarce(struct frame *f)

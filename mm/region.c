@@ -7,6 +7,8 @@
  */
 #include "mm/region.h"
 
+#include <stddef.h>
+
 #include "arch/x86_64/panic.h"
 #include "kernel/abi/weir.h"
 
@@ -15,7 +17,8 @@ static int region_order(struct region *a, struct region *b)
 	return a->start < b->start ? -1 : a->start > b->start;
 }
 
-RB_GENERATE_STATIC(region_tree, region, node, region_order)
+RB_GENERATE_INTERNAL(region_tree, region, node, region_order,
+		     static __attribute__((unused)))
 
 struct region *region_at_or_above(struct region_tree *tree, uint64_t va)
 {
