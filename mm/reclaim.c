@@ -19,7 +19,6 @@
 #include "arch/x86_64/cpu.h"
 #include "arch/x86_64/panic.h"
 #include "kernel/abi/weir.h"
-#include "kernel/param.h"
 #include "kernel/stat.h"
 #include "kernel/sync.h"
 #include "kernel/thread.h"
@@ -385,7 +384,5 @@ void reclaim_init(void)
 		waitq_init(&p->done);
 		SLIST_INSERT_HEAD(&passes, p, link);
 	}
-	reclaim_set_batch(params.batch);
-	tlb_policy_set(params.policy);
 	thread_create_kernel("kreclaimd", kreclaimd, NULL, 20, -1);
 }
