@@ -1,0 +1,132 @@
+"""tools/weir itself: the protocol, the verdicts, the command line.
+
+The guests are tests/scenarios/fake.asm, each of which ends in one way, so
+no kernel has to be broken to see every verdict.
+"""
+
+import subprocess
+
+import pytest
+from conftest import ROOT, make_iso
+from weirlib import records, vm
+
+STATUS, PANIC, TRIPLE, SILENT, IDLE, BUSY = range(1, 7)
+GRUB = "set timeout=0\nmenuentry fake { multiboot2 /boot/weir.elf\nboot }\n"
+
+
+@pytest.fixture
+def fake(tmp_path):
+    """fake(mode): an ISO with the guest that ends in that way."""
+    def build(mode):
+        tree = tmp_path / "tree" / "boot"
+        (tree / "grub").mkdir(parents=True)
+        (tree / "grub" / "grub.cfg").write_text(GRUB)
+        subprocess.run(["nasm", "-f", "elf32", f"-DMODE={mode}", "-o",
+                        tmp_path / "fake.o",
+                        ROOT / "tests/scenarios/fake.asm"], check=True)
+        subprocess.run(["x86_64-linux-gnu-ld", "-m", "elf_i386", "-Ttext",
+                        "0x100000", "-e", "start", "-o", tree / "weir.elf",
+                        tmp_path / "fake.o"], check=True)
+        return make_iso(tmp_path / "fake.iso", tmp_path / "tree")
+    return build
+
+
+def boot(iso, command=("x",), timeout=60, **options):
+    return vm.run(vm.Options(cpus=1, iso=iso, timeout=timeout, **options),
+                  command)
+
+
+def test_status_and_output(fake):
+    result = boot(fake(STATUS))
+    assert (result.status, result.verdict) == (7, "")
+    assert result.output == b"hello\n"
+
+
+def test_panic(fake):
+    result = boot(fake(PANIC))
+    assert result.status == vm.PANIC
+    assert result.verdict == "The kernel panicked: the weir has burst."
+
+
+def test_triple_fault(fake):
+    result = boot(fake(TRIPLE))
+    assert result.status == vm.TRIPLE
+    assert "triple fault" in result.verdict
+
+
+@pytest.mark.parametrize("mode,sentence", [
+    (SILENT, "no sign of life for 4 s"), (IDLE, "every CPU was idle while 3")])
+def test_hang(fake, monkeypatch, mode, sentence):
+    monkeypatch.setattr(vm, "BEAT_SECONDS", 4)
+    monkeypatch.setattr(vm, "STILL_BEATS", 5)
+    result = boot(fake(mode))
+    assert result.status == vm.HANG
+    assert sentence in result.verdict
+
+
+def test_over_the_limit(fake):
+    result = boot(fake(BUSY), timeout=3)
+    assert result.status == vm.TIMEOUT
+    assert result.seconds < 20
+
+
+def test_host_errors(tmp_path, fake, monkeypatch):
+    missing = boot(tmp_path / "none.iso")
+    assert missing.status == vm.HOST and "make iso" in missing.verdict
+    huge = boot(fake(STATUS), ram=1 << 30)
+    assert huge.status == vm.HOST and huge.verdict.endswith(".")
+    monkeypatch.setattr(vm, "QEMU", "qemu-that-is-not-there")
+    none = boot(tmp_path / "none.iso")
+    assert none.status == vm.HOST and "not installed" in none.verdict
+
+
+def test_command_line_tool(fake):
+    """The verdict is one sentence on standard error, and the status."""
+    def tool(mode, folder):
+        return subprocess.run(
+            [ROOT / "tools/weir", "vm", "--cpus", "1", "--timeout", "60",
+             "--iso", folder, "--", "x"], capture_output=True, text=True,
+            check=False)
+    done = tool(PANIC, fake(PANIC))
+    assert done.returncode == vm.PANIC and done.stdout == ""
+    assert done.stderr == "The kernel panicked: the weir has burst.\n"
+
+
+def test_words():
+    options = vm.Options(cpus=2, mem=48, tlb="immediate", words=["seed=5"])
+    line = vm.command_line(options, ["echo", 'a "b"', "c\\"])
+    assert line == ('cpus=2 mem=48 tlb=immediate seed=5 '
+                    'run="echo \\"a \\\\\\"b\\\\\\"\\" \\"c\\\\\\\\\\""')
+
+
+def test_records_in_any_pieces():
+    stream = b"junk@weir out 3\na\nb\n@weir exit 1\n0\n@weir beat x@weir note 0\n\n"
+    want = [("out", b"a\nb"), ("exit", b"0"), ("note", b"")]
+    for size in (1, 2, 7, len(stream)):
+        parser = records.Parser()
+        got = [record for i in range(0, len(stream), size)
+               for record in parser.feed(stream[i:i + size])]
+        tail = list(parser.feed(b"." * 64))
+        assert got + tail == want
+        assert parser.noise.startswith(b"junk@weir beat x")
+
+
+def test_doctor_names_every_package():
+    done = subprocess.run([ROOT / "tools/weir", "doctor"], text=True,
+                          capture_output=True, check=False)
+    assert done.returncode == 0, done.stdout
+    for package in ("qemu-system-x86", "grub-pc-bin", "mtools", "ovmf",
+                    "nasm", "musl-dev"):
+        assert package in done.stdout
+
+
+def test_setup_says_what_and_why(monkeypatch, capsys):
+    from weirlib import host
+    need = host.Need("weirdasm", "assembles weirs", "weirdasm",
+                     command=("weirdasm", "--version"))
+    monkeypatch.setattr(host, "NEEDS", [need])
+    monkeypatch.setattr(host, "as_root", lambda: None)
+    assert host.setup(None) == 1
+    said = capsys.readouterr()
+    assert "assembles weirs" in said.out
+    assert "apt-get install -y" in said.err and "weirdasm" in said.err
