@@ -1,0 +1,81 @@
+/*
+ * handle.h - what a task may name: objects, with rights, in a flat table.
+ *
+ * A handle is an index and a generation, so that a closed handle stays
+ * invalid when its place is used again. A `cap` is a handle's content on its
+ * own: it holds a reference to the object. Table lock: a leaf, never held
+ * while a reference is dropped (that may sleep).
+ */
+#ifndef KERNEL_HANDLE_H
+#define KERNEL_HANDLE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "arch/x86_64/spin.h"
+#include "kernel/abi/weir.h"
+
+#define HANDLES_MAX 1024u
+
+enum object_type {
+	OBJ_NONE,
+	OBJ_TASK,
+	OBJ_THREAD,
+	OBJ_ENDPOINT,
+	OBJ_NTFN,
+	OBJ_MEM,
+	OBJ_IRQ,
+	OBJ_PORTS,
+};
+
+struct cap {
+	uint8_t type;   /* enum object_type */
+	uint8_t rights; /* enum weir_right */
+	uint64_t badge;
+	void *object;
+};
+
+struct handle_slot {
+	struct cap cap;      /* type OBJ_NONE: free */
+	uint16_t generation; /* part of the handle; never 0 */
+	uint16_t next_free;
+	bool moving;         /* travels with a message: nobody may use it */
+};
+
+struct handle_table {
+	struct spinlock lock; /* guards all below */
+	struct handle_slot *slots; /* HANDLES_MAX of them, in steps */
+	unsigned used;      /* slots that were ever in use */
+	unsigned capacity;  /* slots allocated */
+	unsigned free_head; /* index + 1; 0: none */
+	bool closed;        /* the task is dead: nothing enters */
+};
+
+void handles_init(struct handle_table *t);
+/* Drops everything; the table takes nothing any more. Sleeps. */
+void handles_close_all(struct handle_table *t);
+
+/* Puts `cap` in; the table owns its reference from then on. A handle above
+ * 0, or -WEIR_EFULL, -WEIR_ENOMEM, -WEIR_EPEER (the caller keeps it). Any
+ * lock but a table's. */
+int64_t handle_insert(struct handle_table *t, struct cap cap);
+
+/* Looks `h` up: it must be of `type` (OBJ_NONE: any) and have `rights`. On
+ * success *out holds a reference of its own. 0, -WEIR_EHANDLE, -WEIR_ERIGHTS. */
+int handle_lookup(struct handle_table *t, handle_t h, enum object_type type,
+		  unsigned rights, struct cap *out);
+
+int handle_close(struct handle_table *t, handle_t h);
+
+/* Moving in three steps: begin hides the handle and copies it out (no new
+ * reference); then either the move is done and the slot is freed, or it is
+ * undone. 0, -WEIR_EHANDLE, -WEIR_ERIGHTS (needs WEIR_R_DUP). */
+int handle_move_begin(struct handle_table *t, handle_t h, struct cap *out);
+void handle_move_done(struct handle_table *t, handle_t h);
+void handle_move_undo(struct handle_table *t, handle_t h);
+
+/* References of a cap. put may sleep. */
+void cap_get(struct cap cap);
+void cap_put(struct cap cap);
+
+#endif

@@ -1,0 +1,37 @@
+/*
+ * param.h - what the kernel command line asks for.
+ *
+ * Words `key=value`, separated by blanks; a value may be put in double
+ * quotes, in which \" and \\ stand for the character. Later words win.
+ * The parser is plain C without kernel headers, so that host tests use it.
+ */
+#ifndef KERNEL_PARAM_H
+#define KERNEL_PARAM_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct params {
+	unsigned cpus;     /* CPUs that must be found; 0: all there are */
+	uint64_t mem_mib;  /* memory to use at most; 0: all */
+	uint64_t swap_mib; /* size of the ramdisk; 0: mm chooses */
+	int policy;        /* enum weir_policy */
+	unsigned batch;    /* frames per reclaim pass */
+	uint64_t seed;     /* of the swap device's delays */
+	uint64_t delay_us; /* longest delay of a swap IO */
+	bool trace;        /* say more on the console */
+	bool check;        /* costly self-checks */
+	char run[512];     /* what init runs first; "": nothing */
+};
+
+extern struct params params;
+
+/* The values in force when a word does not set them. */
+void param_defaults(struct params *p);
+
+/* Applies the words of `text`. Each bad word is named in a sentence given to
+ * `complain`, changes nothing, and counts in the result. */
+unsigned param_parse(const char *text, struct params *p,
+		     void (*complain)(const char *));
+
+#endif

@@ -1,0 +1,68 @@
+/*
+ * sync.h - sleeping: wait queues, sleeping locks, pauses.
+ *
+ * A thread sleeps on at most one wait queue, perhaps with a deadline. Who
+ * wakes it is settled by one exchange of its state (SLEEPING to WAKING), so
+ * a wake-up, a deadline and a kill may race. Lock order: the caller's
+ * spinlocks -> waitq.lock -> the sleep queue's -> the run queue's.
+ */
+#ifndef KERNEL_SYNC_H
+#define KERNEL_SYNC_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <bsd/sys/queue.h>
+
+#include "arch/x86_64/spin.h"
+
+struct thread;
+
+struct waitq {
+	struct spinlock lock; /* guards the list */
+	TAILQ_HEAD(waitq_threads, thread) threads;
+};
+
+void waitq_init(struct waitq *wq);
+
+/* Sleeps until woken; gives up `release` (may be NULL) once no wake-up can
+ * be missed, and does not retake it. No other spinlock held. */
+void waitq_sleep(struct waitq *wq, struct spinlock *release);
+
+/* Why waitq_wait returned. */
+enum wait_result { WAIT_WOKEN, WAIT_TIMEOUT, WAIT_KILLED };
+
+/* As waitq_sleep, for work on behalf of a user thread: ends early when the
+ * deadline (ns since boot, 0: none) passes or the task is killed. */
+enum wait_result waitq_wait(struct waitq *wq, struct spinlock *release,
+			    uint64_t deadline_ns);
+
+/* Any context, with spinlocks held or not. wake_one wakes the one that has
+ * slept longest; false: nobody slept. */
+void waitq_wake_all(struct waitq *wq);
+bool waitq_wake_one(struct waitq *wq);
+
+/* A lock that sleeps; threads only, no spinlock held. */
+struct mutex {
+	struct spinlock lock;
+	bool held;
+	struct thread *owner;
+	struct waitq waiters;
+};
+
+void mutex_init(struct mutex *m);
+void mutex_lock(struct mutex *m);
+void mutex_unlock(struct mutex *m);
+
+/* Sleeps for at least `ns`. No spinlock held. */
+void thread_sleep_ns(uint64_t ns);
+
+/* Lets others run if they should. No spinlock held. */
+void cond_resched(void);
+
+/* Starts a kernel thread; panics when there is no memory for it. `cpu`: the
+ * only CPU it may run on, or -1. prio: 0 (lowest) to 31. */
+struct thread *thread_create_kernel(const char *name, void (*fn)(void *),
+				    void *arg, int prio, int cpu);
+
+#endif

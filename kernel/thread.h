@@ -1,0 +1,120 @@
+/*
+ * thread.h - threads: what runs, where, and how urgently.
+ *
+ * A thread is on a CPU, on one run queue, or asleep; `state` says which and
+ * is changed by compare-exchange when it wakes. Its owner references are
+ * the handles on it and one while it can still run.
+ */
+#ifndef KERNEL_THREAD_H
+#define KERNEL_THREAD_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <bsd/sys/queue.h>
+
+#include "kernel/abi/weir.h"
+#include "kernel/handle.h"
+#include "kernel/sync.h"
+#include "mm/tlb.h"
+
+#define PRIORITIES 32
+#define PRIO_DEFAULT 15
+#define PRIO_KERNEL 24
+
+struct aspace;
+struct task;
+struct trapframe;
+
+enum thread_state {
+	THREAD_RUNNABLE, /* on a run queue, or current on a CPU */
+	THREAD_SLEEPING, /* until woken */
+	THREAD_WAITING,  /* as SLEEPING, but a kill wakes it too */
+	THREAD_WAKING,   /* claimed by its waker, not on a queue yet */
+	THREAD_DEAD,     /* never runs again */
+};
+
+/* What a thread is doing in IPC; see ipc.c. */
+enum ipc_state { IPC_NONE, IPC_CALLING, IPC_AWAIT_REPLY, IPC_RECEIVING };
+
+struct ipc {
+	/* Under ipc_lock. */
+	enum ipc_state state;
+	struct endpoint *ep;   /* that it calls or receives from */
+	struct thread *client; /* that waits for this thread's Reply */
+	struct thread *server; /* that holds the Reply to this thread */
+	TAILQ_ENTRY(thread) link; /* ep->callers or ep->receivers */
+	bool oneway;           /* the caller wants no reply */
+	bool done;             /* the wait is over: status and msg are valid */
+	int status;
+	struct weir_msg msg;   /* in: what it sends; out: what it got */
+	handle_t moving;       /* its handle that travels, 0: none */
+	struct waitq wait;
+};
+
+struct thread {
+	uint8_t fpu[512] __attribute__((aligned(16)));
+
+	/* Constant after creation. */
+	uint32_t id;
+	struct task *task; /* NULL: a kernel thread */
+	void *stack_top;
+	void (*fn)(void *);
+	void *arg;
+	char name[20];
+
+	uint64_t refs;   /* atomic */
+	uint8_t state;   /* atomic; enum thread_state */
+	uint8_t on_cpu;  /* atomic: its stack is in use */
+
+	/* Under the run queue's lock of `cpu`. */
+	void *sp;
+	unsigned cpu;    /* where it runs, or ran last */
+	uint8_t prio;
+	uint64_t affinity;
+	bool queued;
+	TAILQ_ENTRY(thread) run_link;
+
+	/* Only the thread itself, or the switch to and from it. */
+	struct aspace *as; /* whose user half it needs; NULL: none */
+	uint64_t fs_base;
+	uint64_t run_start_ns;
+	struct tlb_batch batch; /* what it owes: see mm/tlb.h */
+
+	struct waitq *wq; /* that it is on; list under wq->lock */
+	bool on_wq;
+	TAILQ_ENTRY(thread) wait_link;
+
+	/* Under the sleep queue's lock of sleep_cpu. */
+	uint64_t wake_ns;
+	bool on_sleepq;
+	bool timed_out;
+	unsigned sleep_cpu;
+	TAILQ_ENTRY(thread) sleep_link;
+
+	struct ipc ipc;
+	LIST_ENTRY(thread) task_link; /* task->threads, under task->lock */
+	LIST_ENTRY(thread) pool_link; /* free stacks */
+};
+
+/* A user thread of `task` that starts at `ip` with stack `sp` and `arg` in
+ * RDI; *out holds a reference for the caller. Sleeps. 0, -WEIR_ENOMEM,
+ * -WEIR_EFULL, -WEIR_EPEER (the task is dying). */
+int thread_create_user(struct task *task, uint64_t ip, uint64_t sp,
+		       uint64_t arg, struct thread **out);
+
+struct thread *thread_get(struct thread *t);
+void thread_put(struct thread *t);
+
+/* Ends the calling thread. Interrupts on, no lock held. */
+void thread_exit(void) __attribute__((noreturn));
+
+/* The task of the current thread was killed. */
+bool thread_killed(void);
+
+static inline struct thread *current(void)
+{
+	return this_cpu()->current;
+}
+
+#endif
