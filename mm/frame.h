@@ -39,6 +39,7 @@ struct frame {
 	uint8_t state; /* enum frame_state; see frame_set_state */
 	uint8_t order; /* of the block that this frame is the first of */
 	bool head;     /* first frame of a free or allocated block */
+	bool listed;   /* first frame of a block on a buddy list */
 
 	/* Under obj->lock, while obj is set. */
 	bool dirty;      /* memory is newer than the slot (or there is none) */
@@ -46,8 +47,11 @@ struct frame {
 	bool taken_back; /* a fault used it while a pass had it */
 	uint32_t slot;   /* swap slot with this page's copy; 0: none */
 	uint32_t mapcount;  /* PTEs that map it */
-	struct memobj *obj; /* the reverse link; NULL: no object's page */
-	uint64_t index;     /* page of obj */
+	union {
+		struct memobj *obj; /* the reverse link; NULL: none */
+		void *pieces;       /* kmalloc's frames: free pieces */
+	};
+	uint64_t index; /* page of obj; kmalloc's frames: size class */
 
 	/* The lru list's, under lru_lock; the allocator's while FREE. */
 	TAILQ_ENTRY(frame) lru;
@@ -72,12 +76,17 @@ enum frame_flags {
 #define FRAME_LEAST_MIB 8
 void frame_init(const struct bootinfo *bi, uint64_t mem_mib);
 
+/* The longest run of free frames. Boot only. */
+uint64_t frame_carve_max(void);
+
 /* Takes `npages` for good, in one piece, for the ramdisk; returns the first
  * byte's physical address, or 0 when no such piece is left. Boot only, after
  * frame_init; the watermarks are scaled again to what remains. */
 uint64_t frame_carve(uint64_t npages);
 
-/* One frame in state PINNED, all fields 0; NULL when out of memory.
+/* One frame in state PINNED, all fields 0; NULL when out of memory. Without
+ * FRAME_MAYWAIT half of what lies below the min watermark may be used, with
+ * FRAME_RESERVE all of it.
  * With FRAME_MAYWAIT: no spinlock held, interrupts on; a bounded number of
  * direct reclaim passes come before the NULL. Else: any context and lock. */
 struct frame *frame_alloc(unsigned flags);
@@ -111,7 +120,12 @@ uint64_t nr_free(void);
 /* Frames that the allocator manages, free or not. */
 uint64_t nr_frames(void);
 
-/* Puts this CPU's cached frames back (tests, and before giving up). */
+/* Puts every CPU's cached frames back into the buddy lists. Any context,
+ * any lock. */
 void frame_cache_drain(void);
+
+/* Panics unless lists, states and counts agree. No one else may be
+ * allocating: for tests. */
+void frame_check(void);
 
 #endif

@@ -59,8 +59,12 @@ uint32_t swap_slots_free(void);
 bool swap_is_tight(void);
 
 /* Starts the IO; counts pswpin or pswpout. The slot must be allocated, the
- * frame INBOUND (read) or LAUNDRY (write). Any context, any lock. */
+ * frame INBOUND or PINNED (read), LAUNDRY (write). Any context, any lock. */
 void swap_submit(struct swapio *io);
+
+/* Reads `slot` into `f` and sleeps meanwhile; 0 or -WEIR_EIO. No spinlock
+ * held. The frame is INBOUND, or PINNED and private to the caller. */
+int swap_read(struct frame *f, uint32_t slot);
 
 /* The slot table on its own, for swap_init and the host tests: `bits` holds
  * (nslots + 64) / 64 words and must be zero. */

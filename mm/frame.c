@@ -1,0 +1,472 @@
+/*
+ * frame.c - the frame allocator: buddy lists behind per-CPU caches.
+ *
+ * Owns the array of struct frame, one per page from address 0 to the end of
+ * managed memory; frames of holes, the kernel image, modules and the ramdisk
+ * are PINNED and nobody's (head is false), so they can never be freed.
+ * Locks: a cache's lock, then frame_lock (the buddy lists). Caches belong to
+ * a CPU but any CPU may drain them. free_frames counts both, atomically.
+ * Invariants: I5. Does not do: NUMA, movable frames, poison.
+ */
+#include "mm/frame.h"
+
+#include "arch/x86_64/cpu.h"
+#include "arch/x86_64/panic.h"
+#include "arch/x86_64/paging.h"
+#include "arch/x86_64/spin.h"
+#include "arch/x86_64/string.h"
+#include "kernel/abi/weir.h"
+#include "kernel/sync.h"
+#include "mm/frame_init.h"
+#include "mm/reclaim.h"
+
+#define CACHE_MAX 32u         /* frames in a CPU's cache, at most */
+#define STALL_FRUITLESS 64    /* passes in a row without a frame, then NULL */
+#define STALL_TRIES 1024      /* passes in all, then NULL */
+#define STALL_PAUSE_NS 500000 /* after a fruitless pass */
+
+/* Constant after boot. */
+struct frame *frames;
+static uint64_t frames_end; /* frame numbers are below */
+static uint64_t frames_managed;
+static unsigned cache_max;
+struct watermarks watermarks;
+
+static struct spinlock frame_lock = SPINLOCK_INIT("frame_lock");
+static struct frame_list buddy[FRAME_MAX_ORDER + 1]; /* under frame_lock */
+
+static uint64_t free_frames; /* atomic */
+
+static struct frame_cache {
+	struct spinlock lock;
+	unsigned count;          /* under lock */
+	struct frame_list list; /* under lock */
+} __attribute__((aligned(64))) caches[MAX_CPUS];
+
+static uint64_t pfn_of(const struct frame *f)
+{
+	return f - frames;
+}
+
+uint64_t frame_pa(const struct frame *f)
+{
+	return pfn_of(f) * WEIR_PAGE_SIZE;
+}
+
+void *frame_kva(const struct frame *f)
+{
+	return KVA(frame_pa(f));
+}
+
+struct frame *frame_of_pa(uint64_t pa)
+{
+	assert(pa / WEIR_PAGE_SIZE < frames_end);
+	return &frames[pa / WEIR_PAGE_SIZE];
+}
+
+struct frame *frame_of_kva(const void *kva)
+{
+	return frame_of_pa(PA(kva));
+}
+
+uint64_t nr_free(void)
+{
+	return __atomic_load_n(&free_frames, __ATOMIC_RELAXED);
+}
+
+uint64_t nr_frames(void)
+{
+	return frames_managed;
+}
+
+/* ---- The buddy lists: callers hold frame_lock ---- */
+
+static void list_block(struct frame *f, unsigned order)
+{
+	f->order = order;
+	f->head = true;
+	f->listed = true;
+	TAILQ_INSERT_HEAD(&buddy[order], f, lru);
+}
+
+static void unlist_block(struct frame *f)
+{
+	assert(f->listed && f->state == FRAME_FREE);
+	TAILQ_REMOVE(&buddy[f->order], f, lru);
+	f->listed = false;
+}
+
+/* Lists a block of free frames, merged with its buddies. */
+static void buddy_put(struct frame *f, unsigned order)
+{
+	uint64_t pfn = pfn_of(f);
+
+	while (order < FRAME_MAX_ORDER) {
+		uint64_t other = pfn ^ 1ull << order;
+
+		if (other >= frames_end || !frames[other].listed ||
+		    frames[other].order != order)
+			break;
+		unlist_block(&frames[other]);
+		frames[pfn].head = false;
+		frames[other].head = false;
+		pfn &= ~(1ull << order);
+		order++;
+	}
+	list_block(&frames[pfn], order);
+}
+
+/* Takes a block of free frames off the lists; NULL when there is none. */
+static struct frame *buddy_take(unsigned order)
+{
+	unsigned have = order;
+	struct frame *f;
+
+	while (have <= FRAME_MAX_ORDER && TAILQ_EMPTY(&buddy[have]))
+		have++;
+	if (have > FRAME_MAX_ORDER)
+		return NULL;
+	f = TAILQ_FIRST(&buddy[have]);
+	unlist_block(f);
+	while (have > order) {
+		have--;
+		list_block(f + (1ull << have), have);
+	}
+	f->order = order;
+	return f;
+}
+
+/* ---- Allocation ---- */
+
+/* Makes a free block its caller's: the only exit from FREE. */
+static void block_claim(struct frame *f, unsigned order)
+{
+	for (uint64_t i = 0; i < 1ull << order; i++) {
+		assert(f[i].state == FRAME_FREE);
+		f[i].state = FRAME_PINNED;
+		f[i].dirty = f[i].referenced = f[i].taken_back = false;
+		f[i].obj = NULL;
+		f[i].index = 0;
+	}
+}
+
+/* Moves half a cache of frames from the buddy lists. Holds cache->lock. */
+static void cache_fill(struct frame_cache *cache)
+{
+	spin_lock(&frame_lock);
+	while (cache->count < (cache_max + 1) / 2) {
+		struct frame *f = buddy_take(0);
+
+		if (!f)
+			break;
+		TAILQ_INSERT_HEAD(&cache->list, f, lru);
+		cache->count++;
+	}
+	spin_unlock(&frame_lock);
+}
+
+/* Leaves `keep` frames in the cache. Holds cache->lock. */
+static void cache_spill(struct frame_cache *cache, unsigned keep)
+{
+	spin_lock(&frame_lock);
+	while (cache->count > keep) {
+		struct frame *f = TAILQ_LAST(&cache->list, frame_list);
+
+		TAILQ_REMOVE(&cache->list, f, lru);
+		cache->count--;
+		buddy_put(f, 0);
+	}
+	spin_unlock(&frame_lock);
+}
+
+void frame_cache_drain(void)
+{
+	for (unsigned i = 0; i < MAX_CPUS; i++) {
+		spin_lock(&caches[i].lock);
+		cache_spill(&caches[i], 0);
+		spin_unlock(&caches[i].lock);
+	}
+}
+
+/* The free frames that must remain after an allocation with `flags`. */
+static uint64_t floor_of(unsigned flags)
+{
+	if (flags & FRAME_RESERVE)
+		return 0;
+	return flags & FRAME_MAYWAIT ? watermarks.min : watermarks.min / 2;
+}
+
+/* One try for one frame, without waiting. */
+static struct frame *alloc_try(unsigned flags)
+{
+	struct frame_cache *cache = &caches[cpu_id()];
+	struct frame *f;
+
+	if (nr_free() <= floor_of(flags))
+		return NULL;
+	spin_lock(&cache->lock);
+	if (!cache->count)
+		cache_fill(cache);
+	f = TAILQ_FIRST(&cache->list);
+	if (f) {
+		TAILQ_REMOVE(&cache->list, f, lru);
+		cache->count--;
+		block_claim(f, 0);
+		__atomic_sub_fetch(&free_frames, 1, __ATOMIC_RELAXED);
+	}
+	spin_unlock(&cache->lock);
+	return f;
+}
+
+/* The frame that a thread reclaims for itself; NULL: out of memory and swap.
+ * A fruitless pass pauses: the frames are with other passes then. */
+static struct frame *alloc_stall(unsigned flags)
+{
+	unsigned fruitless = 0;
+
+	for (unsigned try = 0; try < STALL_TRIES; try++) {
+		struct frame *f;
+		uint64_t freed = reclaim_direct();
+
+		f = alloc_try(flags);
+		if (f)
+			return f;
+		fruitless = freed ? 0 : fruitless + 1;
+		if (fruitless == STALL_FRUITLESS)
+			return NULL;
+		if (!freed)
+			thread_sleep_ns(STALL_PAUSE_NS);
+	}
+	return NULL;
+}
+
+struct frame *frame_alloc(unsigned flags)
+{
+	struct frame *f = alloc_try(flags);
+
+	if (nr_free() < watermarks.low)
+		reclaim_wake();
+	if (!f && nr_free() > floor_of(flags)) {
+		frame_cache_drain(); /* they are in other CPUs' caches */
+		f = alloc_try(flags);
+	}
+	if (flags & FRAME_MAYWAIT) {
+		assert(this_cpu()->spin_depth == 0);
+		if (!f)
+			f = alloc_stall(flags);
+	}
+	if (f && flags & FRAME_ZERO)
+		memset(frame_kva(f), 0, WEIR_PAGE_SIZE);
+	return f;
+}
+
+/* One try for a block, without waiting. */
+static struct frame *block_try(unsigned order)
+{
+	uint64_t n = 1ull << order;
+	struct frame *f = NULL;
+
+	spin_lock(&frame_lock);
+	if (nr_free() > floor_of(0) + n)
+		f = buddy_take(order);
+	if (f) {
+		block_claim(f, order);
+		__atomic_sub_fetch(&free_frames, n, __ATOMIC_RELAXED);
+	}
+	spin_unlock(&frame_lock);
+	return f;
+}
+
+struct frame *frames_alloc(unsigned order)
+{
+	struct frame *f;
+
+	if (order == 0)
+		return frame_alloc(0);
+	if (order > FRAME_MAX_ORDER)
+		return NULL;
+	f = block_try(order);
+	if (!f) {
+		frame_cache_drain();
+		f = block_try(order);
+	}
+	if (nr_free() < watermarks.low)
+		reclaim_wake();
+	return f;
+}
+
+/* Frees a block of more than one frame. */
+static void block_free(struct frame *f)
+{
+	unsigned order = f->order;
+
+	spin_lock(&frame_lock);
+	for (uint64_t i = 0; i < 1ull << order; i++)
+		f[i].state = FRAME_FREE;
+	buddy_put(f, order);
+	__atomic_add_fetch(&free_frames, 1ull << order, __ATOMIC_RELAXED);
+	spin_unlock(&frame_lock);
+}
+
+void frame_free(struct frame *f)
+{
+	struct frame_cache *cache = &caches[cpu_id()];
+
+	frame_check_freeable(f);
+	if (f->order) {
+		block_free(f);
+		return;
+	}
+	spin_lock(&cache->lock);
+	frame_check_freeable(f);
+	f->state = FRAME_FREE;
+	f->obj = NULL;
+	TAILQ_INSERT_HEAD(&cache->list, f, lru);
+	cache->count++;
+	__atomic_add_fetch(&free_frames, 1, __ATOMIC_RELAXED);
+	if (cache->count > cache_max)
+		cache_spill(cache, cache_max / 2);
+	spin_unlock(&cache->lock);
+}
+
+uint64_t frame_alloc_table(void)
+{
+	struct frame *f = frame_alloc(FRAME_RESERVE | FRAME_ZERO);
+
+	if (!f)
+		panic("no memory for the kernel's page tables");
+	return frame_pa(f);
+}
+
+/* ---- For frame_init.c (boot) and tests ---- */
+
+/* Sets the watermarks for the frames that are left. */
+static void scale(void)
+{
+	uint64_t min = frames_managed / 128;
+
+	min = min < 32 ? 32 : min > 2048 ? 2048 : min;
+	watermarks = (struct watermarks){ min, 2 * min, 3 * min };
+	cache_max = frames_managed / 2048;
+	cache_max = cache_max < 4 ? 4 : cache_max;
+	cache_max = cache_max > CACHE_MAX ? CACHE_MAX : cache_max;
+}
+
+void frames_setup(struct frame *array, uint64_t nframes)
+{
+	frames = array;
+	frames_end = nframes;
+	frames_managed = 0;
+	free_frames = 0;
+	for (unsigned i = 0; i <= FRAME_MAX_ORDER; i++)
+		TAILQ_INIT(&buddy[i]);
+	for (unsigned i = 0; i < MAX_CPUS; i++) {
+		spin_init(&caches[i].lock, "frame_cache");
+		TAILQ_INIT(&caches[i].list);
+		caches[i].count = 0;
+	}
+	for (uint64_t i = 0; i < nframes; i++)
+		frames[i] = (struct frame){ .state = FRAME_PINNED };
+}
+
+void frames_add(uint64_t start, uint64_t end)
+{
+	assert(start <= end && end <= frames_end);
+	spin_lock(&frame_lock);
+	for (uint64_t i = start; i < end; i++) {
+		assert(frames[i].state == FRAME_PINNED && !frames[i].head);
+		frames[i].state = FRAME_FREE;
+		buddy_put(&frames[i], 0);
+	}
+	frames_managed += end - start;
+	__atomic_add_fetch(&free_frames, end - start, __ATOMIC_RELAXED);
+	scale();
+	spin_unlock(&frame_lock);
+}
+
+/* The listed block that contains frame `pfn`. Holds frame_lock. */
+static struct frame *block_of(uint64_t pfn)
+{
+	for (unsigned order = 0; order <= FRAME_MAX_ORDER; order++) {
+		struct frame *f = &frames[pfn & -(1ull << order)];
+
+		if (f->listed && f->order == order)
+			return f;
+	}
+	panic("frame number %lx is on no list", pfn);
+}
+
+/* The longest run of free frames; its first frame in *start. */
+static uint64_t longest_run(uint64_t *start)
+{
+	uint64_t best = 0, run = 0;
+
+	for (uint64_t i = 0; i < frames_end; i++) {
+		run = frames[i].state == FRAME_FREE ? run + 1 : 0;
+		if (run > best) {
+			best = run;
+			*start = i + 1 - run;
+		}
+	}
+	return best;
+}
+
+uint64_t frame_carve_max(void)
+{
+	uint64_t start;
+
+	return longest_run(&start);
+}
+
+uint64_t frame_carve(uint64_t npages)
+{
+	uint64_t start = 0, run, end;
+
+	frame_cache_drain();
+	run = longest_run(&start);
+	if (!npages || npages > run)
+		return 0;
+	end = start + run;
+	start = end - npages; /* low memory stays free */
+	spin_lock(&frame_lock);
+	for (uint64_t i = start; i < end;) {
+		struct frame *f = block_of(i);
+		uint64_t first = pfn_of(f), next = first + (1ull << f->order);
+
+		unlist_block(f);
+		f->head = false;
+		for (; first < start; first++)
+			buddy_put(&frames[first], 0);
+		for (i = first; i < next; i++)
+			frames[i].state = FRAME_PINNED;
+	}
+	frames_managed -= npages;
+	__atomic_sub_fetch(&free_frames, npages, __ATOMIC_RELAXED);
+	scale();
+	spin_unlock(&frame_lock);
+	return start * WEIR_PAGE_SIZE;
+}
+
+void frame_check(void)
+{
+	uint64_t listed = 0, cached = 0, unused = 0;
+	struct frame *f;
+
+	for (unsigned order = 0; order <= FRAME_MAX_ORDER; order++) {
+		TAILQ_FOREACH (f, &buddy[order], lru) {
+			assert(f->listed && f->head && f->order == order);
+			assert(!(pfn_of(f) & ((1ull << order) - 1)));
+			listed += 1ull << order;
+		}
+	}
+	for (unsigned i = 0; i < MAX_CPUS; i++) {
+		TAILQ_FOREACH (f, &caches[i].list, lru) {
+			assert(f->state == FRAME_FREE && !f->listed);
+			cached++;
+		}
+	}
+	for (uint64_t i = 0; i < frames_end; i++)
+		unused += frames[i].state == FRAME_FREE;
+	assert(listed + cached == unused);
+	assert(unused == nr_free());
+}

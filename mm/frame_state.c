@@ -1,0 +1,57 @@
+/*
+ * frame_state.c - the life of a frame: which move follows which.
+ *
+ * The table here is the one of mm/README.md, where the reasons are.
+ */
+#include "arch/x86_64/panic.h"
+#include "mm/frame.h"
+#include "mm/frame_init.h"
+
+#define TO(s) (1u << FRAME_##s)
+
+/* To FREE only by frame_free, from FREE only by frame_alloc. */
+static const struct {
+	const char *name;
+	unsigned exits;
+} states[FRAME_NSTATES] = {
+	[FRAME_FREE] = { "FREE", 0 },
+	[FRAME_PINNED] = { "PINNED", TO(ACTIVE) | TO(INBOUND) },
+	[FRAME_INBOUND] = { "INBOUND", TO(ACTIVE) },
+	[FRAME_ACTIVE] = { "ACTIVE", TO(ISOLATED) | TO(LIMBO) },
+	[FRAME_INACTIVE] = { "INACTIVE", TO(ISOLATED) | TO(LIMBO) },
+	[FRAME_ISOLATED] = { "ISOLATED", TO(LAUNDRY) | TO(ACTIVE) |
+					 TO(INACTIVE) | TO(LIMBO) },
+	[FRAME_LAUNDRY] = { "LAUNDRY", TO(ISOLATED) },
+	[FRAME_LIMBO] = { "LIMBO", 0 },
+};
+
+const char *frame_state_name(enum frame_state state)
+{
+	return (unsigned)state < FRAME_NSTATES ? states[state].name : "?";
+}
+
+void frame_set_state(struct frame *f, enum frame_state state)
+{
+	unsigned old = f->state;
+
+	if (old >= FRAME_NSTATES || !(states[old].exits >> state & 1))
+		panic("frame %lx: illegal move from %s to %s", frame_pa(f),
+		      frame_state_name(old), frame_state_name(state));
+	f->state = state;
+}
+
+void frame_check_freeable(const struct frame *f)
+{
+	if (f->state == FRAME_FREE)
+		panic("frame %lx is freed twice", frame_pa(f));
+	if (!f->head)
+		panic("frame %lx is not the allocator's, or not the first of "
+		      "its block", frame_pa(f));
+	if (f->state != FRAME_PINNED && f->state != FRAME_LIMBO &&
+	    f->state != FRAME_INBOUND)
+		panic("frame %lx is freed in state %s", frame_pa(f),
+		      frame_state_name(f->state));
+	if (f->mapcount || f->slot)
+		panic("frame %lx is freed with %u mappings and slot %u",
+		      frame_pa(f), f->mapcount, f->slot);
+}

@@ -1,0 +1,52 @@
+/*
+ * mm.c - starts the pieces of memory management in their order, and decides
+ * how memory is divided between frames and swap.
+ */
+#include "mm/mm.h"
+
+#include "arch/x86_64/paging.h"
+#include "arch/x86_64/print.h"
+#include "kernel/abi/weir.h"
+#include "kernel/param.h"
+#include "mm/frame.h"
+#include "mm/frame_wait.h"
+#include "mm/reclaim.h"
+#include "mm/swap.h"
+#include "mm/tlb.h"
+
+#define PAGES_PER_MIB (1048576 / WEIR_PAGE_SIZE)
+
+/* MiB of swap when swap= does not say: 5/8 of memory, so that a workload of
+ * twice the memory that remains fits; less where memory is short. */
+static uint64_t default_swap_mib(void)
+{
+	uint64_t all = nr_frames() / PAGES_PER_MIB;
+	uint64_t piece = frame_carve_max() / PAGES_PER_MIB;
+	uint64_t mib = all * 5 / 8;
+
+	/* One more is for rounding, and for the slot table. */
+	if (all - mib < FRAME_LEAST_MIB + 1)
+		mib = all > FRAME_LEAST_MIB + 1 ? all - FRAME_LEAST_MIB - 1 : 0;
+	return mib < piece ? mib : piece;
+}
+
+void mm_init(const struct bootinfo *bi)
+{
+	frame_init(bi, params.mem_mib);
+	kmap_set_allocator(frame_alloc_table);
+	frame_wait_init();
+	tlb_init();
+	tlb_policy_set(params.policy);
+	reclaim_set_batch(params.batch);
+	swap_init(params.swap_mib ? params.swap_mib : default_swap_mib());
+	kprintf("mm: %lu MiB of frames, %u MiB of swap, watermarks %lu %lu "
+		"%lu frames\n", nr_frames() / PAGES_PER_MIB,
+		(unsigned)(swap_slots_total() / PAGES_PER_MIB), watermarks.min,
+		watermarks.low, watermarks.high);
+}
+
+void mm_start(void)
+{
+	swap_start();
+	reclaim_init();
+}

@@ -1,0 +1,163 @@
+/*
+ * ramdisk.c - the swap device: memory that pretends to be a disk.
+ *
+ * Each IO becomes due after a random delay of its own (delay=, from seed=),
+ * so IOs overlap and end in any order, as on a real disk; a thread of the
+ * device does the copying then. That makes the window between unmap, copy
+ * and free real. Owns the queue, ordered by due time. Locks: disk_lock; the
+ * wait queue under it. [out 6/8: the bytes move here]
+ */
+#include "arch/x86_64/panic.h"
+#include "arch/x86_64/paging.h"
+#include "arch/x86_64/spin.h"
+#include "arch/x86_64/string.h"
+#include "arch/x86_64/time.h"
+#include "kernel/abi/weir.h"
+#include "kernel/param.h"
+#include "kernel/sync.h"
+#include "mm/frame.h"
+#include "mm/swap.h"
+
+#define PRIO 30
+
+/* Constant after ramdisk_init. */
+static char *disk;
+
+static uint64_t max_delay_us; /* atomic */
+static uint64_t fail_next;    /* atomic: testing aid */
+
+static struct spinlock disk_lock = SPINLOCK_INIT("disk_lock");
+static struct swapio_list queue; /* under disk_lock, by due_ns */
+static uint64_t rng;             /* under disk_lock; never 0 */
+static struct waitq work;        /* the thread sleeps when queue is empty */
+
+void ramdisk_set_delay(uint64_t us)
+{
+	__atomic_store_n(&max_delay_us, us, __ATOMIC_RELAXED);
+}
+
+uint64_t ramdisk_delay(void)
+{
+	return __atomic_load_n(&max_delay_us, __ATOMIC_RELAXED);
+}
+
+void ramdisk_fail_next(unsigned n)
+{
+	__atomic_store_n(&fail_next, n, __ATOMIC_RELAXED);
+}
+
+/* When an IO that is submitted now is due. Holds disk_lock. */
+static uint64_t due_time(void)
+{
+	uint64_t max = ramdisk_delay();
+
+	if (!max)
+		return 0; /* at once */
+	rng ^= rng << 13; /* xorshift64 */
+	rng ^= rng >> 7;
+	rng ^= rng << 17;
+	return time_ns() + rng % (max * 1000 + 1);
+}
+
+static void ramdisk_submit(struct swapio *io)
+{
+	struct swapio *at;
+
+	spin_lock(&disk_lock);
+	io->due_ns = due_time();
+	/* The last that is due before it, or at the same time. */
+	TAILQ_FOREACH_REVERSE (at, &queue, swapio_list, link)
+		if (at->due_ns <= io->due_ns)
+			break;
+	if (at)
+		TAILQ_INSERT_AFTER(&queue, at, io, link);
+	else
+		TAILQ_INSERT_HEAD(&queue, io, link);
+	waitq_wake_one(&work);
+	spin_unlock(&disk_lock);
+}
+
+/* Whether this IO shall fail, for tests. */
+static bool planned_failure(void)
+{
+	uint64_t n = __atomic_load_n(&fail_next, __ATOMIC_RELAXED);
+
+	if (!n) /* one thread only: no one else counts down */
+		return false;
+	__atomic_sub_fetch(&fail_next, 1, __ATOMIC_RELAXED);
+	return true;
+}
+
+static void transfer(struct swapio *io)
+{
+	char *page = disk + (io->slot - 1) * WEIR_PAGE_SIZE;
+	char *memory = frame_kva(io->frame);
+
+	if (planned_failure()) {
+		io->status = -WEIR_EIO;
+		return;
+	}
+	if (io->write)
+		memcpy(page, memory, WEIR_PAGE_SIZE);
+	else
+		memcpy(memory, page, WEIR_PAGE_SIZE);
+}
+
+/* The first IO in the queue, once it is due. Sleeps. */
+static struct swapio *next_due(void)
+{
+	for (;;) {
+		struct swapio *io;
+		uint64_t now = time_ns(), wait;
+
+		spin_lock(&disk_lock);
+		io = TAILQ_FIRST(&queue);
+		if (!io) {
+			waitq_sleep(&work, &disk_lock);
+			continue;
+		}
+		if (io->due_ns <= now) {
+			TAILQ_REMOVE(&queue, io, link);
+			spin_unlock(&disk_lock);
+			return io;
+		}
+		/* One that comes meanwhile, and is due earlier, is late. */
+		wait = io->due_ns - now;
+		spin_unlock(&disk_lock);
+		thread_sleep_ns(wait);
+	}
+}
+
+static void ramdisk_thread(void *arg)
+{
+	(void)arg;
+	for (;;) {
+		struct swapio *io = next_due();
+
+		transfer(io);
+		io->done(io); /* io may be gone now */
+		cond_resched();
+	}
+}
+
+const struct swapdev *ramdisk_init(uint64_t pa, uint64_t npages)
+{
+	static struct swapdev dev = {
+		.name = "ramdisk",
+		.submit = ramdisk_submit,
+	};
+
+	disk = KVA(pa);
+	dev.nslots = npages;
+	TAILQ_INIT(&queue);
+	waitq_init(&work);
+	rng = params.seed ? params.seed : 1;
+	ramdisk_set_delay(params.delay_us);
+	return &dev;
+}
+
+void ramdisk_start(void)
+{
+	if (!thread_create_kernel("ramdisk", ramdisk_thread, NULL, PRIO, -1))
+		panic("no memory for the ramdisk's thread");
+}
