@@ -44,7 +44,7 @@ def default_iso():
 @dataclass
 class Options:
     cpus: int = 4
-    mem: int = None             # MiB that the kernel may use
+    mem: int = 64               # MiB that the kernel may use, swap included
     swap: int = None            # MiB
     tlb: str = None
     words: list = field(default_factory=list)   # further key=value
@@ -93,11 +93,12 @@ def command_line(options, command):
 
 
 def machine_ram(options):
-    """MiB for the machine: what the kernel may use, swap, and the rest."""
+    """MiB for the machine: the kernel's, and what the firmware keeps."""
     if options.ram:
         return options.ram
-    need = (options.mem or 64) + (options.swap or 128) + 64
-    return max(need, 256)
+    if options.firmware == "uefi":
+        return max(options.mem + 64, 256)
+    return options.mem + 32
 
 
 class Machine:

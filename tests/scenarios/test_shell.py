@@ -1,0 +1,98 @@
+"""The shell, as somebody at the serial console meets it."""
+
+import json
+import re
+
+import pexpect
+import pytest
+from conftest import ROOT, report
+
+PROMPT = r"weir> "
+
+
+@pytest.fixture
+def console(iso):
+    """An interactive boot, at the first prompt."""
+    guest = pexpect.spawn(
+        str(ROOT / "tools/weir"), ["vm", "--cpus", "2", "--iso", str(iso)],
+        timeout=60, encoding="utf-8", codec_errors="replace")
+    guest.expect(PROMPT)
+    yield guest
+    guest.close(force=True)
+
+
+def command(console, text):
+    console.send(text + "\r")
+    console.expect(PROMPT)
+    return console.before
+
+
+def test_help_lists_the_tools(console):
+    said = command(console, "help")
+    for tool in ("ps", "vmstat", "ctl", "poweroff", "wl", "lostwrite", "demo"):
+        assert tool in said
+
+
+def test_ps_and_vmstat(console):
+    assert "init" in command(console, "ps")
+    assert re.search(r"nr_tlb_remote_flush\s+\d+", command(console, "vmstat"))
+
+
+def test_line_editing(console):
+    left, ctrl_a, backspace = "\x1b[D", "\x01", "\x7f"
+    said = command(console, "echo helo" + left + "l")
+    assert "\nhello" in said.replace("\r", "")
+    said = command(console, "cho xyz" + backspace + ctrl_a + "e")
+    assert "\nxy" in said.replace("\r", "")
+
+
+def test_history(console):
+    up, down = "\x1b[A", "\x1b[B"
+    command(console, "echo first")
+    command(console, "echo second")
+    said = command(console, up + up)
+    assert "\nfirst" in said.replace("\r", "")
+    said = command(console, up + up + down)
+    assert said.replace("\r", "").count("\n") >= 1
+
+
+def test_unknown_command_is_named(console):
+    assert "frobnicate" in command(console, "frobnicate")
+    command(console, "echo alive")
+
+
+def test_ctl_switches_the_policy(console):
+    command(console, "ctl tlb immediate")
+    assert "immediate" in command(console, "ctl")
+
+
+def test_poweroff(console):
+    console.send("poweroff 42\r")
+    console.expect(pexpect.EOF)
+    console.close()
+    assert console.exitstatus == 42
+
+
+@pytest.mark.parametrize("status", [0, 1, 42, 99])
+def test_status_codes(weir, status):
+    result = weir("poweroff", str(status), cpus=1)
+    assert (result.status, result.verdict) == (status, ""), report(result)
+
+
+def test_unknown_command_has_a_status(weir):
+    result = weir("frobnicate", cpus=1)
+    assert 0 < result.status < 100, report(result)
+
+
+def test_vmstat_json(clean):
+    counters = json.loads(clean("vmstat", "--json", cpus=2).text)
+    assert counters["pgfault"] > 0
+    names = re.findall(r"^COUNTER\((\w+)",
+                       (ROOT / "kernel/abi/counters.def").read_text(),
+                       flags=re.M)
+    assert set(names) <= set(counters)
+
+
+def test_arguments_arrive_whole(clean):
+    result = clean("echo", "a b", 'say "so"', "back\\slash", cpus=1)
+    assert result.text == 'a b say "so" back\\slash\n'

@@ -1,0 +1,61 @@
+"""wl and lostwrite: CPUs x policies x {threads, tasks}, all clean."""
+
+import json
+
+import pytest
+from conftest import report
+
+POLICIES = ["immediate", "batch-clean", "batch-dirty", "two-pass"]
+PHASES = ["populate", "read-rand", "write-rand", "sweep"]
+# The field names of the peer's wl.c, so that the two can be laid side by side.
+WL_FIELDS = {"phase", "variant", "ncpu", "T", "W_mib", "ops", "elapsed_ns",
+             "bad", "lost", "pgfault", "pgmajfault", "pswpin", "pswpout",
+             "pgscan", "pgsteal"}
+SMALL = dict(mem=56, swap=40)   # leaves half of what wl touches
+
+
+def lines(result):
+    return [json.loads(line) for line in result.text.splitlines()
+            if line.startswith("{")]
+
+
+def run_wl(clean, cpus, policy, variant, ops=2000):
+    result = clean("wl", "--json", f"T={cpus}", "W=32", f"variant={variant}",
+                   f"ops={ops}", "seed=3", cpus=cpus, tlb=policy, **SMALL)
+    phases = lines(result)
+    assert [p["phase"] for p in phases] == PHASES, report(result)
+    return phases
+
+
+@pytest.mark.matrix
+@pytest.mark.parametrize("variant", ["threads", "procs"])
+@pytest.mark.parametrize("policy", POLICIES)
+@pytest.mark.parametrize("cpus", [1, 2, 4, 8])
+def test_wl(clean, cpus, policy, variant):
+    phases = run_wl(clean, cpus, policy, variant)
+    for phase in phases:
+        assert WL_FIELDS <= set(phase), sorted(WL_FIELDS - set(phase))
+        assert (phase["bad"], phase["lost"]) == (0, 0), phase
+        assert (phase["ncpu"], phase["T"]) == (cpus, cpus)
+        assert phase["variant"] == variant
+    assert sum(p["pswpout"] for p in phases) > 1000, "no memory pressure"
+
+
+@pytest.mark.matrix
+@pytest.mark.parametrize("policy", POLICIES)
+@pytest.mark.parametrize("cpus", [1, 2, 4, 8])
+def test_lostwrite(clean, cpus, policy):
+    result = clean("lostwrite", "--json", f"threads={cpus}", "seconds=4",
+                   cpus=cpus, tlb=policy, **SMALL)
+    (answer,) = lines(result)
+    assert answer["lost"] == 0 and answer["increments"] > 0, answer
+    assert answer["threads"] == cpus
+
+
+def test_two_pass_rounds_per_page_out(clean):
+    """wl write-rand on 4 CPUs: at most 45 rounds per 1,000 pages out."""
+    phases = run_wl(clean, 4, "two-pass", "threads", ops=8000)
+    write = phases[PHASES.index("write-rand")]
+    rounds = write["nr_tlb_remote_flush"]
+    assert write["pswpout"] > 1000, write
+    assert rounds * 1000 <= 45 * write["pswpout"], write
