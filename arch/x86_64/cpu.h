@@ -1,0 +1,209 @@
+/*
+ * cpu.h - the CPU that we run on: its per-CPU block, interrupts, ports, MSRs.
+ *
+ * Each CPU's GS base points to its struct cpu while it is in the kernel. A
+ * struct cpu belongs to its CPU: others read only `id`, `apic_id`, `online`.
+ */
+#ifndef ARCH_CPU_H
+#define ARCH_CPU_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define MAX_CPUS 64
+
+struct thread;
+struct tlb_batch;
+struct trapframe;
+
+struct tss {
+	uint32_t reserved0;
+	uint64_t rsp[3];
+	uint64_t reserved1;
+	uint64_t ist[7]; /* [0] double fault, [1] NMI, [2] machine check */
+	uint64_t reserved2;
+	uint16_t reserved3;
+	uint16_t iomap;
+} __attribute__((packed));
+
+struct cpu {
+	/* The assembly knows these offsets. */
+	struct cpu *self;       /* gs:0 */
+	uint64_t user_rsp;      /* gs:8, while a system call is entered */
+	uint64_t kernel_rsp;    /* gs:16, top of the thread's kernel stack */
+	struct thread *current; /* gs:24 */
+
+	unsigned id;            /* 0..cpu_count()-1; 0 started the others */
+	uint32_t apic_id;
+	volatile bool online;
+
+	/* Spinlocks: how many are held, and whether the outermost one found
+	 * interrupts on. A context switch under a lock must carry
+	 * irq_was_on along with the thread. */
+	int spin_depth;
+	bool irq_was_on;
+
+	struct tlb_batch *batch; /* mm: what the current thread owes */
+
+	/* Descriptors. */
+	struct tss tss __attribute__((aligned(16)));
+	uint64_t gdt[7];
+
+	/* Panic: where this CPU was when it was stopped. */
+	const struct trapframe *volatile stopped_at;
+} __attribute__((aligned(64)));
+
+_Static_assert(offsetof(struct cpu, user_rsp) == 8, "trap.asm");
+_Static_assert(offsetof(struct cpu, kernel_rsp) == 16, "trap.asm");
+_Static_assert(offsetof(struct cpu, current) == 24, "cpu.h");
+
+extern struct cpu cpus[MAX_CPUS];
+extern unsigned cpus_running;
+
+/* What the CPU can do, found out on the first one. */
+extern struct cpu_features {
+	bool smep, smap, umip, gib_pages, x2apic;
+} cpu_features;
+
+static inline struct cpu *this_cpu(void)
+{
+	struct cpu *c;
+
+	__asm__ volatile("mov %%gs:0, %0" : "=r"(c));
+	return c;
+}
+
+static inline unsigned cpu_id(void)
+{
+	return this_cpu()->id;
+}
+
+static inline unsigned cpu_count(void)
+{
+	return __atomic_load_n(&cpus_running, __ATOMIC_ACQUIRE);
+}
+
+static inline struct cpu *cpu_of(unsigned id)
+{
+	return &cpus[id];
+}
+
+static inline void irq_enable(void)
+{
+	__asm__ volatile("sti" ::: "memory");
+}
+
+static inline void irq_disable(void)
+{
+	__asm__ volatile("cli" ::: "memory");
+}
+
+/* RFLAGS, for irq_restore; interrupts are off afterwards. */
+static inline uint64_t irq_save(void)
+{
+	uint64_t flags;
+
+	__asm__ volatile("pushfq; popq %0; cli" : "=r"(flags) :: "memory");
+	return flags;
+}
+
+static inline void irq_restore(uint64_t flags)
+{
+	if (flags & 0x200)
+		irq_enable();
+}
+
+static inline bool irq_enabled(void)
+{
+	uint64_t flags;
+
+	__asm__ volatile("pushfq; popq %0" : "=r"(flags));
+	return flags & 0x200;
+}
+
+/* In every spin loop: the emulators' round-robin modes need it. */
+static inline void cpu_relax(void)
+{
+	__asm__ volatile("pause" ::: "memory");
+}
+
+/* Called with interrupts off, so that no wake-up is lost between the
+ * caller's last look and the halt; returns with interrupts on. */
+static inline void cpu_idle_wait(void)
+{
+	__asm__ volatile("sti; hlt" ::: "memory");
+}
+
+static inline uint64_t rdmsr(uint32_t msr)
+{
+	uint32_t lo, hi;
+
+	__asm__ volatile("rdmsr" : "=a"(lo), "=d"(hi) : "c"(msr));
+	return (uint64_t)hi << 32 | lo;
+}
+
+static inline void wrmsr(uint32_t msr, uint64_t v)
+{
+	__asm__ volatile("wrmsr" :: "c"(msr), "a"((uint32_t)v),
+			 "d"((uint32_t)(v >> 32)) : "memory");
+}
+
+static inline uint64_t rdtsc(void)
+{
+	uint32_t lo, hi;
+
+	__asm__ volatile("rdtsc" : "=a"(lo), "=d"(hi) :: "memory");
+	return (uint64_t)hi << 32 | lo;
+}
+
+static inline void cpuid(uint32_t leaf, uint32_t sub, uint32_t out[4])
+{
+	__asm__ volatile("cpuid" : "=a"(out[0]), "=b"(out[1]), "=c"(out[2]),
+			 "=d"(out[3]) : "a"(leaf), "c"(sub));
+}
+
+static inline uint8_t inb(uint16_t port)
+{
+	uint8_t v;
+
+	__asm__ volatile("inb %1, %0" : "=a"(v) : "Nd"(port));
+	return v;
+}
+
+static inline uint16_t inw(uint16_t port)
+{
+	uint16_t v;
+
+	__asm__ volatile("inw %1, %0" : "=a"(v) : "Nd"(port));
+	return v;
+}
+
+static inline uint32_t inl(uint16_t port)
+{
+	uint32_t v;
+
+	__asm__ volatile("inl %1, %0" : "=a"(v) : "Nd"(port));
+	return v;
+}
+
+static inline void outb(uint16_t port, uint8_t v)
+{
+	__asm__ volatile("outb %0, %1" :: "a"(v), "Nd"(port));
+}
+
+static inline void outw(uint16_t port, uint16_t v)
+{
+	__asm__ volatile("outw %0, %1" :: "a"(v), "Nd"(port));
+}
+
+static inline void outl(uint16_t port, uint32_t v)
+{
+	__asm__ volatile("outl %0, %1" :: "a"(v), "Nd"(port));
+}
+
+/* Sets up the CPU that it runs on (descriptors, control registers, system
+ * calls) as cpus[id], on the stacks given for the ISTs (16 KiB below top). */
+void cpu_setup(unsigned id, void *ist_top);
+
+#endif

@@ -1,0 +1,31 @@
+/*
+ * spin.h - ticket spinlocks that keep interrupts off while held.
+ *
+ * Locks nest per CPU: the outermost spin_lock notes whether interrupts were
+ * on, the last spin_unlock restores that. Who spins for 10 s panics, naming
+ * the lock and its holder: nobody may sleep or wait under a spinlock.
+ */
+#ifndef ARCH_SPIN_H
+#define ARCH_SPIN_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct spinlock {
+	uint32_t next;   /* the ticket that the next comer draws */
+	uint32_t owner;  /* the ticket being served */
+	uint32_t holder; /* CPU id + 1; 0: free */
+	const char *name;
+};
+
+#define SPINLOCK_INIT(text) { .name = (text) }
+
+void spin_init(struct spinlock *l, const char *name);
+void spin_lock(struct spinlock *l);
+void spin_unlock(struct spinlock *l);
+/* false, and nothing has changed, when the lock is taken. */
+bool spin_trylock(struct spinlock *l);
+/* Held by this CPU? For assertions. */
+bool spin_held(const struct spinlock *l);
+
+#endif

@@ -1,0 +1,24 @@
+/*
+ * time.h - the clock (TSC) and this CPU's timer (APIC, one shot).
+ */
+#ifndef ARCH_TIME_H
+#define ARCH_TIME_H
+
+#include <stdint.h>
+
+/* Measures TSC and APIC timer against the PIT: some 10 ms. First CPU, once,
+ * after apic_init (calls it if need be). */
+void time_init(void);
+
+/* Nanoseconds since time_init began; 0 before it has ended. The CPUs agree
+ * as far as their TSCs do. Any context. */
+uint64_t time_ns(void);
+
+/* Makes this CPU's timer interrupt once, after `delta` ns (at most about
+ * 4 s; longer ones come early), in place of what was set before. */
+void timer_oneshot_ns(uint64_t delta);
+
+/* Spins for at least `ns`. */
+void time_spin_ns(uint64_t ns);
+
+#endif

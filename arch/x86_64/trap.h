@@ -1,0 +1,68 @@
+/*
+ * trap.h - traps, interrupts and the way back to user mode.
+ *
+ * From user mode every trap and system call leaves a struct trapframe at the
+ * top of the thread's kernel stack, and goes back through
+ * kernel_user_return. Handlers of interrupts run with interrupts off; the
+ * trap code sends the EOI itself.
+ */
+#ifndef ARCH_TRAP_H
+#define ARCH_TRAP_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define KERNEL_CS 0x08
+#define KERNEL_SS 0x10
+#define USER_SS 0x1b
+#define USER_CS 0x23
+
+enum vector {
+	VEC_DB = 1,
+	VEC_NMI = 2,
+	VEC_BP = 3,
+	VEC_UD = 6,
+	VEC_DF = 8,
+	VEC_GP = 13,
+	VEC_PF = 14,
+	VEC_MC = 18,
+	VEC_IRQ0 = 0x20, /* external interrupt n: VEC_IRQ0 + n */
+	VEC_TIMER = 0xe0,
+	VEC_TLB = 0xe1,
+	VEC_RESCHED = 0xe2,
+	VEC_PIC = 0xf0, /* the old PICs, masked, where nobody meets them */
+	VEC_SPURIOUS = 0xff,
+	VEC_SYSCALL = 0x100, /* in tf->vector only */
+};
+
+/* tf->error of a page fault. */
+enum pf_error { PF_PRESENT = 1, PF_WRITE = 2, PF_USER = 4, PF_EXEC = 16 };
+
+/* The assembly knows the order. */
+struct trapframe {
+	uint64_t r15, r14, r13, r12, r11, r10, r9, r8;
+	uint64_t rbp, rdi, rsi, rdx, rcx, rbx, rax;
+	uint64_t vector, error;
+	uint64_t rip, cs, rflags, rsp, ss;
+};
+
+static inline bool trap_from_user(const struct trapframe *tf)
+{
+	return tf->cs & 3;
+}
+
+/* Sets the handler of `vector` (VEC_IRQ0 and up; NULL: none). The handler
+ * runs on the interrupted thread's stack, interrupts off, may not sleep.
+ * A level-triggered device's handler masks it before it returns. */
+void irq_register(unsigned vector, void (*handler)(struct trapframe *tf));
+
+/* Enters user mode with the registers of `tf`, after kernel_user_return.
+ * `tf` lies on this thread's kernel stack; segments and flags are forced to
+ * user ones. Restores every register. */
+_Noreturn void trap_return(struct trapframe *tf);
+
+/* Builds the IDT (once), loads it (each CPU). */
+void idt_init(void);
+void idt_load(void);
+
+#endif

@@ -1,0 +1,25 @@
+/*
+ * uart.h - COM1, the early console, and COM2, the test protocol.
+ *
+ * Output only, by polling. User space's console server owns COM1's input.
+ */
+#ifndef ARCH_UART_H
+#define ARCH_UART_H
+
+#include <stddef.h>
+
+/* Both ports: 115200 baud, 8 bits, no interrupts. */
+void uart_init(void);
+
+/* Writes bytes to COM1, each newline as CR LF. The callers (print.c) take
+ * turns by a lock of theirs. */
+void com1_write(const char *buf, size_t n);
+
+/* Writes one record to COM2, if there is one: "@weir KIND LENGTH\n", the
+ * bytes, "\n". Any context; whole records never mix. */
+void com2_record(const char *kind, const void *bytes, size_t n);
+
+/* For panic: the locks' holders are stopped, so take no lock. */
+void uart_break_lock(void);
+
+#endif

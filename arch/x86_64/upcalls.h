@@ -1,0 +1,38 @@
+/*
+ * upcalls.h - what the architecture calls and kernel/ defines.
+ */
+#ifndef ARCH_UPCALLS_H
+#define ARCH_UPCALLS_H
+
+#include <stdint.h>
+
+struct bootinfo;
+struct trapframe;
+
+/* The first CPU, on its boot stack: own page tables, descriptors and COM1
+ * are up; interrupts off; no APIC, no time, no frame allocator yet. */
+_Noreturn void kernel_main(struct bootinfo *bi);
+
+/* Every other CPU, from smp_start, on its own guarded stack, interrupts off,
+ * its APIC on. */
+_Noreturn void kernel_ap_main(void);
+
+/* Interrupts on. The call is in *tf, and so go its results. */
+void kernel_syscall(struct trapframe *tf);
+
+/* From user mode, or from the kernel inside usercopy (see usercopy_fixup) or
+ * by a bug. Interrupts as they were at the fault. */
+void kernel_page_fault(struct trapframe *tf, uint64_t cr2);
+
+/* Any other exception in user mode, and a return address out of the user
+ * half. Interrupts on. */
+void kernel_user_exception(struct trapframe *tf);
+
+/* Each timer interrupt, after its EOI; interrupts off; may not switch. */
+void kernel_timer(void);
+
+/* Before every return to user mode, interrupts off: reschedule, catch up
+ * with TLB flushes. Interrupts off again when it returns. */
+void kernel_user_return(struct trapframe *tf);
+
+#endif

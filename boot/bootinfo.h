@@ -1,0 +1,40 @@
+/*
+ * bootinfo.h - what the boot loader handed over, copied out of its memory.
+ *
+ * Filled once by multiboot_parse, read-only from kernel_main on. Addresses
+ * are physical. The memory map is as the firmware gave it: unsorted, perhaps
+ * overlapping; the kernel image and the modules lie inside usable entries.
+ */
+#ifndef BOOT_BOOTINFO_H
+#define BOOT_BOOTINFO_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define BOOT_MAX_MMAP 128
+#define BOOT_MAX_MODULES 8
+#define BOOT_USABLE 1 /* mmap type: RAM that is ours */
+
+struct bootinfo {
+	struct {
+		uint64_t base, len;
+		uint32_t type;
+	} mmap[BOOT_MAX_MMAP];
+	unsigned nmmap;
+	uint8_t rsdp[36]; /* ACPI 1: the first 20 bytes, the rest zero */
+	bool has_rsdp;
+	struct {
+		uint64_t pa, len;
+		char name[32]; /* the first word of its command line */
+	} module[BOOT_MAX_MODULES];
+	unsigned nmodules;
+	char cmdline[1024];
+};
+
+/* Parses the multiboot2 information at `info` into `out`; `magic` is what
+ * the loader left in EAX. NULL, or a sentence on what is wrong. Pure: also
+ * compiles on the host. */
+const char *multiboot_parse(uint32_t magic, const void *info,
+			    struct bootinfo *out);
+
+#endif
