@@ -114,9 +114,10 @@ void frame_init(const struct bootinfo *bi, uint64_t mem_mib)
 		at = s.end < end ? s.end : end;
 		add_but_modules(bi, s.start, at);
 	}
-	if (nr_frames() < FRAME_LEAST_MIB * MIB / PAGE)
+	uint64_t kib = nr_frames() * (PAGE / 1024);
+
+	if (kib < FRAME_LEAST_MIB * 1024)
 		panic("too little memory: %lu KiB are left beside the kernel "
 		      "and its modules, %u MiB are needed; give the machine "
-		      "more, or raise mem=", nr_frames() * PAGE / 1024,
-		      FRAME_LEAST_MIB);
+		      "more, or raise mem=", kib, FRAME_LEAST_MIB);
 }

@@ -7,7 +7,6 @@
  * and free real. Owns the queue, ordered by due time. Locks: disk_lock; the
  * wait queue under it. [out 6/8: the bytes move here]
  */
-#include "arch/x86_64/panic.h"
 #include "arch/x86_64/paging.h"
 #include "arch/x86_64/spin.h"
 #include "arch/x86_64/string.h"
@@ -158,6 +157,5 @@ const struct swapdev *ramdisk_init(uint64_t pa, uint64_t npages)
 
 void ramdisk_start(void)
 {
-	if (!thread_create_kernel("ramdisk", ramdisk_thread, NULL, PRIO, -1))
-		panic("no memory for the ramdisk's thread");
+	thread_create_kernel("ramdisk", ramdisk_thread, NULL, PRIO, -1);
 }

@@ -1,0 +1,267 @@
+/*
+ * swap_test.c - slots: a random run against a plain array, full, misuse; and
+ * the ramdisk with its real thread: bytes, order, delays, failures.
+ */
+#include <pthread.h>
+
+#include "shim.h"
+
+#include "arch/x86_64/time.h"
+#include "kernel/param.h"
+#include "kernel/stat.h"
+#include "mm/frame.h"
+#include "mm/frame_init.h"
+#include "mm/kmalloc.h"
+#include "mm/reclaim.h"
+#include "mm/swap.h"
+
+#define NFRAMES 12288
+
+struct params params = { .seed = 7, .delay_us = 300 };
+static struct frame descriptors[NFRAMES];
+
+void reclaim_wake(void)
+{
+}
+
+uint64_t reclaim_direct(void)
+{
+	return 0;
+}
+
+/* ---- Slots ---- */
+
+static void free_slot(void *arg)
+{
+	swap_slot_free((uintptr_t)arg);
+}
+
+/* Random use of a table of n slots, beside a plain array. */
+static void random_slots(uint32_t n)
+{
+	static uint64_t bits[40];
+	static bool taken[2000];
+	uint32_t ntaken = 0, slot;
+
+	memset(bits, 0, sizeof(bits));
+	memset(taken, 0, sizeof(taken));
+	swap_slots_init(bits, n);
+	CHECK(swap_slots_total() == n && swap_slots_free() == n);
+	for (unsigned step = 0; step < 4000; step++) {
+		/* Phases that fill and phases that empty. */
+		if (shim_random() % 8 < (step / 500 % 2 ? 6 : 2)) {
+			slot = swap_slot_alloc();
+			CHECK((slot == 0) == (ntaken == n));
+			if (!slot)
+				continue;
+			CHECK(slot <= n && !taken[slot]);
+			taken[slot] = true;
+			ntaken++;
+		} else {
+			slot = 1 + shim_random() % n;
+			if (!taken[slot])
+				continue;
+			swap_slot_free(slot);
+			taken[slot] = false;
+			ntaken--;
+		}
+		CHECK(swap_slots_free() == n - ntaken);
+		CHECK(swap_is_tight() == (n - ntaken <= n / 8));
+	}
+	for (slot = 1; slot <= n; slot++)
+		if (taken[slot])
+			swap_slot_free(slot);
+	for (uint32_t i = 0; i < n; i++)
+		CHECK(swap_slot_alloc() != 0);
+	CHECK(swap_slot_alloc() == 0);
+}
+
+static void test_slots(void)
+{
+	static const uint32_t sizes[] = { 1, 2, 62, 63, 64, 65, 127, 128,
+					  500, 1999 };
+	static uint64_t bits[2];
+
+	for (unsigned i = 0; i < sizeof(sizes) / sizeof(*sizes); i++)
+		random_slots(sizes[i]);
+	swap_slots_init(bits, 100);
+	CHECK(swap_slot_alloc() == 1 && swap_slot_alloc() == 2);
+	swap_slot_free(1);
+	CHECK(swap_slot_alloc() == 1 || swap_slots_free() == 97);
+	expect_panic(free_slot, (void *)0, "does not exist");
+	expect_panic(free_slot, (void *)101, "does not exist");
+	expect_panic(free_slot, (void *)0xffffffff, "does not exist");
+	expect_panic(free_slot, (void *)50, "freed twice");
+}
+
+/* ---- The ramdisk ---- */
+
+#define NIO 200
+static struct swapio ios[NIO];
+static unsigned ndone, disorder;
+static int last_done;
+
+static void io_done(struct swapio *io)
+{
+	int nr = io - ios;
+
+	CHECK(shim_cpu == 63); /* the device's thread */
+	if (nr < last_done)
+		__atomic_add_fetch(&disorder, 1, __ATOMIC_RELAXED);
+	last_done = nr;
+	__atomic_add_fetch(&ndone, 1, __ATOMIC_RELEASE);
+}
+
+static void submit(unsigned nr, struct frame *f, uint32_t slot, bool write)
+{
+	f->state = write ? FRAME_LAUNDRY : FRAME_INBOUND;
+	ios[nr] = (struct swapio){ .frame = f, .slot = slot, .write = write,
+				   .done = io_done, .status = 99 };
+	swap_submit(&ios[nr]);
+}
+
+static void wait_all(unsigned n)
+{
+	uint64_t end = time_ns() + 10000000000ull;
+
+	while (__atomic_load_n(&ndone, __ATOMIC_ACQUIRE) < n)
+		CHECK(time_ns() < end);
+	CHECK(ndone == n);
+	ndone = 0;
+	last_done = 0;
+}
+
+static void paint(struct frame *f, uint64_t tag)
+{
+	uint64_t *p = frame_kva(f);
+
+	for (unsigned i = 0; i < 512; i++)
+		p[i] = tag * 1000003 + i;
+}
+
+static void check_paint(struct frame *f, uint64_t tag)
+{
+	uint64_t *p = frame_kva(f);
+
+	for (unsigned i = 0; i < 512; i++)
+		CHECK(p[i] == tag * 1000003 + i);
+}
+
+static struct frame *fr[NIO];
+static uint32_t slot_of[NIO];
+
+static void test_bytes(uint64_t delay_us)
+{
+	ramdisk_set_delay(delay_us);
+	CHECK(ramdisk_delay() == delay_us);
+	disorder = 0;
+	for (unsigned i = 0; i < NIO; i++) {
+		slot_of[i] = swap_slot_alloc();
+		paint(fr[i], i + delay_us);
+		submit(i, fr[i], slot_of[i], true);
+	}
+	wait_all(NIO);
+	CHECK(delay_us ? disorder > 0 : disorder == 0);
+	for (unsigned i = 0; i < NIO; i++) {
+		CHECK(ios[i].status == 0);
+		paint(fr[i], 999999);
+		submit(i, fr[i], slot_of[(i + 1) % NIO], false);
+	}
+	wait_all(NIO);
+	for (unsigned i = 0; i < NIO; i++) {
+		check_paint(fr[i], (i + 1) % NIO + delay_us);
+		fr[i]->state = FRAME_PINNED;
+	}
+	for (unsigned i = 0; i < NIO; i++)
+		swap_slot_free(slot_of[i]);
+}
+
+/* swap_read from several threads at once. */
+static void *reader(void *arg)
+{
+	unsigned base = (uintptr_t)arg;
+
+	shim_cpu = 1 + base / 50;
+	for (unsigned i = base; i < base + 50; i++) {
+		fr[i]->state = FRAME_INBOUND;
+		CHECK(swap_read(fr[i], slot_of[i]) == 0);
+		check_paint(fr[i], i);
+	}
+	return NULL;
+}
+
+static void test_read(void)
+{
+	pthread_t t[4];
+
+	ramdisk_set_delay(100);
+	for (unsigned i = 0; i < NIO; i++) {
+		slot_of[i] = swap_slot_alloc();
+		paint(fr[i], i);
+		submit(i, fr[i], slot_of[i], true);
+	}
+	wait_all(NIO);
+	for (unsigned i = 0; i < 4; i++)
+		pthread_create(&t[i], NULL, reader, (void *)(50ul * i));
+	for (unsigned i = 0; i < 4; i++)
+		pthread_join(t[i], NULL);
+}
+
+static void test_failures(void)
+{
+	ramdisk_set_delay(0);
+	ramdisk_fail_next(2);
+	fr[0]->state = FRAME_INBOUND;
+	paint(fr[0], 5);
+	CHECK(swap_read(fr[0], slot_of[1]) == -WEIR_EIO);
+	check_paint(fr[0], 5); /* untouched */
+	submit(0, fr[1], slot_of[1], true);
+	wait_all(1);
+	CHECK(ios[0].status == -WEIR_EIO);
+	fr[0]->state = FRAME_INBOUND;
+	CHECK(swap_read(fr[0], slot_of[1]) == 0);
+	check_paint(fr[0], 1);
+}
+
+static void submit_free_slot(void *arg)
+{
+	submit(0, fr[0], swap_slots_total(), true);
+}
+
+static void submit_wrong_state(void *arg)
+{
+	fr[0]->state = FRAME_ACTIVE;
+	ios[0] = (struct swapio){ .frame = fr[0], .slot = slot_of[0],
+				  .write = true, .done = io_done };
+	swap_submit(&ios[0]);
+}
+
+static void init_swap(void *mib)
+{
+	swap_init((uintptr_t)mib);
+}
+
+int main(int argc, char **argv)
+{
+	shim_seed(argc, argv);
+	test_slots();
+	frames_setup(descriptors, NFRAMES);
+	frames_add(1, NFRAMES);
+	expect_panic(init_swap, (void *)45, "too little memory for swap=45");
+	expect_panic(init_swap, (void *)4000, "4000 MiB in one piece");
+	expect_panic(init_swap, (void *)(1ul << 40), "too little memory");
+	swap_init(16);
+	CHECK(swap_slots_total() == 4096 && nr_frames() == NFRAMES - 1 - 4096);
+	swap_start();
+	for (unsigned i = 0; i < NIO; i++)
+		fr[i] = frame_alloc(0);
+	test_bytes(0);
+	test_bytes(2000);
+	CHECK(shim_stats[WEIR_C_pswpin] == 2 * NIO);
+	CHECK(shim_stats[WEIR_C_pswpout] == 2 * NIO);
+	test_read();
+	test_failures();
+	expect_panic(submit_free_slot, NULL, "slot_taken");
+	expect_panic(submit_wrong_state, NULL, "LAUNDRY");
+	return 0;
+}

@@ -1,0 +1,2 @@
+/* Host stand-in: see shim.h. */
+#include <string.h>

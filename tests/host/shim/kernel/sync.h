@@ -1,0 +1,26 @@
+/* Host stand-in: see shim.h. */
+#ifndef KERNEL_SYNC_H
+#define KERNEL_SYNC_H
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include "arch/x86_64/spin.h"
+struct thread;
+struct waitq {
+	pthread_cond_t cond;
+};
+struct mutex {
+	pthread_mutex_t mutex;
+};
+void waitq_init(struct waitq *wq);
+void waitq_sleep(struct waitq *wq, struct spinlock *release);
+void waitq_wake_all(struct waitq *wq);
+bool waitq_wake_one(struct waitq *wq);
+void mutex_init(struct mutex *m);
+void mutex_lock(struct mutex *m);
+void mutex_unlock(struct mutex *m);
+void thread_sleep_ns(uint64_t ns);
+struct thread *thread_create_kernel(const char *name, void (*fn)(void *),
+				    void *arg, int prio, int cpu);
+static inline void cond_resched(void) { }
+#endif

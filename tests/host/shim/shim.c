@@ -1,0 +1,274 @@
+/*
+ * shim.c - the host's side of shim.h.
+ */
+#include "shim.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdarg.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "arch/x86_64/cpu.h"
+#include "arch/x86_64/panic.h"
+#include "arch/x86_64/paging.h"
+#include "arch/x86_64/print.h"
+#include "arch/x86_64/spin.h"
+#include "arch/x86_64/time.h"
+#include "kernel/stat.h"
+#include "kernel/sync.h"
+
+char shim_ram[SHIM_RAM_BYTES] __attribute__((aligned(4096)));
+uint64_t shim_early = 4ull << 20;
+uint64_t shim_stats[WEIR_NCOUNTERS];
+
+__thread unsigned shim_cpu;
+unsigned shim_cpus = 1;
+static __thread struct cpu cpu;
+static int panic_fd = -1; /* in a child of expect_panic */
+
+/* ---- Verdicts ---- */
+
+_Noreturn void shim_fail(const char *file, int line, const char *text)
+{
+	fprintf(stderr, "%s:%d: CHECK failed: %s\n", file, line, text);
+	exit(1);
+}
+
+_Noreturn void panic(const char *fmt, ...)
+{
+	char text[512];
+	va_list ap;
+	int n;
+
+	va_start(ap, fmt);
+	n = vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	if (panic_fd < 0) {
+		fprintf(stderr, "panic: %s\n", text);
+		abort();
+	}
+	if (write(panic_fd, text, n) != n)
+		_exit(2);
+	_exit(42);
+}
+
+void expect_panic(void (*fn)(void *), void *arg, const char *text)
+{
+	char got[512];
+	int fds[2], status;
+	ssize_t n;
+	pid_t pid;
+
+	CHECK(pipe(fds) == 0);
+	fflush(NULL);
+	pid = fork();
+	CHECK(pid >= 0);
+	if (pid == 0) {
+		panic_fd = fds[1];
+		fn(arg);
+		_exit(0);
+	}
+	close(fds[1]);
+	n = read(fds[0], got, sizeof(got) - 1);
+	close(fds[0]);
+	got[n > 0 ? n : 0] = 0;
+	CHECK(waitpid(pid, &status, 0) == pid);
+	if (WIFEXITED(status) && WEXITSTATUS(status) == 42 &&
+	    strstr(got, text))
+		return;
+	fprintf(stderr, "expected a panic with '%s', got status %d, '%s'\n",
+		text, status, got);
+	exit(1);
+}
+
+static uint64_t seed_state = 88172645463325252ull;
+
+uint64_t shim_seed(int argc, char **argv)
+{
+	uint64_t seed = argc > 1 ? strtoull(argv[1], NULL, 0) :
+				   (uint64_t)time(NULL) << 16 ^ getpid();
+
+	printf("seed %llu\n", (unsigned long long)seed);
+	fflush(stdout);
+	seed_state = seed ? seed : 1;
+	return seed;
+}
+
+uint64_t shim_random(void)
+{
+	seed_state ^= seed_state << 13;
+	seed_state ^= seed_state >> 7;
+	seed_state ^= seed_state << 17;
+	return seed_state;
+}
+
+void kprintf(const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	vprintf(fmt, ap);
+	va_end(ap);
+}
+
+/* ---- CPUs, memory, time ---- */
+
+struct cpu *this_cpu(void)
+{
+	cpu.id = shim_cpu;
+	return &cpu;
+}
+
+unsigned cpu_id(void)
+{
+	return shim_cpu;
+}
+
+unsigned cpu_count(void)
+{
+	return shim_cpus;
+}
+
+uint64_t early_alloc(uint64_t npages)
+{
+	uint64_t pa = shim_early;
+
+	shim_early += npages * 4096;
+	CHECK(shim_early <= SHIM_RAM_BYTES);
+	return pa;
+}
+
+uint64_t early_end(void)
+{
+	return shim_early;
+}
+
+uint64_t time_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return ts.tv_sec * 1000000000ull + ts.tv_nsec;
+}
+
+/* ---- Locks and threads ---- */
+
+void spin_init(struct spinlock *l, const char *name)
+{
+	pthread_mutex_init(&l->mutex, NULL);
+	l->owner = 0;
+	l->name = name;
+}
+
+void spin_lock(struct spinlock *l)
+{
+	pthread_mutex_lock(&l->mutex);
+	l->owner = shim_cpu + 1;
+	cpu.spin_depth++;
+}
+
+void spin_unlock(struct spinlock *l)
+{
+	if (l->owner != shim_cpu + 1)
+		panic("%s: unlock by one who does not hold it", l->name);
+	l->owner = 0;
+	cpu.spin_depth--;
+	pthread_mutex_unlock(&l->mutex);
+}
+
+bool spin_trylock(struct spinlock *l)
+{
+	if (pthread_mutex_trylock(&l->mutex))
+		return false;
+	l->owner = shim_cpu + 1;
+	cpu.spin_depth++;
+	return true;
+}
+
+bool spin_held(struct spinlock *l)
+{
+	return l->owner == shim_cpu + 1;
+}
+
+void waitq_init(struct waitq *wq)
+{
+	pthread_cond_init(&wq->cond, NULL);
+}
+
+void waitq_sleep(struct waitq *wq, struct spinlock *release)
+{
+	if (cpu.spin_depth != 1)
+		panic("sleeping with %d locks held", cpu.spin_depth);
+	release->owner = 0;
+	cpu.spin_depth--;
+	pthread_cond_wait(&wq->cond, &release->mutex);
+	pthread_mutex_unlock(&release->mutex);
+}
+
+void waitq_wake_all(struct waitq *wq)
+{
+	pthread_cond_broadcast(&wq->cond);
+}
+
+bool waitq_wake_one(struct waitq *wq)
+{
+	pthread_cond_signal(&wq->cond);
+	return true;
+}
+
+void mutex_init(struct mutex *m)
+{
+	pthread_mutex_init(&m->mutex, NULL);
+}
+
+void mutex_lock(struct mutex *m)
+{
+	pthread_mutex_lock(&m->mutex);
+}
+
+void mutex_unlock(struct mutex *m)
+{
+	pthread_mutex_unlock(&m->mutex);
+}
+
+void thread_sleep_ns(uint64_t ns)
+{
+	struct timespec ts = { ns / 1000000000, ns % 1000000000 };
+
+	if (cpu.spin_depth)
+		panic("sleeping with %d locks held", cpu.spin_depth);
+	while (nanosleep(&ts, &ts) && errno == EINTR)
+		;
+}
+
+struct start {
+	void (*fn)(void *);
+	void *arg;
+	unsigned cpu;
+};
+
+static void *run(void *arg)
+{
+	struct start s = *(struct start *)arg;
+
+	free(arg);
+	shim_cpu = s.cpu;
+	s.fn(s.arg);
+	return NULL;
+}
+
+struct thread *thread_create_kernel(const char *name, void (*fn)(void *),
+				    void *arg, int prio, int on)
+{
+	struct start *s = malloc(sizeof(*s));
+	pthread_t t;
+
+	(void)name;
+	(void)prio;
+	*s = (struct start){ fn, arg, on >= 0 ? (unsigned)on : 63 };
+	CHECK(pthread_create(&t, NULL, run, s) == 0);
+	pthread_detach(t);
+	return (struct thread *)1;
+}

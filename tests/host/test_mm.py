@@ -1,0 +1,28 @@
+"""mm/: frames, kernel heap, swap slots, ramdisk, regions."""
+import pytest
+
+FRAME = ["mm/frame.c", "mm/frame_init.c", "mm/frame_state.c"]
+KMALLOC = ["mm/kmalloc.c", *FRAME]
+SWAP = ["mm/swap.c", "mm/ramdisk.c", *KMALLOC]
+
+
+def test_frame(driver, seed):
+    driver("frame_test", FRAME)(seed)
+
+
+def test_frame_many_cpus(driver, seed):
+    driver("frame_test", FRAME, "tsan")(seed, "cpus")
+
+
+@pytest.mark.parametrize("sanitizer", ["asan", "tsan"])
+def test_kmalloc(driver, seed, sanitizer):
+    driver("kmalloc_test", KMALLOC, sanitizer)(seed)
+
+
+@pytest.mark.parametrize("sanitizer", ["asan", "tsan"])
+def test_swap(driver, seed, sanitizer):
+    driver("swap_test", SWAP, sanitizer)(seed)
+
+
+def test_region(driver, seed):
+    driver("region_test", ["mm/region.c"])(seed)
