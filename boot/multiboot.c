@@ -1,0 +1,171 @@
+/*
+ * multiboot.c - from multiboot2 tags to struct bootinfo.
+ *
+ * A tag is used only after its length was checked against the rest of the
+ * information and against what is read from it. More modules or memory-map
+ * entries than fit are an error, not a silent loss. Also compiles on the
+ * host.
+ */
+#include "boot/bootinfo.h"
+
+#include <stddef.h>
+
+#define MAGIC 0x36d76289
+#define LONGEST_INFO (1u << 20)
+
+enum tag_type {
+	TAG_END = 0,
+	TAG_CMDLINE = 1,
+	TAG_MODULE = 3,
+	TAG_MMAP = 6,
+	TAG_ACPI_OLD = 14,
+	TAG_ACPI_NEW = 15,
+};
+
+struct tag {
+	uint32_t type, size; /* of all the tag, without padding */
+};
+
+struct tag_module {
+	struct tag tag;
+	uint32_t start, end;
+	char cmdline[];
+};
+
+struct tag_mmap {
+	struct tag tag;
+	uint32_t entry_size, version;
+};
+
+struct mmap_entry {
+	uint64_t base, len;
+	uint32_t type, zero;
+};
+
+static void copy_bytes(void *to, const void *from, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		((char *)to)[i] = ((const char *)from)[i];
+}
+
+/* Copies text that ends at a NUL, at `stop` (or never: 0), or after `n`
+ * bytes, into a buffer of `room`. Returns false if it did not fit. */
+static bool copy_text(char *to, size_t room, const char *from, size_t n,
+		      char stop)
+{
+	size_t i = 0;
+
+	while (i < n && from[i] && from[i] != stop) {
+		if (i + 1 == room) {
+			to[i] = 0;
+			return false;
+		}
+		to[i] = from[i];
+		i++;
+	}
+	to[i] = 0;
+	return true;
+}
+
+static const char *add_module(const struct tag *t, struct bootinfo *out)
+{
+	const struct tag_module *m = (const void *)t;
+	unsigned i = out->nmodules;
+
+	if (t->size < sizeof(*m) || m->end < m->start)
+		return "a module's boot tag is malformed";
+	if (i == BOOT_MAX_MODULES)
+		return "the boot loader passed too many modules";
+	out->module[i].pa = m->start;
+	out->module[i].len = m->end - m->start;
+	if (!copy_text(out->module[i].name, sizeof(out->module[i].name),
+		       m->cmdline, t->size - sizeof(*m), ' '))
+		return "a module's name is too long";
+	out->nmodules++;
+	return NULL;
+}
+
+static const char *add_mmap(const struct tag *t, struct bootinfo *out)
+{
+	const struct tag_mmap *m = (const void *)t;
+	struct mmap_entry e;
+
+	if (t->size < sizeof(*m) || m->entry_size < sizeof(e))
+		return "the memory map's boot tag is malformed";
+	for (size_t at = sizeof(*m); at + m->entry_size <= t->size;
+	     at += m->entry_size) {
+		copy_bytes(&e, (const char *)t + at, sizeof(e));
+		if (out->nmmap == BOOT_MAX_MMAP)
+			return "the memory map has too many entries";
+		out->mmap[out->nmmap].base = e.base;
+		out->mmap[out->nmmap].len = e.len;
+		out->mmap[out->nmmap].type = e.type;
+		out->nmmap++;
+	}
+	return NULL;
+}
+
+/* ACPI 2's pointer wins over ACPI 1's, whichever comes first. */
+static void add_rsdp(const struct tag *t, struct bootinfo *out)
+{
+	size_t n = t->size - sizeof(*t);
+
+	if (t->type == TAG_ACPI_OLD && out->has_rsdp)
+		return;
+	if (n > sizeof(out->rsdp))
+		n = sizeof(out->rsdp);
+	if (n < 20)
+		return;
+	for (size_t i = 0; i < sizeof(out->rsdp); i++)
+		out->rsdp[i] = 0;
+	copy_bytes(out->rsdp, t + 1, n);
+	out->has_rsdp = true;
+}
+
+static const char *add_tag(const struct tag *t, struct bootinfo *out)
+{
+	switch (t->type) {
+	case TAG_CMDLINE:
+		if (!copy_text(out->cmdline, sizeof(out->cmdline),
+			       (const char *)(t + 1), t->size - sizeof(*t), 0))
+			return "the kernel's command line is too long";
+		return NULL;
+	case TAG_MODULE:
+		return add_module(t, out);
+	case TAG_MMAP:
+		return add_mmap(t, out);
+	case TAG_ACPI_OLD:
+	case TAG_ACPI_NEW:
+		add_rsdp(t, out);
+		return NULL;
+	default:
+		return NULL;
+	}
+}
+
+const char *multiboot_parse(uint32_t magic, const void *info,
+			    struct bootinfo *out)
+{
+	const uint32_t *total = info;
+
+	if (magic != MAGIC)
+		return "the kernel was not started by multiboot2";
+	if (*total < 8 || *total > LONGEST_INFO)
+		return "the boot information's length is absurd";
+	for (size_t at = 8; at + sizeof(struct tag) <= *total;) {
+		const struct tag *t = (const void *)((const char *)info + at);
+		const char *wrong;
+
+		if (t->type == TAG_END)
+			break;
+		if (t->size < sizeof(*t) || t->size > *total - at)
+			return "a boot tag is longer than the information";
+		wrong = add_tag(t, out);
+		if (wrong)
+			return wrong;
+		at += (t->size + 7) & ~(size_t)7;
+	}
+	if (!out->nmmap)
+		return "the boot loader passed no memory map";
+	return NULL;
+}
