@@ -331,11 +331,9 @@ void frame_free(struct frame *f)
 
 uint64_t frame_alloc_table(void)
 {
-	struct frame *f = frame_alloc(FRAME_RESERVE | FRAME_ZERO);
+	struct frame *f = frame_alloc(FRAME_ZERO);
 
-	if (!f)
-		panic("no memory for the kernel's page tables");
-	return frame_pa(f);
+	return f ? frame_pa(f) : 0;
 }
 
 /* ---- For frame_init.c (boot) and tests ---- */

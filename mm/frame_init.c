@@ -3,8 +3,8 @@
  *
  * Usable memory above the kernel's early allocations becomes free frames,
  * but for the modules, which stay where the loader put them. `mem=` counts
- * usable memory from address 0. The map may be unsorted and may overlap;
- * only whole pages count.
+ * usable memory from address 0. The map may be unsorted and may overlap:
+ * only whole pages count, and of two claims the reserving one wins.
  */
 #include "boot/bootinfo.h"
 
@@ -28,7 +28,7 @@ static struct span usable(const struct bootinfo *bi, unsigned i)
 	uint64_t base = bi->mmap[i].base, len = bi->mmap[i].len;
 	struct span s = { (base + PAGE - 1) / PAGE, (base + len) / PAGE };
 
-	if (bi->mmap[i].type != 1 || base + len < base || s.start > s.end)
+	if (bi->mmap[i].type != BOOT_USABLE || base + len < base || s.start > s.end)
 		return (struct span){ 0, 0 };
 	return s;
 }
@@ -72,25 +72,35 @@ static uint64_t managed_end(const struct bootinfo *bi, uint64_t mem_mib)
 	return end;
 }
 
-/* Frees [start, end) but for the modules. */
-static void add_but_modules(const struct bootinfo *bi, uint64_t start,
-			    uint64_t end)
+/* Cuts `s` short before, or moves it behind, what must not be used: the
+ * pages of [pa, pa + len). */
+static void avoid(struct span *s, uint64_t *resume, uint64_t pa, uint64_t len)
+{
+	uint64_t start = pa / PAGE, end = (pa + len + PAGE - 1) / PAGE;
+
+	if (len == 0 || end <= s->start || start >= s->end)
+		return;
+	s->end = start > s->start ? start : s->start;
+	*resume = end;
+}
+
+/* Frees [start, end) but for the modules and what the map also reserves. */
+static void add_unreserved(const struct bootinfo *bi, uint64_t start,
+			   uint64_t end)
 {
 	while (start < end) {
-		uint64_t stop = end, resume = end;
+		struct span s = { start, end };
+		uint64_t resume = end;
 
-		/* The lowest module that touches what is left. */
-		for (unsigned i = 0; i < bi->nmodules; i++) {
-			uint64_t pa = bi->module[i].pa;
-			uint64_t last = pa + bi->module[i].len;
-			struct span m = { pa / PAGE, (last + PAGE - 1) / PAGE };
-
-			if (m.end <= start || m.start >= stop)
-				continue;
-			stop = m.start > start ? m.start : start;
-			resume = m.end;
-		}
-		frames_add(start, stop);
+		/* What is left of s ends at the lowest of them all. */
+		for (unsigned i = 0; i < bi->nmodules; i++)
+			avoid(&s, &resume, bi->module[i].pa,
+			      bi->module[i].len);
+		for (unsigned i = 0; i < bi->nmmap; i++)
+			if (bi->mmap[i].type != BOOT_USABLE)
+				avoid(&s, &resume, bi->mmap[i].base,
+				      bi->mmap[i].len);
+		frames_add(s.start, s.end);
 		start = resume;
 	}
 }
@@ -112,7 +122,7 @@ void frame_init(const struct bootinfo *bi, uint64_t mem_mib)
 		if (s.start >= end)
 			break;
 		at = s.end < end ? s.end : end;
-		add_but_modules(bi, s.start, at);
+		add_unreserved(bi, s.start, at);
 	}
 	uint64_t kib = nr_frames() * (PAGE / 1024);
 

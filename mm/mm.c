@@ -16,13 +16,18 @@
 
 #define PAGES_PER_MIB (1048576 / WEIR_PAGE_SIZE)
 
+static unsigned mib_of(uint64_t pages)
+{
+	return pages / PAGES_PER_MIB;
+}
+
 /* MiB of swap when swap= does not say: 5/8 of memory, so that a workload of
  * twice the memory that remains fits; less where memory is short. */
-static uint64_t default_swap_mib(void)
+static unsigned default_swap_mib(void)
 {
-	uint64_t all = nr_frames() / PAGES_PER_MIB;
-	uint64_t piece = frame_carve_max() / PAGES_PER_MIB;
-	uint64_t mib = all * 5 / 8;
+	unsigned all = mib_of(nr_frames());
+	unsigned piece = mib_of(frame_carve_max());
+	unsigned mib = all * 5 / 8;
 
 	/* One more is for rounding, and for the slot table. */
 	if (all - mib < FRAME_LEAST_MIB + 1)
@@ -39,10 +44,9 @@ void mm_init(const struct bootinfo *bi)
 	tlb_policy_set(params.policy);
 	reclaim_set_batch(params.batch);
 	swap_init(params.swap_mib ? params.swap_mib : default_swap_mib());
-	kprintf("mm: %lu MiB of frames, %u MiB of swap, watermarks %lu %lu "
-		"%lu frames\n", nr_frames() / PAGES_PER_MIB,
-		(unsigned)(swap_slots_total() / PAGES_PER_MIB), watermarks.min,
-		watermarks.low, watermarks.high);
+	kprintf("mm: %u MiB of frames, %u MiB of swap; watermarks %lu %lu %lu\n",
+		mib_of(nr_frames()), mib_of(swap_slots_total()),
+		watermarks.min, watermarks.low, watermarks.high);
 }
 
 void mm_start(void)

@@ -142,7 +142,6 @@ static void ramdisk_thread(void *arg)
 const struct swapdev *ramdisk_init(uint64_t pa, uint64_t npages)
 {
 	static struct swapdev dev = {
-		.name = "ramdisk",
 		.submit = ramdisk_submit,
 	};
 

@@ -48,11 +48,6 @@ uint32_t swap_slots_free(void)
 	return __atomic_load_n(&nfree, __ATOMIC_RELAXED);
 }
 
-bool swap_is_tight(void)
-{
-	return swap_slots_free() <= total / 8;
-}
-
 uint32_t swap_slot_alloc(void)
 {
 	uint32_t slot = 0;
@@ -106,8 +101,8 @@ void swap_init(uint64_t mib)
 		panic("too little memory for swap=%lu: %lu MiB in one piece "
 		      "and %u MiB beside it are needed; give the machine more, "
 		      "or lower swap=", mib, mib, FRAME_LEAST_MIB);
-	swap_slots_init(bits, npages);
 	dev = ramdisk_init(pa, npages);
+	swap_slots_init(bits, dev->nslots);
 }
 
 void swap_start(void)

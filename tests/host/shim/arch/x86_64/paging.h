@@ -14,6 +14,16 @@ typedef uint64_t pte_t;
 #define PTE_NX (1ull << 63)
 #define KVA(pa) ((void *)(shim_ram + (pa)))
 #define PA(kva) ((uint64_t)((char *)(uintptr_t)(kva) - shim_ram))
+static inline uint64_t pte_pa(pte_t e) { return e & 0xffffffffff000ull; }
+static inline pte_t pte_xchg(pte_t *p, pte_t new)
+{
+	return __atomic_exchange_n(p, new, __ATOMIC_SEQ_CST);
+}
+/* The driver that needs them plays the TLB. */
+extern uint64_t kernel_pml4_pa;
+void write_cr3(uint64_t pa);
+void tlb_invlpg(uint64_t va);
+void tlb_flush_user(void);
 uint64_t early_alloc(uint64_t npages);
 uint64_t early_end(void);
 #endif

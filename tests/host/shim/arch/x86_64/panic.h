@@ -5,5 +5,5 @@ _Noreturn void panic(const char *fmt, ...)
 	__attribute__((format(printf, 1, 2)));
 #undef assert
 #define assert(x) \
-	((x) ? (void)0 : panic("%s:%d: assert %s", __FILE__, __LINE__, #x))
+	((x) ? (void)0 : panic("%s:%d: violated: %s", __FILE__, __LINE__, #x))
 #endif
