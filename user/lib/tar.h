@@ -1,0 +1,43 @@
+/*
+ * tar.h - reads a tar archive (ustar) that lies in memory.
+ *
+ * Pure: no system calls, no allocation, no writing; every access is checked
+ * against the archive's length. Also built on the host, by tests.
+ */
+#ifndef USER_TAR_H
+#define USER_TAR_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define TAR_BLOCK 512u
+#define TAR_NAME_MAX 256u /* prefix, slash, name, end */
+
+struct tar {
+	const uint8_t *bytes;
+	size_t size;
+	size_t next;       /* offset of the next header */
+	const char *error; /* NULL, or what is wrong with the archive */
+};
+
+struct tar_file {
+	char name[TAR_NAME_MAX];
+	const uint8_t *data;
+	uint64_t size;
+	bool regular; /* a plain file */
+};
+
+void tar_open(struct tar *t, const void *bytes, size_t size);
+
+/* The next entry. False at the end of the archive, and where it is damaged:
+ * then t->error says how. */
+bool tar_next(struct tar *t, struct tar_file *file);
+
+/* Looks for a plain file of this name. NULL, or why there is none; a damaged
+ * archive is an error even if the file was found before the damage. */
+const char *tar_find(const void *bytes, size_t size, const char *name,
+		     struct tar_file *file);
+#define TAR_NOT_FOUND "no such file"
+
+#endif
