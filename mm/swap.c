@@ -48,6 +48,11 @@ uint32_t swap_slots_free(void)
 	return __atomic_load_n(&nfree, __ATOMIC_RELAXED);
 }
 
+bool swap_is_tight(void)
+{
+	return swap_slots_free() <= total / 8;
+}
+
 uint32_t swap_slot_alloc(void)
 {
 	uint32_t slot = 0;

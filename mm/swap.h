@@ -54,6 +54,8 @@ void swap_slot_free(uint32_t slot);
 
 uint32_t swap_slots_total(void);
 uint32_t swap_slots_free(void);
+/* Free slots are so few (1/8) that clean copies should give theirs back. */
+bool swap_is_tight(void);
 
 /* Starts the IO; counts pswpin or pswpout. The slot must be allocated, the
  * frame INBOUND or PINNED (read), LAUNDRY (write). Any context, any lock. */

@@ -66,6 +66,7 @@ static void random_slots(uint32_t n)
 			ntaken--;
 		}
 		CHECK(swap_slots_free() == n - ntaken);
+		CHECK(swap_is_tight() == (n - ntaken <= n / 8));
 	}
 	for (slot = 1; slot <= n; slot++)
 		if (taken[slot])
