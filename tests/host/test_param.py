@@ -1,0 +1,95 @@
+"""kernel/param.c: the kernel command line."""
+import pytest
+
+DEFAULTS = {"bad": "0", "cpus": "0", "mem": "0", "swap": "0",
+            "tlb": "two-pass", "batch": "64", "seed": "1", "delay": "0",
+            "trace": "0", "check": "0", "run": ""}
+
+
+@pytest.fixture
+def parse(driver):
+    def run(text):
+        lines = driver("param_test", ["kernel/param.c"])(text).splitlines()
+        said = [s[11:] for s in lines if s.startswith("complaint: ")]
+        values = dict(s.split("=", 1) for s in lines
+                      if not s.startswith("complaint: "))
+        assert set(values) == set(DEFAULTS)
+        assert int(values["bad"]) == len(said)
+        return values, said
+    return run
+
+
+@pytest.mark.parametrize("text, changed", [
+    ("", {}),
+    (" \t\r\n ", {}),
+    ("cpus=8", {"cpus": "8"}),
+    ("cpus=64 mem=256 swap=512", {"cpus": "64", "mem": "256", "swap": "512"}),
+    ("cpus=1 cpus=2", {"cpus": "2"}),  # later words win
+    ("tlb=immediate", {"tlb": "immediate"}),
+    ("tlb=batch-clean", {"tlb": "batch-clean"}),
+    ("tlb=immediate tlb=batch-dirty", {"tlb": "batch-dirty"}),
+    ("batch=1", {"batch": "1"}),
+    ("batch=256", {"batch": "256"}),
+    ("seed=0", {"seed": "0"}),
+    ("seed=18446744073709551615", {"seed": "18446744073709551615"}),
+    ("delay=1000 trace=1 check=1",
+     {"delay": "1000", "trace": "1", "check": "1"}),
+    ("cpus=007", {"cpus": "7"}),
+    ("run=demo", {"run": "demo"}),
+    ('run="wl --threads 4"', {"run": "wl --threads 4"}),
+    (r'run="echo \"a b\" \\"', {"run": r'echo "a b" \ '[:-1]}),
+    ('run="a=b c=d" cpus=2', {"run": "a=b c=d", "cpus": "2"}),
+    ('run=""', {}),
+    ('"run=x y"', {"run": "x y"}),
+    ("run=" + "x" * 511, {"run": "x" * 511}),
+    ("  cpus=3\tmem=64  ", {"cpus": "3", "mem": "64"}),
+])
+def test_good(parse, text, changed):
+    values, said = parse(text)
+    assert said == []
+    assert values == {**DEFAULTS, **changed}
+
+
+@pytest.mark.parametrize("text, named", [
+    ("cpu=4", ["cpu"]),
+    ("CPUS=4", ["CPUS"]),
+    ("cpus=", ["cpus"]),
+    ("cpus", ["cpus"]),
+    ("cpus=0", ["cpus", '"0"']),
+    ("cpus=65", ["cpus", '"65"']),
+    ("cpus=4x", ["cpus", '"4x"']),
+    ("cpus=-1", ["cpus", '"-1"']),
+    ("cpus=0x4", ["cpus", '"0x4"']),
+    ("cpus=18446744073709551620", ["cpus"]),
+    ("mem=99999999999999", ["mem"]),
+    ("swap=lots", ["swap", '"lots"']),
+    ("tlb=lazyish", ["tlb", '"lazyish"']),
+    ("tlb=Two-pass", ["tlb"]),
+    ("batch=0", ["batch"]),
+    ("batch=257", ["batch"]),
+    ("seed=18446744073709551616", ["seed"]),
+    ("delay=1s", ["delay", '"1s"']),
+    ("trace=2", ["trace"]),
+    ("check=yes", ["check"]),
+    ("=4", [""]),
+    ("run=" + "x" * 512, ["run"]),
+    ("run=" + "x" * 5000, ["run"]),
+    ('run="open', ["run"]),
+    ("cpus=\x01\x7f", ["cpus", "??"]),
+])
+def test_bad_is_named_and_changes_nothing(parse, text, named):
+    values, said = parse(text)
+    assert len(said) == 1
+    for word in named:
+        assert word in said[0]
+    assert values == {**DEFAULTS, "bad": "1"}
+
+
+def test_bad_words_do_not_stop_good_ones(parse):
+    values, said = parse("nope=1 cpus=2 tlb=x mem=128 batch")
+    assert len(said) == 3
+    assert values == {**DEFAULTS, "bad": "3", "cpus": "2", "mem": "128"}
+
+
+def test_noise(driver, seed):
+    driver("param_test", ["kernel/param.c"])("fuzz", seed)
