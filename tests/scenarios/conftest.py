@@ -1,20 +1,9 @@
-"""Shared by the guest scenarios: the tool's modules, variant ISOs."""
+"""Fixtures of the guest scenarios: boots, variant ISOs."""
 
-import os
 import shutil
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
-
-ROOT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT / "tools"))
-
-from weirlib import vm  # noqa: E402
-
-# A whole boot with its workload; a loaded host is several times slower.
-BOOT_TIMEOUT = 150
+from guest import BOOT_TIMEOUT, make_iso, report, vm
 
 
 @pytest.fixture(scope="session")
@@ -44,19 +33,6 @@ def clean(weir):
     return boot
 
 
-def report(result):
-    return (f"status {result.status} {result.verdict}\n--- output\n"
-            f"{result.text[-3000:]}\n--- console\n{result.console[-5000:]}")
-
-
-def make_iso(path, tree):
-    """An ISO of the files in `tree` (a folder with boot/grub/grub.cfg)."""
-    done = subprocess.run(["grub-mkrescue", "-o", str(path), str(tree)],
-                          capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    return path
-
-
 @pytest.fixture
 def variant(iso, tmp_path):
     """variant(change): an ISO whose tree `change(boot_folder)` edited."""
@@ -67,12 +43,3 @@ def variant(iso, tmp_path):
         return make_iso(tmp_path / "variant.iso", tree)
     yield build
     shutil.rmtree(tmp_path, ignore_errors=True)
-
-
-def source_files(*rooms):
-    """The project's C and assembly files in these rooms."""
-    for room in rooms:
-        for folder, _, names in os.walk(ROOT / room):
-            for name in sorted(names):
-                if name.endswith((".c", ".h", ".asm", ".def")):
-                    yield Path(folder) / name

@@ -3,8 +3,8 @@
 import re
 
 import pytest
-from conftest import report
-from weirlib import vm
+from guest import report
+from guest import vm
 
 PROMPT_SECONDS = 20     # 3 s on a quiet host; CI's may be far from quiet
 

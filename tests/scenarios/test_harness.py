@@ -7,7 +7,7 @@ no kernel has to be broken to see every verdict.
 import subprocess
 
 import pytest
-from conftest import ROOT, make_iso
+from guest import ROOT, make_iso
 from weirlib import records, vm
 
 STATUS, PANIC, TRIPLE, SILENT, IDLE, BUSY = range(1, 7)

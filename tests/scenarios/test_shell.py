@@ -5,7 +5,7 @@ import re
 
 import pexpect
 import pytest
-from conftest import ROOT, report
+from guest import ROOT, report
 
 PROMPT = r"weir> "
 

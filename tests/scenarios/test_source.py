@@ -4,7 +4,7 @@ import re
 import subprocess
 
 import pytest
-from conftest import ROOT, source_files
+from guest import ROOT, source_files
 
 ABI = r"kernel/abi/\w+\.(h|def)"
 BOOTINFO = r"boot/bootinfo\.h"

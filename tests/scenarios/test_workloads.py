@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from conftest import report
+from guest import report
 
 POLICIES = ["immediate", "batch-clean", "batch-dirty", "two-pass"]
 PHASES = ["populate", "read-rand", "write-rand", "sweep"]
