@@ -99,28 +99,32 @@ static int split_at(struct aspace *as, uint64_t va)
 	return 0;
 }
 
-/* Clears one PTE and moves its dirty bit to the frame (I1). Holds obj->lock
- * and as->lock. */
-static void clear_pte(struct region *r, uint64_t va, pte_t *pte)
+/* Clears one PTE and moves its dirty bit to the frame (I1). True if it was
+ * present. Holds obj->lock and as->lock. */
+static bool clear_pte(struct region *r, uint64_t va, pte_t *pte)
 {
 	uint64_t index = r->offset + (va - r->start) / WEIR_PAGE_SIZE;
 	pte_t old = pte_xchg(pte, 0);
 
 	if (!(old & PTE_P))
-		return;
+		return false;
 	r->as->resident--;
 	if (r->obj->wired)
-		return;
+		return true;
 	struct frame *f = entry_frame(*memobj_entry(r->obj, index));
 
 	assert(f && frame_pa(f) == pte_pa(old) && f->mapcount > 0);
 	f->mapcount--;
 	f->dirty |= !!(old & PTE_D);
+	return true;
 }
 
-/* Clears a dying region's PTEs, one leaf table per lock hold. */
-static void clear_region(struct region *r)
+/* Clears a dying region's PTEs, one leaf table per lock hold. True if one of
+ * them was present. */
+static bool clear_region(struct region *r)
 {
+	bool changed = false;
+
 	for (uint64_t va = r->start; va < r->end;) {
 		uint64_t stop = (va / TABLE_SPAN + 1) * TABLE_SPAN;
 
@@ -132,23 +136,28 @@ static void clear_region(struct region *r)
 		pte_t *pte = aspace_pte(r->as, va);
 
 		for (; pte && va < stop; va += WEIR_PAGE_SIZE)
-			clear_pte(r, va, pte++);
+			changed |= clear_pte(r, va, pte++);
 		spin_unlock(&r->as->lock);
 		spin_unlock(&r->obj->lock);
 		va = stop;
 	}
+	return changed;
 }
 
-/* Opens a generation for the PTEs that were changed, and pays it together
- * with whatever reclaim owes on this space. */
-static void settle(struct aspace *as, uint64_t va, uint64_t npages)
+/* Opens a generation if PTEs were changed and pays it; and pays whatever
+ * reclaim owes on this space, for a PTE that it cleared looks to us as if
+ * nothing was to do (I7, Z5). */
+static void settle(struct aspace *as, uint64_t va, uint64_t npages,
+		   bool changed)
 {
 	uint64_t gen;
 
-	spin_lock(&as->lock);
-	gen = tlb_debt(as);
-	spin_unlock(&as->lock);
-	tlb_flush_range(as, va, npages, gen);
+	if (changed) {
+		spin_lock(&as->lock);
+		gen = tlb_debt(as);
+		spin_unlock(&as->lock);
+		tlb_flush_range(as, va, npages, gen);
+	}
 	aspace_flush_pending(as);
 }
 
@@ -171,6 +180,7 @@ int aspace_unmap(struct aspace *as, uint64_t va, uint64_t npages)
 {
 	uint64_t end = va + npages * WEIR_PAGE_SIZE;
 	struct region_list dead = SLIST_HEAD_INITIALIZER(dead);
+	bool changed = false;
 	struct region *r;
 	int status;
 
@@ -184,11 +194,11 @@ int aspace_unmap(struct aspace *as, uint64_t va, uint64_t npages)
 		goto out;
 	for (r = region_at_or_above(&as->regions, va); r && r->start < end;
 	     r = region_next(&as->regions, r)) {
-		clear_region(r);
+		changed |= clear_region(r);
 		SLIST_INSERT_HEAD(&dead, r, dead_link);
 	}
 	if (!SLIST_EMPTY(&dead))
-		settle(as, va, npages);
+		settle(as, va, npages, changed);
 	while ((r = SLIST_FIRST(&dead))) {
 		SLIST_REMOVE_HEAD(&dead, dead_link);
 		drop_region(r);
@@ -217,10 +227,11 @@ static int protect_check(struct aspace *as, uint64_t va, uint64_t end,
 /* Takes away what `prot` does not allow. D stays in the PTE: while the flush
  * is due, an entry that looks read-only may still be written through, and
  * reclaim must see it as dirty (I11, I12). What becomes allowed is granted
- * by the next fault. */
-static void restrict_region(struct region *r, unsigned prot)
+ * by the next fault. True if a PTE changed. */
+static bool restrict_region(struct region *r, unsigned prot)
 {
 	pte_t keep = ~(pte_t)0, add = 0;
+	bool changed = false;
 
 	if (!(prot & WEIR_P_WRITE))
 		keep = ~(pte_t)PTE_W;
@@ -236,18 +247,21 @@ static void restrict_region(struct region *r, unsigned prot)
 			     WEIR_PAGE_SIZE;
 			continue;
 		}
-		if (*pte & PTE_P) {
+		if ((*pte & PTE_P) && ((*pte & keep) | add) != *pte) {
 			pte_and(pte, keep);
 			pte_or(pte, add);
+			changed = true;
 		}
 	}
 	spin_unlock(&r->as->lock);
+	return changed;
 }
 
 int aspace_protect(struct aspace *as, uint64_t va, uint64_t npages,
 		   unsigned prot)
 {
 	uint64_t end = va + npages * WEIR_PAGE_SIZE;
+	bool changed = false;
 	int status;
 
 	if (!range_valid(va, npages) || !(prot & WEIR_P_READ) ||
@@ -263,8 +277,8 @@ int aspace_protect(struct aspace *as, uint64_t va, uint64_t npages,
 		goto out;
 	for (struct region *r = region_at_or_above(&as->regions, va);
 	     r && r->start < end; r = region_next(&as->regions, r))
-		restrict_region(r, prot);
-	settle(as, va, npages);
+		changed |= restrict_region(r, prot);
+	settle(as, va, npages, changed);
 out:
 	mutex_unlock(&as->map_mutex);
 	return status;
