@@ -27,7 +27,7 @@ ap_trampoline:
 ; struct trampoline in smp.c
 boot_cr3:	dd 0			; tables with the identity mapping
 page_base:	dd 0			; where this copy lies
-cr3:		dq 0			; the kernel's tables
+kernel_cr3:	dq 0			; the kernel's tables
 stack:		dq 0
 entry:		dq 0
 argument:	dq 0
@@ -79,7 +79,7 @@ start64:
 	mov gs, eax
 	mov rdi, [rbx + AT(argument)]
 	mov rsi, [rbx + AT(entry)]
-	mov rdx, [rbx + AT(cr3)]
+	mov rdx, [rbx + AT(kernel_cr3)]
 	mov rcx, [rbx + AT(stack)]
 	mov rax, ap_high
 	jmp rax
