@@ -1,6 +1,6 @@
 /*
  * param_test.c - `param_test TEXT` prints what the parser made of TEXT, for
- * test_parsers.py; `param_test fuzz SEED` feeds it noise.
+ * test_param.py; `param_test fuzz SEED` feeds it noise.
  */
 #include "shim.h"
 

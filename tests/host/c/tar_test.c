@@ -1,0 +1,93 @@
+/*
+ * tar_test.c - `tar_test list|find NAME` on an archive in stdin, for
+ * test_tar.py; `tar_test fuzz SEED` damages that archive at random.
+ */
+#include "shim.h"
+
+#include "input.h"
+#include "user/lib/tar.h"
+
+/* Goes through the archive; every promise of tar.h is checked. */
+static const char *walk(struct input in, bool say)
+{
+	struct tar_file f;
+	struct tar t;
+	size_t steps = 0;
+
+	tar_open(&t, in.bytes, in.size);
+	while (tar_next(&t, &f)) {
+		CHECK(++steps <= in.size / TAR_BLOCK); /* it ends */
+		CHECK(strnlen(f.name, TAR_NAME_MAX) < TAR_NAME_MAX);
+		CHECK(f.data >= in.bytes &&
+		      f.size <= in.size - (f.data - in.bytes));
+		unsigned long sum = input_touch(f.data, f.size);
+
+		if (say)
+			printf("%s %lu %d %lu\n", f.name, f.size, f.regular,
+			       sum);
+	}
+	CHECK(!tar_next(&t, &f)); /* the end stays the end */
+	return t.error;
+}
+
+static void fix_checksum(uint8_t *header)
+{
+	unsigned sum = 0;
+
+	memset(header + 148, ' ', 8);
+	for (unsigned i = 0; i < 512; i++)
+		sum += header[i];
+	snprintf((char *)header + 148, 8, "%06o", sum);
+}
+
+static void fuzz(struct input whole)
+{
+	for (unsigned round = 0; round < 4000; round++) {
+		size_t size = shim_random() % 4 ? whole.size :
+			      shim_random() % (whole.size + 1);
+		struct input in = input_copy(whole, size);
+		struct tar_file f;
+
+		for (unsigned n = shim_random() % 6; n > 0 && size; n--) {
+			size_t at = shim_random() % size;
+			size_t block = at / 512 * 512;
+
+			/* Mostly in fields that matter. */
+			if (shim_random() % 2 && block + 512 <= size)
+				at = block + 100 + shim_random() % 60;
+			in.bytes[at] = shim_random() % 3 ?
+				       '0' + shim_random() % 9 :
+				       shim_random();
+			if (shim_random() % 2 && block + 512 <= size)
+				fix_checksum(in.bytes + block);
+		}
+		walk(in, false);
+		tar_find(in.bytes, in.size, "bin/b", &f);
+		free(in.bytes);
+	}
+}
+
+int main(int argc, char **argv)
+{
+	struct input in = input_stdin();
+	struct tar_file f;
+	const char *error;
+
+	CHECK(argc >= 2);
+	if (!strcmp(argv[1], "fuzz")) {
+		shim_seed(argc - 1, argv + 1);
+		fuzz(in);
+		return 0;
+	}
+	if (!strcmp(argv[1], "find")) {
+		error = tar_find(in.bytes, in.size, argv[2], &f);
+		if (!error)
+			printf("%s %lu %d %lu\n", f.name, f.size, f.regular,
+			       input_touch(f.data, f.size));
+	} else {
+		error = walk(in, true);
+	}
+	printf("error: %s\n", error ? error : "none");
+	free(in.bytes);
+	return 0;
+}
