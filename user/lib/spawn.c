@@ -1,0 +1,300 @@
+/*
+ * spawn.c - starts programs of the initrd, and waits for their end.
+ *
+ * Each segment becomes a fresh anonymous object, filled through a mapping of
+ * our own that is gone before the child's is made: nothing is ever writable
+ * and executable at once. The child gets its handles in a startup page.
+ * Data: the mapping of the initrd and the last error; one thread at a time.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "user/lib/elf.h"
+#include "user/lib/tar.h"
+#include "user/lib/weir_user.h"
+
+#define STACK_PAGES 64u
+#define STACK_TOP 0x7ffffff00000ull
+#define STARTUP_VA 0x7ffffff10000ull
+#define READ_WRITE (WEIR_P_READ | WEIR_P_WRITE)
+
+static char error_text[128];
+static const uint8_t *initrd;
+
+const char *spawn_error(void)
+{
+	return error_text;
+}
+
+static long fail(long error, const char *name, const char *why)
+{
+	snprintf(error_text, sizeof(error_text), "%s: %s", name, why);
+	return error;
+}
+
+/* Maps the archive on first use. NULL, or why it is not there. */
+static const char *initrd_open(void)
+{
+	uint64_t pages;
+	long va;
+
+	if (initrd)
+		return NULL;
+	if (!startup->initrd)
+		return "there is no initrd";
+	if (startup->initrd_size == 0)
+		return "the archive is empty";
+	pages = (startup->initrd_size + WEIR_PAGE_SIZE - 1) / WEIR_PAGE_SIZE;
+	va = sys_mem_map(startup->self, startup->initrd, 0, 0, pages,
+			 WEIR_P_READ);
+	if (va < 0)
+		return weir_strerror(va);
+	initrd = (const uint8_t *)va;
+	return NULL;
+}
+
+const char *initrd_each(void (*fn)(const char *name, uint64_t size,
+				   void *arg), void *arg)
+{
+	const char *error = initrd_open();
+	struct tar_file file;
+	struct tar tar;
+
+	if (error)
+		return error;
+	tar_open(&tar, initrd, startup->initrd_size);
+	while (tar_next(&tar, &file))
+		if (file.regular)
+			fn(file.name, file.size, arg);
+	return tar.error;
+}
+
+/* Copies `length` bytes to offset `at` of a fresh object of `pages`, and
+ * maps that in the child. */
+static long fill(handle_t task, uint64_t va, uint64_t pages, unsigned prot,
+		 uint64_t at, const void *bytes, uint64_t length)
+{
+	handle_t mem;
+	char *own = pages_map(pages, &mem);
+	long result;
+
+	if (!own)
+		return -WEIR_ENOMEM;
+	memcpy(own + at, bytes, length);
+	pages_unmap(own, pages);
+	result = sys_mem_map(task, mem, 0, va, pages, prot);
+	sys_handle_close(mem);
+	return result < 0 ? result : 0;
+}
+
+static long load(handle_t task, const struct elf *elf)
+{
+	long error;
+
+	for (unsigned i = 0; i < elf->nsegments; i++) {
+		const struct elf_segment *s = &elf->segments[i];
+
+		error = fill(task, s->page, s->pages, s->prot, s->skip,
+			     s->data, s->filesz);
+		if (error < 0)
+			return error;
+	}
+	return fill(task, STACK_TOP - STACK_PAGES * WEIR_PAGE_SIZE,
+		    STACK_PAGES, READ_WRITE, 0, "", 0);
+}
+
+/* A copy of `h` (0 stays 0) in the child; *error gets the first failure. */
+static handle_t give(handle_t task, handle_t h, unsigned rights, long *error)
+{
+	long result;
+
+	if (!h || *error < 0)
+		return 0;
+	result = sys_handle_give(task, h, rights ? rights : WEIR_R_ALL);
+	if (result < 0)
+		*error = result;
+	return result < 0 ? 0 : (handle_t)result;
+}
+
+static long put_args(struct weir_startup *page, char *const argv[])
+{
+	size_t at = sizeof(*page);
+
+	for (; argv[page->argc]; page->argc++) {
+		size_t n = strlen(argv[page->argc]) + 1;
+
+		if (page->argc == WEIR_MAX_ARGS || n > WEIR_PAGE_SIZE - at)
+			return -WEIR_EFULL;
+		memcpy((char *)page + at, argv[page->argc], n);
+		page->argv[page->argc] = (uint32_t)at;
+		at += n;
+	}
+	return 0;
+}
+
+/* The child's console: a session of its own, if there is a console. */
+static handle_t give_console(const struct spawn_options *o,
+			     struct child *child, long *error)
+{
+	handle_t given;
+	long session;
+
+	if (o->no_console || (!o->console && !startup->console))
+		return 0;
+	if (o->console)
+		return give(child->task, o->console, 0, error);
+	session = console_fork(&child->session);
+	if (session < 0) {
+		*error = session;
+		return 0;
+	}
+	given = give(child->task, (handle_t)session, 0, error);
+	sys_handle_close((handle_t)session);
+	return given;
+}
+
+static long make_startup(struct child *child, char *const argv[],
+			 const struct spawn_options *o)
+{
+	static union {
+		struct weir_startup page;
+		char bytes[WEIR_PAGE_SIZE];
+	} u;
+	struct weir_startup *page = &u.page;
+	handle_t task = child->task;
+	long error;
+
+	memset(&u, 0, sizeof(u));
+	page->magic = WEIR_STARTUP_MAGIC;
+	error = put_args(page, argv);
+	page->self = give(task, task, 0, &error);
+	page->console = give_console(o, child, &error);
+	if (!o->no_initrd) {
+		page->initrd = give(task, startup->initrd, 0, &error);
+		page->initrd_size = startup->initrd_size;
+	}
+	page->irq = give(task, o->irq, 0, &error);
+	page->ports = give(task, o->ports, 0, &error);
+	for (int i = 0; i < 8; i++)
+		page->extra[i] = give(task, o->extra[i], o->rights[i],
+				      &error);
+	if (error < 0)
+		return error;
+	return fill(task, STARTUP_VA, 1, READ_WRITE, 0, &u, sizeof(u));
+}
+
+static void child_free(struct child *child)
+{
+	if (child->task)
+		sys_handle_close(child->task);
+	if (child->fault_ep)
+		sys_handle_close(child->fault_ep);
+	if (child->session)
+		console_drop(child->session);
+	*child = (struct child){ 0 };
+}
+
+/* From a checked program to its first thread. */
+static long start(struct child *child, const struct elf *elf,
+		  char *const argv[], const struct spawn_options *o)
+{
+	long h = sys_ep_create();
+	long error;
+
+	if (h < 0)
+		return h;
+	child->fault_ep = (handle_t)h;
+	h = sys_task_create(child->fault_ep, child->name,
+			    strlen(child->name),
+			    o->privileged ? WEIR_TASK_PRIVILEGED : 0);
+	if (h < 0)
+		return h;
+	child->task = (handle_t)h;
+	error = load(child->task, elf);
+	if (error == 0)
+		error = make_startup(child, argv, o);
+	if (error < 0)
+		return error;
+	h = sys_thread_create(child->task, elf->entry, STACK_TOP - 64,
+			      STARTUP_VA);
+	if (h < 0)
+		return h;
+	sys_handle_close((handle_t)h);
+	return 0;
+}
+
+long spawn(const char *path, char *const argv[],
+	   const struct spawn_options *options, struct child *out)
+{
+	static const struct spawn_options none;
+	const char *error = initrd_open();
+	const char *slash = strrchr(path, '/');
+	char full[TAR_NAME_MAX];
+	struct tar_file file;
+	struct elf elf;
+	long result;
+
+	*out = (struct child){ 0 };
+	snprintf(full, sizeof(full), "%s%s", slash ? "" : "bin/", path);
+	snprintf(out->name, sizeof(out->name), "%s", slash ? slash + 1 : path);
+	if (error)
+		return fail(-WEIR_EIO, "initrd", error);
+	error = tar_find(initrd, startup->initrd_size, full, &file);
+	if (error && strcmp(error, TAR_NOT_FOUND) == 0)
+		return fail(-WEIR_ENOSYS, path, "no such program");
+	if (error)
+		return fail(-WEIR_EIO, "initrd", error);
+	error = elf_parse(file.data, file.size, &elf);
+	if (error)
+		return fail(-WEIR_EINVAL, path, error);
+	result = start(out, &elf, argv, options ? options : &none);
+	if (result == 0)
+		return 0;
+	if (out->task)
+		sys_task_kill(out->task, STATUS_START);
+	child_free(out);
+	return fail(result, path, weir_strerror(result));
+}
+
+static void print_fault(const char *name, const struct weir_msg *m)
+{
+	static const char *const kinds[] = {
+		[WEIR_FAULT_PAGE] = "no access to that address",
+		[WEIR_FAULT_NOMEM] = "memory and swap are exhausted",
+		[WEIR_FAULT_IO] = "the swap device failed",
+		[WEIR_FAULT_CPU] = "processor exception",
+	};
+	uint64_t kind = m->w[0];
+	const char *text = kind >= WEIR_FAULT_PAGE && kind <= WEIR_FAULT_CPU
+				   ? kinds[kind] : "unknown fault";
+
+	printf("%s: killed: %s (address %#llx, instruction %#llx, error "
+	       "%#llx, thread %llu)\n", name, text,
+	       (unsigned long long)m->w[1], (unsigned long long)m->w[2],
+	       (unsigned long long)m->w[3], (unsigned long long)m->w[4]);
+}
+
+long child_wait(struct child *child, int *status)
+{
+	const struct weir_msg kill = { .label = 1 };
+	struct weir_msg m;
+	bool faulted = false;
+	long error;
+
+	for (;;) {
+		error = sys_ipc_recv(child->fault_ep, &m);
+		if (error < 0 || m.label == WEIR_MSG_EXIT)
+			break;
+		if (m.label == WEIR_MSG_FAULT) {
+			if (!faulted)
+				print_fault(child->name, &m);
+			faulted = true;
+		}
+		sys_ipc_reply(&kill);
+	}
+	if (error == 0)
+		*status = faulted ? STATUS_FAULT
+				  : (int)(int64_t)m.w[0];
+	child_free(child);
+	return error < 0 ? error : 0;
+}
