@@ -1,0 +1,99 @@
+/*
+ * ctl - shows and changes what the kernel lets be changed while it runs:
+ * the TLB policy, the reclaim batch, the swap device's delay; and reclaims
+ * pages on demand.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "user/lib/weir_user.h"
+
+static const struct setting {
+	const char *name, *argument;
+	enum weir_ctl op;
+} settings[] = {
+	{ "tlb", "NAME", WEIR_CTL_POLICY },
+	{ "batch", "FRAMES", WEIR_CTL_BATCH },
+	{ "delay", "MICROSECONDS", WEIR_CTL_DELAY },
+	{ "reclaim", "FRAMES", WEIR_CTL_RECLAIM },
+};
+#define NSETTINGS (sizeof(settings) / sizeof(settings[0]))
+
+static void show(void)
+{
+	struct weir_system s;
+
+	system_read(&s);
+	printf("tlb %s\nbatch %u\ndelay %u\n",
+	       s.policy < WEIR_NPOLICIES ? policy_names[s.policy] : "?",
+	       s.batch, s.delay_us);
+	printf("cpus %u\nseed %llu\nframes %llu\nframes_free %llu\n", s.cpus,
+	       (unsigned long long)s.seed, (unsigned long long)s.frames_total,
+	       (unsigned long long)s.frames_free);
+	printf("frames_anon %llu\nswap %llu\nswap_free %llu\n",
+	       (unsigned long long)s.frames_anon,
+	       (unsigned long long)s.swap_total,
+	       (unsigned long long)s.swap_free);
+}
+
+static int usage(void)
+{
+	printf("usage: ctl");
+	for (size_t i = 0; i < NSETTINGS; i++)
+		printf("%s %s %s", i ? " |" : "", settings[i].name,
+		       settings[i].argument);
+	printf("\npolicies:");
+	for (int i = 0; i < WEIR_NPOLICIES; i++)
+		printf(" %s", policy_names[i]);
+	printf("\n");
+	return STATUS_USAGE;
+}
+
+static bool parse(const struct setting *s, const char *text,
+		  uint64_t *value)
+{
+	char *end;
+	int policy;
+
+	if (s->op == WEIR_CTL_POLICY) {
+		policy = policy_by_name(text);
+		*value = (uint64_t)policy;
+		return policy >= 0;
+	}
+	if (*text < '0' || *text > '9')
+		return false;
+	*value = strtoull(text, &end, 10);
+	return *end == '\0';
+}
+
+static int change(const struct setting *s, const char *text)
+{
+	uint64_t value;
+	long result;
+
+	if (!parse(s, text, &value)) {
+		printf("ctl: %s: %s is not valid\n", s->name, text);
+		return usage();
+	}
+	result = sys_sys_ctl(s->op, value, 0);
+	if (result < 0) {
+		printf("ctl: %s %s: %s\n", s->name, text,
+		       weir_strerror(result));
+		return 1;
+	}
+	if (s->op == WEIR_CTL_RECLAIM)
+		printf("reclaimed %ld\n", result);
+	return 0;
+}
+
+int main(int argc, char **argv)
+{
+	if (argc == 1) {
+		show();
+		return 0;
+	}
+	for (size_t i = 0; argc == 3 && i < NSETTINGS; i++)
+		if (strcmp(argv[1], settings[i].name) == 0)
+			return change(&settings[i], argv[2]);
+	return usage();
+}
