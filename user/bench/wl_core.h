@@ -1,0 +1,210 @@
+/*
+ * wl_core.h - the portable core of the reclaim workload.
+ *
+ * It is that of the Linux program which Weir is compared with, cut into
+ * shorter functions; only os_barrier has got the caller's number, and there
+ * is room for results of a fifth phase. Phases, each between two barriers:
+ *   populate    every page gets a pattern (8 words spread over the page)
+ *   read-rand   ops random reads in total, the whole pattern is verified
+ *   write-rand  ops random atomic increments in total (verified too)
+ *   sweep       sequential sum of all counters; must equal the increments
+ * The file that includes it supplies the os_ functions.
+ */
+#ifndef USER_WL_CORE_H
+#define USER_WL_CORE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#define WL_PHASES 5
+#define PAGE 4096u
+#define WORDS (PAGE / 8)
+#define NPAT 8 /* pattern words per page */
+#define CTR 1  /* index of the counter word */
+#define MAXT 64
+#define NSTAT 32
+
+struct params {
+	unsigned T;   /* threads or processes */
+	int procs;    /* 0 = one address space, 1 = one each */
+	uint64_t W;   /* region, MiB in total */
+	uint64_t ops; /* random operations per phase, in total */
+	uint64_t seed;
+};
+struct stats {
+	uint64_t v[NSTAT];
+};
+struct shared { /* results the workers leave for the runner */
+	struct {
+		uint64_t bad, sum, done, t0, t1;
+		char pad[24];
+	} r[WL_PHASES][MAXT];
+};
+
+/* ---- what the operating system has to provide ------------------------- */
+static void *os_map(uint64_t bytes); /* private anonymous memory */
+static uint64_t os_ns(void);         /* monotonic */
+static void os_start(unsigned id, int procs, void (*fn)(unsigned));
+static void os_join_all(unsigned n, int procs);
+static void os_barrier_init(unsigned n);
+static void os_barrier(unsigned id);
+static void os_stats(struct stats *s);
+static void os_emit(const char *phase, const struct params *p, uint64_t ops,
+		    uint64_t ns, const struct stats *a, const struct stats *b,
+		    uint64_t bad, int64_t lost);
+static struct shared *os_shared(void); /* shared by all workers */
+
+/* ---- portable core ---------------------------------------------------- */
+enum { PH_POP, PH_READ, PH_WRITE, PH_SWEEP, PH_N };
+static const char *const ph_name[PH_N] = { "populate", "read-rand",
+					   "write-rand", "sweep" };
+
+static struct params P;
+static struct shared *S;
+static volatile uint64_t *R; /* region (per process with procs) */
+static uint64_t NP;          /* pages in R */
+
+static inline uint64_t mix(uint64_t x)
+{
+	x += 0x9e3779b97f4a7c15ull;
+	x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9ull;
+	x = (x ^ (x >> 27)) * 0x94d049bb133111ebull;
+	return x ^ (x >> 31);
+}
+
+static inline uint64_t rnd(uint64_t *s)
+{
+	*s ^= *s >> 12;
+	*s ^= *s << 25;
+	*s ^= *s >> 27;
+	return *s * 0x2545f4914f6cdd1dull;
+}
+
+/* word index of the k-th pattern word: 0, 73, 146, ... 511 (never CTR) */
+static inline unsigned pw(unsigned k)
+{
+	return k * 73u;
+}
+
+static uint64_t check(uint64_t pg, uint64_t salt)
+{
+	volatile uint64_t *q = R + pg * WORDS;
+	uint64_t bad = 0, h = mix(pg ^ salt);
+
+	for (unsigned k = 0; k < NPAT; k++)
+		bad |= q[pw(k)] ^ (h + k);
+	return bad != 0;
+}
+
+static void fill(uint64_t pg, uint64_t salt)
+{
+	volatile uint64_t *q = R + pg * WORDS;
+	uint64_t h = mix(pg ^ salt);
+
+	for (unsigned k = 0; k < NPAT; k++)
+		q[pw(k)] = h + k;
+	q[CTR] = 0;
+}
+
+static void worker(unsigned id)
+{
+	uint64_t n = P.procs ? 1 : P.T, me = P.procs ? 0 : id, salt = P.seed;
+
+	if (P.procs) {
+		R = os_map(NP * PAGE);
+		salt ^= (uint64_t)(id + 1) << 48;
+	}
+	uint64_t lo = NP * me / n, hi = NP * (me + 1) / n, per = P.ops / P.T;
+
+	os_barrier(id); /* everybody exists */
+	for (int ph = 0; ph < PH_N; ph++) {
+		uint64_t bad = 0, sum = 0, done = 0, t0;
+		uint64_t s = mix(P.seed * 1000003 + ph * 101 + id) | 1;
+
+		os_barrier(id); /* start */
+		t0 = os_ns();
+		switch (ph) {
+		case PH_POP:
+			for (uint64_t p = lo; p < hi; p++, done++)
+				fill(p, salt);
+			break;
+		case PH_READ:
+			for (; done < per; done++)
+				bad += check((rnd(&s) >> 16) % NP, salt);
+			break;
+		case PH_WRITE:
+			for (; done < per; done++) {
+				uint64_t p = (rnd(&s) >> 16) % NP;
+
+				__atomic_fetch_add(
+					(uint64_t *)(R + p * WORDS + CTR), 1,
+					__ATOMIC_RELAXED);
+				bad += check(p, salt);
+			}
+			break;
+		case PH_SWEEP:
+			for (uint64_t p = lo; p < hi; p++, done++) {
+				sum += R[p * WORDS + CTR];
+				bad += check(p, salt);
+			}
+			break;
+		}
+		S->r[ph][id].bad = bad;
+		S->r[ph][id].sum = sum;
+		S->r[ph][id].done = done;
+		S->r[ph][id].t0 = t0;
+		S->r[ph][id].t1 = os_ns();
+		os_barrier(id); /* end */
+	}
+}
+
+/* The sums over all workers of phase `ph`. */
+static void gather(int ph, uint64_t *bad, uint64_t *sum, uint64_t *done,
+		   uint64_t *ns)
+{
+	uint64_t t0 = ~0ull, t1 = 0;
+
+	*bad = *sum = *done = 0;
+	for (unsigned i = 0; i < P.T; i++) {
+		*bad += S->r[ph][i].bad;
+		*sum += S->r[ph][i].sum;
+		*done += S->r[ph][i].done;
+		if (S->r[ph][i].t0 < t0)
+			t0 = S->r[ph][i].t0;
+		if (S->r[ph][i].t1 > t1)
+			t1 = S->r[ph][i].t1;
+	}
+	*ns = t1 - t0;
+}
+
+static void core_run(const struct params *in)
+{
+	static struct stats a, b;
+	uint64_t incr = 0;
+
+	P = *in;
+	S = os_shared();
+	NP = (P.W << 20) / PAGE / (P.procs ? P.T : 1);
+	if (!P.procs)
+		R = os_map(NP * PAGE);
+	os_barrier_init(P.T + 1);
+	for (unsigned i = 0; i < P.T; i++)
+		os_start(i, P.procs, worker);
+	os_barrier(P.T);
+	for (int ph = 0; ph < PH_N; ph++) {
+		uint64_t bad, sum, done, ns;
+
+		os_stats(&a);
+		os_barrier(P.T);
+		os_barrier(P.T);
+		os_stats(&b);
+		gather(ph, &bad, &sum, &done, &ns);
+		if (ph == PH_WRITE)
+			incr = done;
+		os_emit(ph_name[ph], &P, done, ns, &a, &b, bad,
+			ph == PH_SWEEP ? (int64_t)(incr - sum) : 0);
+	}
+	os_join_all(P.T, P.procs);
+}
+
+#endif
