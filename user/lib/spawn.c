@@ -250,9 +250,7 @@ long spawn(const char *path, char *const argv[],
 	result = start(out, &elf, argv, options ? options : &none);
 	if (result == 0)
 		return 0;
-	if (out->task)
-		sys_task_kill(out->task, STATUS_START);
-	child_free(out);
+	child_free(out); /* a task that never ran goes with its handle */
 	return fail(result, path, weir_strerror(result));
 }
 
