@@ -1,0 +1,159 @@
+/*
+ * acpi.c - CPUs and interrupt controllers from the ACPI tables.
+ *
+ * RSDP -> XSDT (or RSDT) -> MADT, types 0 (CPU), 1 (IOAPIC), 2 (ISA
+ * override), 5 (APIC address) and 9 (CPU with an x2APIC id). Firmware is not
+ * trusted: lengths and checksums first. Nothing is kept mapped.
+ */
+#include "arch/x86_64/acpi.h"
+
+#include "arch/x86_64/string.h"
+
+#define RSDP1_BYTES 20
+#define RSDP2_BYTES 36
+#define HEADER_BYTES 36
+#define MADT_ENTRIES 44 /* after the header: APIC address, flags */
+#define CPU_ENABLED 1
+#define CPU_BROADCAST 0xffffffffu
+
+static uint32_t get(const uint8_t *p, unsigned bytes)
+{
+	uint32_t v = 0;
+
+	while (bytes--)
+		v = v << 8 | p[bytes];
+	return v;
+}
+
+static uint64_t get64(const uint8_t *p)
+{
+	return (uint64_t)get(p + 4, 4) << 32 | get(p, 4);
+}
+
+static int sum_is_zero(const uint8_t *p, size_t n)
+{
+	uint8_t sum = 0;
+
+	while (n--)
+		sum += *p++;
+	return sum == 0;
+}
+
+/* The whole table at `pa`, checked; NULL if it is none. */
+static const uint8_t *map_table(acpi_map_fn *map, uint64_t pa, size_t *len)
+{
+	const uint8_t *p = pa ? map(pa, HEADER_BYTES) : NULL;
+
+	if (!p)
+		return NULL;
+	*len = get(p + 4, 4);
+	if (*len < HEADER_BYTES || *len > ACPI_LONGEST_TABLE)
+		return NULL;
+	p = map(pa, *len);
+	return p && sum_is_zero(p, *len) ? p : NULL;
+}
+
+static void add_cpu(struct acpi_info *out, uint32_t id, uint32_t flags)
+{
+	if (!(flags & CPU_ENABLED) || id == CPU_BROADCAST)
+		return;
+	for (unsigned i = 0; i < out->ncpus && i < ACPI_MAX_CPUS; i++)
+		if (out->apic_id[i] == id)
+			return; /* named by both kinds of entry */
+	if (out->ncpus < ACPI_MAX_CPUS)
+		out->apic_id[out->ncpus] = id;
+	out->ncpus++;
+}
+
+static void add_ioapic(struct acpi_info *out, const uint8_t *e)
+{
+	unsigned i = out->nioapics;
+
+	if (i == ACPI_MAX_IOAPICS)
+		return;
+	out->ioapic[i].pa = get(e + 4, 4);
+	out->ioapic[i].gsi_base = get(e + 8, 4);
+	out->nioapics++;
+}
+
+/* One entry of the MADT, `n` bytes long. Entries too short for their type
+ * are an error; unknown types are not. */
+static int add_entry(struct acpi_info *out, const uint8_t *e, unsigned n)
+{
+	static const uint8_t least[] = { 8, 12, 10, 0, 0, 12, 0, 0, 0, 16 };
+
+	if (e[0] < sizeof(least) && n < least[e[0]])
+		return 0;
+	switch (e[0]) {
+	case 0:
+		if (e[3] != 0xff)
+			add_cpu(out, e[3], get(e + 4, 4));
+		break;
+	case 1:
+		add_ioapic(out, e);
+		break;
+	case 2:
+		if (e[2] == 0 && e[3] < ACPI_ISA_IRQS) {
+			out->isa[e[3]].gsi = get(e + 4, 4);
+			out->isa[e[3]].flags = get(e + 8, 2);
+		}
+		break;
+	case 5:
+		out->lapic_pa = get64(e + 4);
+		break;
+	case 9:
+		add_cpu(out, get(e + 4, 4), get(e + 8, 4));
+		break;
+	}
+	return 1;
+}
+
+static const char *parse_madt(const uint8_t *t, size_t len,
+			      struct acpi_info *out)
+{
+	if (len < MADT_ENTRIES)
+		return "the MADT is too short";
+	out->lapic_pa = get(t + HEADER_BYTES, 4);
+	for (unsigned i = 0; i < ACPI_ISA_IRQS; i++)
+		out->isa[i].gsi = i;
+	for (size_t at = MADT_ENTRIES; at < len; at += t[at + 1])
+		if (at + 2 > len || t[at + 1] < 2 || t[at + 1] > len - at ||
+		    !add_entry(out, t + at, t[at + 1]))
+			return "the MADT has an entry of a wrong length";
+	if (!out->ncpus)
+		return "the MADT names no enabled CPU";
+	return NULL;
+}
+
+const char *acpi_parse(const uint8_t *rsdp, acpi_map_fn *map,
+		       struct acpi_info *out)
+{
+	const uint8_t *root;
+	size_t len, width = 4;
+	uint64_t pa;
+
+	memset(out, 0, sizeof(*out));
+	if (memcmp(rsdp, "RSD PTR ", 8) || !sum_is_zero(rsdp, RSDP1_BYTES))
+		return "the RSDP is corrupt";
+	pa = get(rsdp + 16, 4);
+	if (rsdp[15] >= 2 && sum_is_zero(rsdp, RSDP2_BYTES) &&
+	    get64(rsdp + 24)) {
+		pa = get64(rsdp + 24);
+		width = 8;
+	}
+	root = map_table(map, pa, &len);
+	if (!root || memcmp(root, width == 8 ? "XSDT" : "RSDT", 4))
+		return "the ACPI root table is corrupt";
+	for (size_t at = HEADER_BYTES; at + width <= len; at += width) {
+		const uint8_t *t;
+		size_t n;
+
+		pa = width == 8 ? get64(root + at) : get(root + at, 4);
+		t = pa ? map(pa, HEADER_BYTES) : NULL;
+		if (!t || memcmp(t, "APIC", 4))
+			continue;
+		t = map_table(map, pa, &n);
+		return t ? parse_madt(t, n, out) : "the MADT is corrupt";
+	}
+	return "there is no MADT";
+}
