@@ -42,16 +42,20 @@ struct handle_slot {
 	bool moving;         /* travels with a message: nobody may use it */
 };
 
+struct task;
+
 struct handle_table {
+	struct task *owner; /* a handle on itself holds no reference */
+
 	struct spinlock lock; /* guards all below */
-	struct handle_slot *slots; /* HANDLES_MAX of them, in steps */
+	struct handle_slot *slots; /* grown in steps, to HANDLES_MAX */
 	unsigned used;      /* slots that were ever in use */
 	unsigned capacity;  /* slots allocated */
 	unsigned free_head; /* index + 1; 0: none */
 	bool closed;        /* the task is dead: nothing enters */
 };
 
-void handles_init(struct handle_table *t);
+void handles_init(struct handle_table *t, struct task *owner);
 /* Drops everything; the table takes nothing any more. Sleeps. */
 void handles_close_all(struct handle_table *t);
 

@@ -29,6 +29,8 @@ extern struct params params;
 /* The values in force when a word does not set them. */
 void param_defaults(struct params *p);
 
+#define DELAY_MAX_US 10000000u
+
 /* Applies the words of `text`. Each bad word is named in a sentence given to
  * `complain`, changes nothing, and counts in the result. */
 unsigned param_parse(const char *text, struct params *p,

@@ -13,6 +13,7 @@
 
 #include <bsd/sys/queue.h>
 
+#include "arch/x86_64/cpu.h"
 #include "kernel/abi/weir.h"
 #include "kernel/handle.h"
 #include "kernel/sync.h"
@@ -49,6 +50,7 @@ struct ipc {
 	int status;
 	struct weir_msg msg;   /* in: what it sends; out: what it got */
 	handle_t moving;       /* its handle that travels, 0: none */
+	struct cap cap;        /* what that handle names */
 	struct waitq wait;
 };
 
@@ -94,7 +96,6 @@ struct thread {
 
 	struct ipc ipc;
 	LIST_ENTRY(thread) task_link; /* task->threads, under task->lock */
-	LIST_ENTRY(thread) pool_link; /* free stacks */
 };
 
 /* A user thread of `task` that starts at `ip` with stack `sp` and `arg` in

@@ -1,0 +1,154 @@
+/*
+ * dev.c - interrupts and I/O ports for drivers in user space.
+ *
+ * An interrupt masks itself and signals a notification; the driver unmasks
+ * it when it has served the device. irq->lock guards the binding and is
+ * taken by the interrupt itself. Order: irq.lock -> ntfn.lock.
+ */
+#include "kernel/dev.h"
+
+#include "arch/x86_64/apic.h"
+#include "arch/x86_64/cpu.h"
+#include "arch/x86_64/spin.h"
+#include "arch/x86_64/trap.h"
+#include "kernel/abi/weir.h"
+#include "kernel/ntfn.h"
+#include "mm/kmalloc.h"
+
+struct irq {
+	uint64_t refs; /* atomic */
+	struct spinlock lock; /* guards all below */
+	struct ntfn *ntfn; /* NULL: not bound */
+	uint64_t bits;
+};
+
+static struct irq irqs[ISA_IRQS];
+
+struct irq *irq_open(unsigned irq)
+{
+	if (irq >= ISA_IRQS)
+		return NULL;
+	if (!irqs[irq].lock.name)
+		spin_init(&irqs[irq].lock, "irq");
+	irq_get(&irqs[irq]);
+	return &irqs[irq];
+}
+
+void irq_get(struct irq *i)
+{
+	__atomic_add_fetch(&i->refs, 1, __ATOMIC_RELAXED);
+}
+
+void irq_put(struct irq *i)
+{
+	struct ntfn *was;
+
+	if (__atomic_sub_fetch(&i->refs, 1, __ATOMIC_ACQ_REL))
+		return;
+	ioapic_mask(i - irqs);
+	spin_lock(&i->lock);
+	was = i->ntfn;
+	i->ntfn = NULL;
+	spin_unlock(&i->lock);
+	if (was)
+		ntfn_put(was);
+}
+
+static void irq_interrupt(struct trapframe *tf)
+{
+	unsigned number = tf->vector - VEC_IRQ0;
+	struct irq *i = &irqs[number];
+
+	ioapic_mask(number);
+	spin_lock(&i->lock);
+	if (i->ntfn)
+		ntfn_signal(i->ntfn, i->bits);
+	spin_unlock(&i->lock);
+}
+
+int irq_bind(struct irq *i, struct ntfn *n, unsigned bit)
+{
+	unsigned number = i - irqs;
+	struct ntfn *was;
+
+	irq_register(VEC_IRQ0 + number, irq_interrupt);
+	if (!ioapic_route(number, VEC_IRQ0 + number, 0))
+		return -WEIR_EIO;
+	spin_lock(&i->lock);
+	was = i->ntfn;
+	i->ntfn = n;
+	i->bits = 1ull << bit;
+	spin_unlock(&i->lock);
+	if (was)
+		ntfn_put(was);
+	ioapic_unmask(number);
+	return 0;
+}
+
+void irq_ack(struct irq *i)
+{
+	ioapic_unmask(i - irqs);
+}
+
+/* ---- ports -------------------------------------------------------------- */
+
+struct ports {
+	uint64_t refs; /* atomic */
+	uint16_t first, count;
+};
+
+struct ports *ports_create(uint16_t first, uint16_t count)
+{
+	struct ports *p = kzalloc(sizeof(*p));
+
+	if (p)
+		*p = (struct ports){ .refs = 1, .first = first,
+				     .count = count };
+	return p;
+}
+
+void ports_get(struct ports *p)
+{
+	__atomic_add_fetch(&p->refs, 1, __ATOMIC_RELAXED);
+}
+
+void ports_put(struct ports *p)
+{
+	if (__atomic_sub_fetch(&p->refs, 1, __ATOMIC_ACQ_REL) == 0)
+		kfree(p);
+}
+
+static int check(struct ports *p, uint64_t port, uint64_t bytes)
+{
+	if (bytes != 1 && bytes != 2 && bytes != 4)
+		return -WEIR_EINVAL;
+	if (port < p->first || port >= (uint64_t)p->first + p->count ||
+	    bytes > (uint64_t)p->first + p->count - port)
+		return -WEIR_ERIGHTS;
+	return 0;
+}
+
+int ports_read(struct ports *p, uint64_t port, uint64_t bytes, uint32_t *value)
+{
+	int status = check(p, port, bytes);
+
+	if (status)
+		return status;
+	*value = bytes == 1 ? inb(port) : bytes == 2 ? inw(port) : inl(port);
+	return 0;
+}
+
+int ports_write(struct ports *p, uint64_t port, uint64_t bytes, uint32_t value)
+{
+	int status = check(p, port, bytes);
+
+	if (status)
+		return status;
+	if (bytes == 1)
+		outb(port, value);
+	else if (bytes == 2)
+		outw(port, value);
+	else
+		outl(port, value);
+	return 0;
+}

@@ -1,0 +1,35 @@
+/*
+ * dev.h - what drivers in user space need: interrupts and I/O ports.
+ */
+#ifndef KERNEL_DEV_H
+#define KERNEL_DEV_H
+
+#include <stdint.h>
+
+struct irq;
+struct ntfn;
+struct ports;
+
+#define ISA_IRQS 16u
+
+/* The object for an ISA interrupt; there is one each. NULL: no such one. */
+struct irq *irq_open(unsigned irq);
+void irq_get(struct irq *i);
+void irq_put(struct irq *i);
+
+/* From now on each interrupt signals `bit` of `n` (a reference is taken over)
+ * and masks itself until irq_ack. 0 or -WEIR_EIO: no IOAPIC has it. */
+int irq_bind(struct irq *i, struct ntfn *n, unsigned bit);
+void irq_ack(struct irq *i);
+
+/* The right to the ports [first, first + count); NULL: no memory. */
+struct ports *ports_create(uint16_t first, uint16_t count);
+void ports_get(struct ports *p);
+void ports_put(struct ports *p);
+
+/* 1, 2 or 4 bytes at `port`. 0, -WEIR_EINVAL: size, -WEIR_ERIGHTS: out of
+ * the range. */
+int ports_read(struct ports *p, uint64_t port, uint64_t bytes, uint32_t *value);
+int ports_write(struct ports *p, uint64_t port, uint64_t bytes, uint32_t value);
+
+#endif

@@ -1,0 +1,114 @@
+/*
+ * fault.c - faults of user mode, and the way back to it.
+ *
+ * A page fault that mm cannot resolve, and every other exception, becomes a
+ * message to the task's fault endpoint; its reply decides. Without an
+ * endpoint the task dies, and the console says why.
+ */
+#include "arch/x86_64/cpu.h"
+#include "arch/x86_64/panic.h"
+#include "arch/x86_64/print.h"
+#include "arch/x86_64/trap.h"
+#include "arch/x86_64/upcalls.h"
+#include "arch/x86_64/usercopy.h"
+#include "kernel/ipc.h"
+#include "kernel/sched.h"
+#include "kernel/task.h"
+#include "kernel/thread.h"
+#include "mm/aspace.h"
+
+#define PF_RESERVED 8u
+#define RFLAGS_IF 0x200u
+
+static const char *fault_text(enum weir_fault kind)
+{
+	switch (kind) {
+	case WEIR_FAULT_PAGE:
+		return "bad memory access";
+	case WEIR_FAULT_NOMEM:
+		return "out of memory and swap";
+	case WEIR_FAULT_IO:
+		return "page lost by the swap device";
+	case WEIR_FAULT_CPU:
+		return "CPU exception";
+	}
+	return "fault";
+}
+
+/* The current thread cannot go on: asks its fault endpoint. Returns to try
+ * again, or with the task killed. Sleeps. */
+static void report_fault(struct trapframe *tf, enum weir_fault kind,
+			 uint64_t addr, uint64_t error)
+{
+	struct thread *t = current();
+	struct task *task = t->task;
+	struct weir_msg msg = {
+		.label = WEIR_MSG_FAULT,
+		.w = { kind, addr, tf->rip, error, t->id } };
+
+	if (thread_killed())
+		return;
+	if (task->fault.type == OBJ_ENDPOINT &&
+	    ipc_call(&task->fault, &msg) == 0) {
+		if (msg.handle)
+			handle_close(&task->handles, msg.handle);
+		if (msg.label != 0)
+			task_kill(task, -WEIR_EFAULT);
+		return;
+	}
+	if (thread_killed())
+		return;
+	kprintf("task %u (%s): %s at %lx, ip %lx, error %lx: killed\n",
+		task->id, task->name, fault_text(kind), addr, tf->rip, error);
+	task_kill(task, kind == WEIR_FAULT_NOMEM ? -WEIR_ENOMEM :
+						   -WEIR_EFAULT);
+}
+
+void kernel_page_fault(struct trapframe *tf, uint64_t cr2)
+{
+	bool user = trap_from_user(tf);
+	struct aspace *as = current()->as;
+	int status;
+
+	if (tf->error & PF_RESERVED)
+		panic_trap(tf, "reserved bit in the page tables at %lx", cr2);
+	if (!user && (!usercopy_active(tf) || cr2 >= WEIR_USER_TOP || !as))
+		panic_trap(tf, "page fault in the kernel at %lx, error %lx",
+			   cr2, tf->error);
+	if (tf->rflags & RFLAGS_IF)
+		irq_enable();
+	status = aspace_fault(as, cr2, tf->error & PF_WRITE,
+			      tf->error & PF_EXEC);
+	if (status == 0)
+		return;
+	if (!user) {
+		if (!usercopy_fixup(tf))
+			panic_trap(tf, "page fault without fixup at %lx", cr2);
+		return;
+	}
+	report_fault(tf,
+		     status == -WEIR_ENOMEM ? WEIR_FAULT_NOMEM :
+		     status == -WEIR_EIO    ? WEIR_FAULT_IO :
+					      WEIR_FAULT_PAGE,
+		     cr2, tf->error);
+}
+
+void kernel_user_exception(struct trapframe *tf)
+{
+	report_fault(tf, WEIR_FAULT_CPU, tf->rip, tf->vector);
+}
+
+void kernel_user_return(struct trapframe *tf)
+{
+	(void)tf;
+	for (;;) {
+		if (thread_killed()) {
+			irq_enable();
+			thread_exit();
+		}
+		if (!sched_needed())
+			break;
+		schedule();
+	}
+	tlb_catch_up();
+}

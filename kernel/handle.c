@@ -1,0 +1,284 @@
+/*
+ * handle.c - handle tables and capabilities.
+ *
+ * A free slot is found through the free list or at the end of the used part;
+ * its generation goes up when it is freed, so old handles do not name what
+ * comes next. A task's handle on itself holds no reference, else a task that
+ * was never started could not go away.
+ */
+#include "kernel/handle.h"
+
+#include "arch/x86_64/panic.h"
+#include "arch/x86_64/string.h"
+#include "kernel/dev.h"
+#include "kernel/ipc.h"
+#include "kernel/ntfn.h"
+#include "kernel/task.h"
+#include "kernel/thread.h"
+#include "mm/kmalloc.h"
+#include "mm/memobj.h"
+
+#define INDEX_BITS 10u
+#define GENERATION_MASK 0xffffu
+#define FIRST_CAPACITY 32u
+
+_Static_assert(1u << INDEX_BITS == HANDLES_MAX, "index bits");
+
+/* ---- references ------------------------------------------------------ */
+
+void cap_get(struct cap cap)
+{
+	switch (cap.type) {
+	case OBJ_TASK:
+		task_get(cap.object);
+		break;
+	case OBJ_THREAD:
+		thread_get(cap.object);
+		break;
+	case OBJ_ENDPOINT:
+		endpoint_get(cap.object, cap.rights & WEIR_R_READ);
+		break;
+	case OBJ_NTFN:
+		ntfn_get(cap.object);
+		break;
+	case OBJ_MEM:
+		memobj_get(cap.object);
+		break;
+	case OBJ_IRQ:
+		irq_get(cap.object);
+		break;
+	case OBJ_PORTS:
+		ports_get(cap.object);
+		break;
+	}
+}
+
+void cap_put(struct cap cap)
+{
+	switch (cap.type) {
+	case OBJ_TASK:
+		task_put(cap.object);
+		break;
+	case OBJ_THREAD:
+		thread_put(cap.object);
+		break;
+	case OBJ_ENDPOINT:
+		endpoint_put(cap.object, cap.rights & WEIR_R_READ);
+		break;
+	case OBJ_NTFN:
+		ntfn_put(cap.object);
+		break;
+	case OBJ_MEM:
+		memobj_put(cap.object);
+		break;
+	case OBJ_IRQ:
+		irq_put(cap.object);
+		break;
+	case OBJ_PORTS:
+		ports_put(cap.object);
+		break;
+	}
+}
+
+/* ---- the table ------------------------------------------------------- */
+
+void handles_init(struct handle_table *t, struct task *owner)
+{
+	memset(t, 0, sizeof(*t));
+	spin_init(&t->lock, "handles");
+	t->owner = owner;
+}
+
+static bool names_owner(struct handle_table *t, struct cap cap)
+{
+	return cap.type == OBJ_TASK && cap.object == t->owner;
+}
+
+/* Makes room for one more slot at the end. Holds the lock. */
+static int grow(struct handle_table *t)
+{
+	unsigned capacity = t->capacity ? t->capacity * 2 : FIRST_CAPACITY;
+	struct handle_slot *slots;
+
+	if (t->used < t->capacity)
+		return 0;
+	if (capacity > HANDLES_MAX)
+		return -WEIR_EFULL;
+	slots = kzalloc(capacity * sizeof(*slots));
+	if (!slots)
+		return -WEIR_ENOMEM;
+	if (t->slots)
+		memcpy(slots, t->slots, t->used * sizeof(*slots));
+	kfree(t->slots);
+	t->slots = slots;
+	t->capacity = capacity;
+	return 0;
+}
+
+/* Takes a free slot: its index, or an error. Holds the lock. */
+static int take_slot(struct handle_table *t)
+{
+	unsigned index;
+	int status;
+
+	if (t->closed)
+		return -WEIR_EPEER;
+	if (t->free_head) {
+		index = t->free_head - 1;
+		t->free_head = t->slots[index].next_free;
+		return index;
+	}
+	status = grow(t);
+	if (status)
+		return status;
+	index = t->used++;
+	t->slots[index].generation = 1;
+	return index;
+}
+
+int64_t handle_insert(struct handle_table *t, struct cap cap)
+{
+	int64_t result;
+	int index;
+
+	spin_lock(&t->lock);
+	index = take_slot(t);
+	if (index < 0) {
+		result = index;
+	} else {
+		struct handle_slot *s = &t->slots[index];
+
+		s->cap = cap;
+		s->moving = false;
+		if (names_owner(t, cap))
+			__atomic_sub_fetch(&t->owner->refs, 1,
+					   __ATOMIC_RELAXED);
+		result = (int64_t)s->generation << INDEX_BITS | index;
+	}
+	spin_unlock(&t->lock);
+	return result;
+}
+
+/* The slot that `h` names, or NULL. Holds the lock. */
+static struct handle_slot *find(struct handle_table *t, handle_t h)
+{
+	unsigned index = h & (HANDLES_MAX - 1);
+	struct handle_slot *s;
+
+	if (index >= t->used)
+		return NULL;
+	s = &t->slots[index];
+	if (s->cap.type == OBJ_NONE || h >> INDEX_BITS != s->generation)
+		return NULL;
+	return s;
+}
+
+/* Empties a slot. Holds the lock; the reference is the caller's now. */
+static struct cap free_slot(struct handle_table *t, struct handle_slot *s)
+{
+	struct cap cap = s->cap;
+
+	if (names_owner(t, cap))
+		task_get(t->owner);
+	s->cap = (struct cap){ .type = OBJ_NONE };
+	s->moving = false;
+	s->generation = s->generation == GENERATION_MASK ? 1 :
+							   s->generation + 1;
+	s->next_free = t->free_head;
+	t->free_head = s - t->slots + 1;
+	return cap;
+}
+
+void handles_close_all(struct handle_table *t)
+{
+	spin_lock(&t->lock);
+	t->closed = true;
+	for (unsigned i = 0; i < t->used; i++) {
+		if (t->slots[i].cap.type == OBJ_NONE)
+			continue;
+		struct cap cap = free_slot(t, &t->slots[i]);
+
+		spin_unlock(&t->lock);
+		cap_put(cap);
+		spin_lock(&t->lock);
+	}
+	kfree(t->slots);
+	t->slots = NULL;
+	t->used = t->capacity = t->free_head = 0;
+	spin_unlock(&t->lock);
+}
+
+int handle_lookup(struct handle_table *t, handle_t h, enum object_type type,
+		  unsigned rights, struct cap *out)
+{
+	struct handle_slot *s;
+	int status = 0;
+
+	spin_lock(&t->lock);
+	s = find(t, h);
+	if (!s || s->moving || (type != OBJ_NONE && s->cap.type != type)) {
+		status = -WEIR_EHANDLE;
+	} else if ((s->cap.rights & rights) != rights) {
+		status = -WEIR_ERIGHTS;
+	} else {
+		*out = s->cap;
+		cap_get(*out);
+	}
+	spin_unlock(&t->lock);
+	return status;
+}
+
+int handle_close(struct handle_table *t, handle_t h)
+{
+	struct cap cap = { .type = OBJ_NONE };
+	struct handle_slot *s;
+
+	spin_lock(&t->lock);
+	s = find(t, h);
+	if (s && !s->moving)
+		cap = free_slot(t, s);
+	spin_unlock(&t->lock);
+	cap_put(cap);
+	return cap.type == OBJ_NONE ? -WEIR_EHANDLE : 0;
+}
+
+/* ---- moving ---------------------------------------------------------- */
+
+int handle_move_begin(struct handle_table *t, handle_t h, struct cap *out)
+{
+	struct handle_slot *s;
+	int status = 0;
+
+	spin_lock(&t->lock);
+	s = find(t, h);
+	if (!s || s->moving) {
+		status = -WEIR_EHANDLE;
+	} else if (!(s->cap.rights & WEIR_R_DUP)) {
+		status = -WEIR_ERIGHTS;
+	} else {
+		s->moving = true;
+		*out = s->cap;
+	}
+	spin_unlock(&t->lock);
+	return status;
+}
+
+void handle_move_done(struct handle_table *t, handle_t h)
+{
+	spin_lock(&t->lock);
+	struct handle_slot *s = find(t, h);
+
+	assert(s && s->moving);
+	free_slot(t, s);
+	spin_unlock(&t->lock);
+}
+
+void handle_move_undo(struct handle_table *t, handle_t h)
+{
+	spin_lock(&t->lock);
+	struct handle_slot *s = find(t, h);
+
+	assert(s && s->moving);
+	s->moving = false;
+	spin_unlock(&t->lock);
+}

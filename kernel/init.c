@@ -1,0 +1,200 @@
+/*
+ * init.c - the first task.
+ *
+ * The kernel knows no ELF: init is a flat image that says in its header
+ * what is code, data and zeroes (abi/weir.h). It is copied into anonymous
+ * memory, so it can be reclaimed like any other program's. What it gets:
+ * itself, the initrd, and the handles for the console's driver, all written
+ * in its start-up page.
+ */
+#include "kernel/init.h"
+
+#include "arch/x86_64/cpu.h"
+#include "arch/x86_64/paging.h"
+#include "arch/x86_64/panic.h"
+#include "arch/x86_64/print.h"
+#include "arch/x86_64/string.h"
+#include "arch/x86_64/usercopy.h"
+#include "boot/bootinfo.h"
+#include "kernel/dev.h"
+#include "kernel/task.h"
+#include "kernel/thread.h"
+#include "mm/aspace.h"
+#include "mm/kmalloc.h"
+
+#define STACK_TOP 0x7fffffe00000ull
+#define STACK_PAGES 64u
+#define STARTUP_VA 0x7ffffff00000ull
+
+#define COM1_IRQ 4u
+#define COM1_PORT 0x3f8u
+#define COM1_PORTS 8u
+
+static uint64_t pages_of(uint64_t bytes)
+{
+	return (bytes + WEIR_PAGE_SIZE - 1) / WEIR_PAGE_SIZE;
+}
+
+static int find_module(const struct bootinfo *bi, const char *name)
+{
+	for (unsigned i = 0; i < bi->nmodules; i++)
+		if (strcmp(bi->module[i].name, name) == 0)
+			return i;
+	return -1;
+}
+
+/* The header of the image at `image`, once it is known to make sense. */
+static struct weir_init_header check_image(const void *image, uint64_t len)
+{
+	const uint64_t base = WEIR_INIT_BASE;
+	struct weir_init_header h;
+
+	if (len < sizeof(h))
+		panic("init is truncated: %lu bytes", len);
+	memcpy(&h, image, sizeof(h));
+	if (h.magic != WEIR_INIT_MAGIC)
+		panic("init is corrupt: it does not begin with WEIRINIT");
+	if ((h.text_end | h.data_end | h.bss_end) % WEIR_PAGE_SIZE ||
+	    h.text_end <= base || h.data_end < h.text_end ||
+	    h.bss_end < h.data_end || h.bss_end > base + (64u << 20) ||
+	    h.entry < base || h.entry >= h.text_end)
+		panic("init is corrupt: its header makes no sense");
+	if (pages_of(len) < (h.data_end - base) / WEIR_PAGE_SIZE)
+		panic("init is truncated: %lu bytes of %lu", len,
+		      h.data_end - base);
+	return h;
+}
+
+/* Maps fresh memory in the new task at [start, end). */
+static void map_anon(struct aspace *as, uint64_t start, uint64_t end)
+{
+	uint64_t npages = (end - start) / WEIR_PAGE_SIZE;
+	struct memobj *obj;
+
+	if (npages == 0)
+		return;
+	obj = memobj_create_anon(npages);
+	if (!obj || aspace_map(as, obj, 0, &start, npages,
+			       WEIR_P_READ | WEIR_P_WRITE,
+			       WEIR_P_READ | WEIR_P_WRITE | WEIR_P_EXEC))
+		panic("init: out of memory");
+	memobj_put(obj);
+}
+
+/* The current kernel thread sees `as` in the user half; NULL: nothing. */
+static void borrow_space(struct aspace *as)
+{
+	uint64_t flags = irq_save();
+
+	current()->as = as;
+	tlb_switch_to(as);
+	irq_restore(flags);
+}
+
+static void copy_out(uint64_t va, const void *from, uint64_t n)
+{
+	if (copy_to_user(va, from, n))
+		panic("init: out of memory");
+}
+
+/* Maps the image. The code becomes executable when it is no longer
+ * writable. */
+static void load_image(struct aspace *as, const struct weir_init_header *h,
+		       const void *image, uint64_t len)
+{
+	const uint64_t base = WEIR_INIT_BASE;
+	uint64_t bytes = h->data_end - base;
+
+	map_anon(as, base, h->text_end);
+	map_anon(as, h->text_end, h->bss_end);
+	copy_out(base, image, bytes < len ? bytes : len);
+	if (aspace_protect(as, base, (h->text_end - base) / WEIR_PAGE_SIZE,
+			   WEIR_P_READ | WEIR_P_EXEC))
+		panic("init: its code cannot be protected");
+}
+
+static handle_t give(struct task *task, enum object_type type, void *object,
+		     unsigned rights)
+{
+	struct cap cap = { .type = type, .rights = rights, .object = object };
+	int64_t h = object ? handle_insert(&task->handles, cap) : -1;
+
+	if (h < 0)
+		panic("init: out of memory");
+	return h;
+}
+
+/* The initrd as a memory object; *size is 0 when there is none. */
+static handle_t give_initrd(struct task *task, const struct bootinfo *bi,
+			    uint64_t *size)
+{
+	int i = find_module(bi, "initrd");
+	uint64_t pa, len, npages;
+
+	*size = 0;
+	if (i < 0 || bi->module[i].len == 0) {
+		kprintf("weir: no initrd: the boot loader passed none\n");
+		return 0;
+	}
+	pa = bi->module[i].pa;
+	len = bi->module[i].len;
+	if (pa % WEIR_PAGE_SIZE)
+		panic("initrd is not at a page boundary: %lx", pa);
+	npages = pages_of(len);
+	memset((char *)KVA(pa) + len, 0, npages * WEIR_PAGE_SIZE - len);
+	*size = len;
+	return give(task, OBJ_MEM, memobj_create_wired(pa, npages),
+		    WEIR_R_READ | WEIR_R_DUP);
+}
+
+/* Writes the start-up page. */
+static void make_startup(struct task *task, const struct bootinfo *bi)
+{
+	static const char name[] = "init";
+	const unsigned device = WEIR_R_MANAGE | WEIR_R_DUP;
+	struct weir_startup *s = kzalloc(WEIR_PAGE_SIZE);
+
+	if (!s)
+		panic("init: out of memory");
+	s->magic = WEIR_STARTUP_MAGIC;
+	s->self = give(task, OBJ_TASK, task_get(task), WEIR_R_ALL);
+	s->initrd = give_initrd(task, bi, &s->initrd_size);
+	s->irq = give(task, OBJ_IRQ, irq_open(COM1_IRQ), device);
+	s->ports = give(task, OBJ_PORTS, ports_create(COM1_PORT, COM1_PORTS),
+			device);
+	s->argc = 1;
+	s->argv[0] = offsetof(struct weir_startup, strings);
+	memcpy(s->strings, name, sizeof(name));
+	map_anon(task->as, STARTUP_VA, STARTUP_VA + WEIR_PAGE_SIZE);
+	copy_out(STARTUP_VA, s, WEIR_PAGE_SIZE);
+	kfree(s);
+}
+
+void init_start(const struct bootinfo *bi)
+{
+	const struct cap nobody = { .type = OBJ_NONE };
+	int i = find_module(bi, "init");
+	struct weir_init_header h;
+	struct task *task;
+	struct thread *t;
+	const void *image;
+
+	if (i < 0)
+		panic("init is missing: the boot loader passed no module "
+		      "'init'");
+	image = KVA(bi->module[i].pa);
+	h = check_image(image, bi->module[i].len);
+	task = task_create(NULL, nobody, "init", true);
+	if (!task)
+		panic("init: out of memory");
+	task_set_root(task);
+	borrow_space(task->as);
+	load_image(task->as, &h, image, bi->module[i].len);
+	make_startup(task, bi);
+	map_anon(task->as, STACK_TOP - STACK_PAGES * WEIR_PAGE_SIZE, STACK_TOP);
+	borrow_space(NULL);
+	if (thread_create_user(task, h.entry, STACK_TOP, STARTUP_VA, &t))
+		panic("init: out of memory");
+	thread_put(t);
+	task_put(task);
+}

@@ -1,0 +1,347 @@
+/*
+ * ipc.c - endpoints and messages.
+ *
+ * A message is a few words and at most one handle. It is copied from thread
+ * to thread while both stand still: the caller sleeps in the kernel, and the
+ * server's Reply is the link server->client <-> client->server.
+ * ipc_lock guards every endpoint and every thread's `ipc`; it is held for a
+ * few dozen instructions. Lock order: ipc_lock -> a handle table's lock, or
+ * -> a wait queue's. A thread is in at most one of these places:
+ *   CALLING      in ep->callers, its handle (if any) marked as moving
+ *   AWAIT_REPLY  client->server and server->client point to each other
+ *   RECEIVING    in ep->receivers, and owes nobody a reply
+ * Who ends a wait sets `done` under ipc_lock; a killed thread takes itself
+ * out of these places under the same lock (P4).
+ */
+#include "kernel/ipc.h"
+
+#include "arch/x86_64/panic.h"
+#include "kernel/sched.h"
+#include "kernel/stat.h"
+#include "kernel/task.h"
+#include "mm/kmalloc.h"
+
+struct endpoint {
+	uint64_t refs; /* atomic */
+
+	/* Under ipc_lock. */
+	uint64_t nreceivers; /* references that may receive */
+	TAILQ_HEAD(ipc_queue, thread) callers, receivers;
+};
+
+static struct spinlock ipc_lock = SPINLOCK_INIT("ipc");
+
+struct endpoint *endpoint_create(void)
+{
+	struct endpoint *ep = kzalloc(sizeof(*ep));
+
+	if (!ep)
+		return NULL;
+	ep->refs = 1;
+	ep->nreceivers = 1;
+	TAILQ_INIT(&ep->callers);
+	TAILQ_INIT(&ep->receivers);
+	return ep;
+}
+
+void ipc_init_thread(struct thread *t)
+{
+	waitq_init(&t->ipc.wait);
+}
+
+/* ---- ends of waits (all hold ipc_lock) -------------------------------- */
+
+/* The wait of `t` is over. `here`: we are about to sleep ourselves. */
+static void complete(struct thread *t, int status, bool here)
+{
+	t->ipc.state = IPC_NONE;
+	t->ipc.ep = NULL;
+	t->ipc.status = status;
+	t->ipc.done = true;
+	if (t == current())
+		return;
+	if (here)
+		waitq_wake_here(&t->ipc.wait);
+	else
+		waitq_wake_one(&t->ipc.wait);
+}
+
+/* The message of `t` does not travel: its handle stays. */
+static void undo_move(struct thread *t)
+{
+	if (t->ipc.moving)
+		handle_move_undo(&t->task->handles, t->ipc.moving);
+	t->ipc.moving = 0;
+}
+
+static void fail_caller(struct thread *t, int status)
+{
+	undo_move(t);
+	complete(t, status, false);
+}
+
+/* Whoever waits for a reply of `t` waits in vain. */
+static void drop_client(struct thread *t)
+{
+	struct thread *client = t->ipc.client;
+
+	if (!client)
+		return;
+	t->ipc.client = NULL;
+	client->ipc.server = NULL;
+	complete(client, -WEIR_EPEER, false);
+}
+
+/* `t` was killed while it waited: takes it out of where it is. */
+static void cancel(struct thread *t)
+{
+	switch (t->ipc.state) {
+	case IPC_CALLING:
+		TAILQ_REMOVE(&t->ipc.ep->callers, t, ipc.link);
+		undo_move(t);
+		break;
+	case IPC_RECEIVING:
+		TAILQ_REMOVE(&t->ipc.ep->receivers, t, ipc.link);
+		break;
+	case IPC_AWAIT_REPLY:
+		t->ipc.server->ipc.client = NULL;
+		t->ipc.server = NULL;
+		break;
+	case IPC_NONE:
+		break;
+	}
+	complete(t, -WEIR_EPEER, false);
+}
+
+/* Sleeps until the wait of the current thread is over: its status. Holds
+ * ipc_lock, which is released. */
+static int wait_done(struct thread *t, bool killable)
+{
+	while (!t->ipc.done) {
+		bool killed = false;
+
+		if (killable)
+			killed = waitq_wait(&t->ipc.wait, &ipc_lock, 0) ==
+				 WAIT_KILLED;
+		else
+			waitq_sleep(&t->ipc.wait, &ipc_lock);
+		spin_lock(&ipc_lock);
+		if (killed && !t->ipc.done)
+			cancel(t);
+	}
+	spin_unlock(&ipc_lock);
+	return t->ipc.status;
+}
+
+void ipc_exit_thread(struct thread *t)
+{
+	spin_lock(&ipc_lock);
+	drop_client(t);
+	spin_unlock(&ipc_lock);
+}
+
+/* ---- endpoints --------------------------------------------------------- */
+
+void endpoint_get(struct endpoint *ep, bool receives)
+{
+	__atomic_add_fetch(&ep->refs, 1, __ATOMIC_RELAXED);
+	if (receives)
+		__atomic_add_fetch(&ep->nreceivers, 1, __ATOMIC_RELAXED);
+}
+
+void endpoint_put(struct endpoint *ep, bool receives)
+{
+	struct thread *t;
+
+	if (receives &&
+	    __atomic_sub_fetch(&ep->nreceivers, 1, __ATOMIC_ACQ_REL) == 0) {
+		spin_lock(&ipc_lock);
+		while ((t = TAILQ_FIRST(&ep->callers))) {
+			TAILQ_REMOVE(&ep->callers, t, ipc.link);
+			fail_caller(t, -WEIR_EPEER);
+		}
+		spin_unlock(&ipc_lock);
+	}
+	if (__atomic_sub_fetch(&ep->refs, 1, __ATOMIC_ACQ_REL))
+		return;
+	assert(TAILQ_EMPTY(&ep->callers) && TAILQ_EMPTY(&ep->receivers));
+	kfree(ep);
+}
+
+/* ---- messages (all hold ipc_lock) --------------------------------------- */
+
+/* Copies the message of `from` to `to`, and moves its handle along. */
+static int transfer(struct thread *from, const struct weir_msg *msg,
+		    const struct cap *moved, struct thread *to)
+{
+	int64_t h = 0;
+
+	if (from->ipc.moving) {
+		h = handle_insert(&to->task->handles, *moved);
+		if (h < 0)
+			return h;
+		handle_move_done(&from->task->handles, from->ipc.moving);
+		from->ipc.moving = 0;
+	}
+	to->ipc.msg = *msg;
+	to->ipc.msg.handle = h;
+	return 0;
+}
+
+/* The call of `from` reaches `to`, which is in no queue. False: it could
+ * not; then `from` knows, and `to` still waits. */
+static bool deliver(struct thread *from, struct thread *to)
+{
+	int status = transfer(from, &from->ipc.msg, &from->ipc.cap, to);
+
+	if (status) {
+		fail_caller(from, status);
+		return false;
+	}
+	/* The commit point: from here on the server owes the reply. */
+	if (from->ipc.oneway) {
+		complete(from, 0, false);
+	} else {
+		from->ipc.state = IPC_AWAIT_REPLY;
+		from->ipc.ep = NULL;
+		from->ipc.server = to;
+		to->ipc.client = from;
+	}
+	complete(to, 0, from == current());
+	return true;
+}
+
+/* Marks the handle that `msg` moves; *cap is what it names. */
+static int begin_move(struct thread *t, const struct weir_msg *msg,
+		      struct cap *cap)
+{
+	int status;
+
+	t->ipc.moving = 0;
+	if (!msg->handle)
+		return 0;
+	status = handle_move_begin(&t->task->handles, msg->handle, cap);
+	if (!status)
+		t->ipc.moving = msg->handle;
+	return status;
+}
+
+/* ---- the four calls ------------------------------------------------------ */
+
+static int call(const struct cap *cap, struct weir_msg *msg, bool oneway)
+{
+	struct thread *t = current(), *server;
+	struct endpoint *ep = cap->object;
+	int status = begin_move(t, msg, &t->ipc.cap);
+
+	if (status)
+		return status;
+	stat_add(WEIR_C_ipc_call, 1);
+	spin_lock(&ipc_lock);
+	t->ipc.msg = *msg;
+	t->ipc.msg.badge = cap->badge;
+	t->ipc.oneway = oneway;
+	t->ipc.done = false;
+	t->ipc.ep = ep;
+	t->ipc.state = IPC_CALLING;
+	server = TAILQ_FIRST(&ep->receivers);
+	if (__atomic_load_n(&ep->nreceivers, __ATOMIC_ACQUIRE) == 0) {
+		fail_caller(t, -WEIR_EPEER);
+	} else if (!server) {
+		TAILQ_INSERT_TAIL(&ep->callers, t, ipc.link);
+	} else {
+		TAILQ_REMOVE(&ep->receivers, server, ipc.link);
+		if (!deliver(t, server))
+			TAILQ_INSERT_HEAD(&ep->receivers, server, ipc.link);
+	}
+	status = wait_done(t, !oneway);
+	*msg = t->ipc.msg;
+	return status;
+}
+
+int ipc_call(const struct cap *ep, struct weir_msg *msg)
+{
+	return call(ep, msg, false);
+}
+
+void ipc_send(const struct cap *ep, const struct weir_msg *msg)
+{
+	struct weir_msg copy = *msg;
+
+	call(ep, &copy, true);
+}
+
+/* The next message for the current thread. Holds ipc_lock; releases it. */
+static int receive(struct endpoint *ep, struct weir_msg *msg)
+{
+	struct thread *t = current(), *caller;
+	int status;
+
+	drop_client(t);
+	t->ipc.done = false;
+	t->ipc.state = IPC_RECEIVING;
+	t->ipc.ep = ep;
+	while (!t->ipc.done && (caller = TAILQ_FIRST(&ep->callers))) {
+		TAILQ_REMOVE(&ep->callers, caller, ipc.link);
+		deliver(caller, t);
+	}
+	if (!t->ipc.done)
+		TAILQ_INSERT_TAIL(&ep->receivers, t, ipc.link);
+	status = wait_done(t, true);
+	*msg = t->ipc.msg;
+	return status;
+}
+
+int ipc_recv(const struct cap *ep, struct weir_msg *msg)
+{
+	spin_lock(&ipc_lock);
+	return receive(ep->object, msg);
+}
+
+/* Answers the client, if one waits. `here`: we sleep next. Holds ipc_lock. */
+static int reply(const struct weir_msg *msg, const struct cap *moved,
+		 bool here)
+{
+	struct thread *t = current(), *client = t->ipc.client;
+	struct weir_msg answer = *msg;
+	int status;
+
+	if (!client) {
+		undo_move(t);
+		return -WEIR_EPEER;
+	}
+	answer.badge = 0;
+	status = transfer(t, &answer, moved, client);
+	if (status)
+		undo_move(t);
+	t->ipc.client = NULL;
+	client->ipc.server = NULL;
+	complete(client, status, here);
+	return status;
+}
+
+int ipc_reply(const struct weir_msg *msg)
+{
+	struct cap moved;
+	int status = begin_move(current(), msg, &moved);
+
+	if (status)
+		return status;
+	spin_lock(&ipc_lock);
+	status = reply(msg, &moved, false);
+	spin_unlock(&ipc_lock);
+	return status;
+}
+
+int ipc_reply_recv(const struct cap *cap, struct weir_msg *msg)
+{
+	struct endpoint *ep = cap->object;
+	struct cap moved;
+	int status = begin_move(current(), msg, &moved);
+
+	if (status)
+		return status;
+	spin_lock(&ipc_lock);
+	reply(msg, &moved, TAILQ_EMPTY(&ep->callers));
+	return receive(ep, msg);
+}

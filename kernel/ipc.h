@@ -1,0 +1,41 @@
+/*
+ * ipc.h - endpoints: synchronous calls, receiving, one-shot replies.
+ */
+#ifndef KERNEL_IPC_H
+#define KERNEL_IPC_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "kernel/abi/weir.h"
+#include "kernel/handle.h"
+
+struct endpoint;
+struct thread;
+
+/* A new endpoint with one reference that may receive; NULL: no memory. */
+struct endpoint *endpoint_create(void);
+/* `receives`: the reference carries the right to receive. When the last of
+ * those goes, waiting and later callers get -WEIR_EPEER. Any context. */
+void endpoint_get(struct endpoint *ep, bool receives);
+void endpoint_put(struct endpoint *ep, bool receives);
+
+void ipc_init_thread(struct thread *t);
+/* The current thread exits: who waits for its reply is told. */
+void ipc_exit_thread(struct thread *t);
+
+/* Each is done by the current thread, sleeps, and returns 0 or an error;
+ * *msg is the message sent, and then the one received. -WEIR_EPEER: the
+ * other side died, or this task was killed. -WEIR_EHANDLE, -WEIR_ERIGHTS,
+ * -WEIR_EFULL: the moved handle; it stays with the sender. */
+int ipc_call(const struct cap *ep, struct weir_msg *msg);
+int ipc_recv(const struct cap *ep, struct weir_msg *msg);
+int ipc_reply(const struct weir_msg *msg);
+/* Without a client that waits, only receives. */
+int ipc_reply_recv(const struct cap *ep, struct weir_msg *msg);
+
+/* A message from the kernel that wants no reply. Returns when it was
+ * received, or nobody can any more; a kill does not end it. */
+void ipc_send(const struct cap *ep, const struct weir_msg *msg);
+
+#endif

@@ -1,0 +1,90 @@
+/*
+ * main.c - from the boot code to the first task.
+ *
+ * Order matters: parameters before memory (mem=, swap=), memory before the
+ * other CPUs (their stacks), the scheduler before mm's threads. What may
+ * sleep runs in the thread `start`; the boot stacks become the idle threads.
+ */
+#include "arch/x86_64/apic.h"
+#include "arch/x86_64/cpu.h"
+#include "arch/x86_64/fwcfg.h"
+#include "arch/x86_64/print.h"
+#include "arch/x86_64/smp.h"
+#include "arch/x86_64/time.h"
+#include "arch/x86_64/uart.h"
+#include "arch/x86_64/upcalls.h"
+#include "boot/bootinfo.h"
+#include "kernel/beat.h"
+#include "kernel/init.h"
+#include "kernel/param.h"
+#include "kernel/sched.h"
+#include "kernel/sync.h"
+#include "mm/frame.h"
+#include "mm/mm.h"
+#include "mm/swap.h"
+#include "mm/tlb.h"
+
+#define CMDLINE_MAX 2048u
+
+struct params params;
+
+static void complain(const char *sentence)
+{
+	kprintf("weir: %s\n", sentence);
+}
+
+static void read_params(const struct bootinfo *bi)
+{
+	static char text[CMDLINE_MAX];
+	int n;
+
+	param_defaults(&params);
+	param_parse(bi->cmdline, &params, complain);
+	n = fwcfg_read("opt/weir/cmdline", text, sizeof(text) - 1);
+	if (n < 0)
+		return;
+	text[n] = 0;
+	param_parse(text, &params, complain);
+}
+
+/* One line for people, and one record for programs. */
+static void announce(void)
+{
+	char text[160];
+	int n = ksnprintf(text, sizeof(text),
+			  "cpus=%u frames=%lu swap=%u tlb=%s batch=%u "
+			  "seed=%lu delay=%lu",
+			  cpu_count(), nr_frames(), swap_slots_total(),
+			  tlb_policy->name, params.batch, params.seed,
+			  params.delay_us);
+
+	kprintf("weir: %u CPUs, %lu MiB of memory, %u MiB of swap, tlb=%s\n",
+		cpu_count(), nr_frames() >> 8, swap_slots_total() >> 8,
+		tlb_policy->name);
+	com2_record("boot", text, n);
+}
+
+static void start(void *arg)
+{
+	mm_start();
+	announce();
+	beat_start();
+	init_start(arg);
+}
+
+void kernel_main(struct bootinfo *bi)
+{
+	read_params(bi);
+	mm_init(bi);
+	apic_init();
+	time_init();
+	sched_init();
+	smp_start(params.cpus);
+	thread_create_kernel("start", start, bi, PRIO_KERNEL, -1);
+	sched_start_cpu();
+}
+
+void kernel_ap_main(void)
+{
+	sched_start_cpu();
+}

@@ -1,0 +1,67 @@
+/*
+ * ntfn.c - notifications.
+ *
+ * The bits stay set until somebody waits for them, so no signal is lost; two
+ * signals of one bit are one. Lock order: ntfn.lock -> a wait queue's.
+ */
+#include "kernel/ntfn.h"
+
+#include "arch/x86_64/time.h"
+#include "kernel/abi/weir.h"
+#include "kernel/sync.h"
+#include "mm/kmalloc.h"
+
+struct ntfn {
+	uint64_t refs; /* atomic */
+	struct spinlock lock;
+	uint64_t bits; /* under lock */
+	struct waitq waiters;
+};
+
+struct ntfn *ntfn_create(void)
+{
+	struct ntfn *n = kzalloc(sizeof(*n));
+
+	if (!n)
+		return NULL;
+	n->refs = 1;
+	spin_init(&n->lock, "ntfn");
+	waitq_init(&n->waiters);
+	return n;
+}
+
+void ntfn_get(struct ntfn *n)
+{
+	__atomic_add_fetch(&n->refs, 1, __ATOMIC_RELAXED);
+}
+
+void ntfn_put(struct ntfn *n)
+{
+	if (__atomic_sub_fetch(&n->refs, 1, __ATOMIC_ACQ_REL) == 0)
+		kfree(n);
+}
+
+void ntfn_signal(struct ntfn *n, uint64_t bits)
+{
+	spin_lock(&n->lock);
+	n->bits |= bits;
+	waitq_wake_all(&n->waiters);
+	spin_unlock(&n->lock);
+}
+
+int ntfn_wait(struct ntfn *n, uint64_t mask, uint64_t deadline_ns,
+	      uint64_t *bits)
+{
+	for (;;) {
+		spin_lock(&n->lock);
+		*bits = n->bits & mask;
+		n->bits &= ~mask;
+		if (*bits || (deadline_ns && time_ns() >= deadline_ns)) {
+			spin_unlock(&n->lock);
+			return *bits ? 0 : -WEIR_ETIMEOUT;
+		}
+		if (waitq_wait(&n->waiters, &n->lock, deadline_ns) ==
+		    WAIT_KILLED)
+			return -WEIR_EPEER;
+	}
+}

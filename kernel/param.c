@@ -1,0 +1,248 @@
+/*
+ * param.c - the kernel command line.
+ *
+ * Plain C with no kernel headers but its own and the ABI, so that the host
+ * tests and the fuzzer compile this very file.
+ */
+#include "kernel/param.h"
+
+#include <stddef.h>
+
+#include "kernel/abi/weir.h"
+
+#define WORD_MAX 600u
+#define SENTENCE_MAX 200u
+#define LENGTH(array) (sizeof(array) / sizeof((array)[0]))
+
+void param_defaults(struct params *p)
+{
+	*p = (struct params){ .policy = WEIR_TLB_TWO_PASS, .batch = 64,
+			      .seed = 1 };
+}
+
+static bool same(const char *a, const char *b)
+{
+	while (*a && *a == *b) {
+		a++;
+		b++;
+	}
+	return *a == *b;
+}
+
+/* A decimal number of [min, max]; false leaves *out alone. */
+static bool parse_number(const char *s, uint64_t min, uint64_t max,
+			 uint64_t *out)
+{
+	uint64_t n = 0;
+
+	if (!*s)
+		return false;
+	for (; *s; s++) {
+		unsigned digit = (unsigned char)*s - '0';
+
+		if (digit > 9 || n > (UINT64_MAX - digit) / 10)
+			return false;
+		n = n * 10 + digit;
+	}
+	if (n < min || n > max)
+		return false;
+	*out = n;
+	return true;
+}
+
+static bool set_cpus(struct params *p, const char *value)
+{
+	uint64_t n;
+
+	if (!parse_number(value, 1, 64, &n))
+		return false;
+	p->cpus = n;
+	return true;
+}
+
+static bool set_mem(struct params *p, const char *value)
+{
+	return parse_number(value, 1, 1 << 24, &p->mem_mib);
+}
+
+static bool set_swap(struct params *p, const char *value)
+{
+	return parse_number(value, 1, 1 << 24, &p->swap_mib);
+}
+
+static bool set_tlb(struct params *p, const char *value)
+{
+	static const char *const names[] = WEIR_POLICY_NAMES;
+
+	for (size_t i = 0; i < LENGTH(names); i++) {
+		if (same(value, names[i])) {
+			p->policy = i;
+			return true;
+		}
+	}
+	return false;
+}
+
+static bool set_batch(struct params *p, const char *value)
+{
+	uint64_t n;
+
+	if (!parse_number(value, 1, 256, &n))
+		return false;
+	p->batch = n;
+	return true;
+}
+
+static bool set_seed(struct params *p, const char *value)
+{
+	return parse_number(value, 0, UINT64_MAX, &p->seed);
+}
+
+static bool set_delay(struct params *p, const char *value)
+{
+	return parse_number(value, 0, DELAY_MAX_US, &p->delay_us);
+}
+
+static bool set_flag(bool *flag, const char *value)
+{
+	uint64_t n;
+
+	if (!parse_number(value, 0, 1, &n))
+		return false;
+	*flag = n;
+	return true;
+}
+
+static bool set_trace(struct params *p, const char *value)
+{
+	return set_flag(&p->trace, value);
+}
+
+static bool set_check(struct params *p, const char *value)
+{
+	return set_flag(&p->check, value);
+}
+
+static bool set_run(struct params *p, const char *value)
+{
+	size_t n = 0;
+
+	while (value[n])
+		n++;
+	if (n >= sizeof(p->run))
+		return false;
+	for (size_t i = 0; i <= n; i++)
+		p->run[i] = value[i];
+	return true;
+}
+
+static const struct {
+	const char *name;
+	bool (*set)(struct params *p, const char *value);
+} keys[] = {
+	{ "cpus", set_cpus },   { "mem", set_mem },     { "swap", set_swap },
+	{ "tlb", set_tlb },     { "batch", set_batch }, { "seed", set_seed },
+	{ "delay", set_delay }, { "run", set_run },     { "trace", set_trace },
+	{ "check", set_check },
+};
+
+static size_t append(char *out, size_t at, const char *text)
+{
+	for (; *text && at + 1 < SENTENCE_MAX; text++, at++) {
+		unsigned char c = *text;
+
+		out[at] = c >= 0x20 && c < 0x7f ? c : '?';
+	}
+	out[at] = 0;
+	return at;
+}
+
+static void say(void (*complain)(const char *), const char *what,
+		const char *word, const char *value)
+{
+	char text[SENTENCE_MAX];
+	size_t at = append(text, 0, what);
+
+	at = append(text, at, word);
+	if (value) {
+		at = append(text, at, ": bad value \"");
+		at = append(text, at, value);
+		append(text, at, "\"");
+	}
+	complain(text);
+}
+
+/* One word, split at its first '='. False: it was bad, and named. */
+static bool apply(char *word, struct params *p, void (*complain)(const char *))
+{
+	char *value = word;
+
+	while (*value && *value != '=')
+		value++;
+	if (!*value) {
+		say(complain, "parameter without a value: ", word, NULL);
+		return false;
+	}
+	*value++ = 0;
+	for (size_t i = 0; i < LENGTH(keys); i++) {
+		if (!same(word, keys[i].name))
+			continue;
+		if (keys[i].set(p, value))
+			return true;
+		say(complain, "parameter ", word, value);
+		return false;
+	}
+	say(complain, "unknown parameter: ", word, NULL);
+	return false;
+}
+
+static bool blank(char c)
+{
+	return c == ' ' || c == '\t' || c == '\n' || c == '\r';
+}
+
+/* Copies the next word of *text to `word` without its quotes. False: it was
+ * too long, or a quote is open at the end; *text is past it either way. */
+static bool next_word(const char **text, char *word)
+{
+	const char *s = *text;
+	bool quoted = false, fits = true;
+	size_t n = 0;
+
+	for (; *s && (quoted || !blank(*s)); s++) {
+		if (*s == '"') {
+			quoted = !quoted;
+			continue;
+		}
+		if (quoted && *s == '\\' && (s[1] == '"' || s[1] == '\\'))
+			s++;
+		if (n + 1 < WORD_MAX)
+			word[n++] = *s;
+		else
+			fits = false;
+	}
+	word[n] = 0;
+	*text = s;
+	return fits && !quoted;
+}
+
+unsigned param_parse(const char *text, struct params *p,
+		     void (*complain)(const char *))
+{
+	char word[WORD_MAX];
+	unsigned bad = 0;
+
+	for (;;) {
+		while (blank(*text))
+			text++;
+		if (!*text)
+			return bad;
+		if (!next_word(&text, word)) {
+			say(complain, "parameter too long, or a quote is open: ",
+			    word, NULL);
+			bad++;
+		} else if (!apply(word, p, complain)) {
+			bad++;
+		}
+	}
+}

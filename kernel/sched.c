@@ -1,0 +1,554 @@
+/*
+ * sched.c - per-CPU run queues, the switch, placement and balancing.
+ *
+ * Data: `struct runq` per CPU, under its own lock, which is held from the
+ * moment a thread decides to leave until its successor runs on its own
+ * stack. So who holds runq(c).lock knows that no queued thread's stack is in
+ * use on c; who moves a thread to another CPU first waits for t->on_cpu.
+ * Lock order: any wait queue's or task's lock -> one run queue's lock; two
+ * run queues' locks are never held at once. Only user mode is preempted.
+ * Balancing: a wake-up goes to an idle CPU, an idle CPU steals, and a CPU
+ * whose slice ends takes one from a queue that is longer by two.
+ */
+#include "kernel/sched.h"
+
+#include "arch/x86_64/apic.h"
+#include "arch/x86_64/context.h"
+#include "arch/x86_64/cpu.h"
+#include "arch/x86_64/panic.h"
+#include "arch/x86_64/print.h"
+#include "arch/x86_64/time.h"
+#include "arch/x86_64/trap.h"
+#include "kernel/stat.h"
+#include "kernel/task.h"
+
+#define SLICE_NS 10000000ull
+#define PRIO_IDLE (-1)
+
+struct runq {
+	struct spinlock lock; /* guards the first group */
+	TAILQ_HEAD(, thread) queue[PRIORITIES];
+	uint32_t bitmap; /* priorities with a thread */
+	unsigned nr;     /* atomic reads elsewhere */
+	int prio;        /* of the thread that runs; PRIO_IDLE */
+
+	bool need; /* atomic: schedule before user mode */
+
+	/* This CPU only. */
+	uint64_t slice_end;
+	struct thread *prev; /* left its stack just now */
+	bool prev_moves;     /* and may not run here any more */
+	struct thread idle;
+} __attribute__((aligned(128)));
+
+static struct runq runqs[MAX_CPUS];
+static uint64_t idle_mask; /* atomic: CPUs that look for work */
+
+static struct runq *this_rq(void)
+{
+	return &runqs[cpu_id()];
+}
+
+uint64_t sched_cpus(void)
+{
+	return cpu_count() == 64 ? ~0ull : (1ull << cpu_count()) - 1;
+}
+
+/* ---- queues ---------------------------------------------------------- */
+
+static void rq_insert(struct runq *rq, struct thread *t)
+{
+	assert(spin_held(&rq->lock) && !t->queued);
+	t->queued = true;
+	t->cpu = rq - runqs;
+	TAILQ_INSERT_TAIL(&rq->queue[t->prio], t, run_link);
+	rq->bitmap |= 1u << t->prio;
+	rq->nr++;
+}
+
+static void rq_remove(struct runq *rq, struct thread *t)
+{
+	assert(spin_held(&rq->lock) && t->queued);
+	t->queued = false;
+	TAILQ_REMOVE(&rq->queue[t->prio], t, run_link);
+	if (TAILQ_EMPTY(&rq->queue[t->prio]))
+		rq->bitmap &= ~(1u << t->prio);
+	rq->nr--;
+}
+
+static struct thread *rq_best(struct runq *rq)
+{
+	if (!rq->bitmap)
+		return NULL;
+	return TAILQ_FIRST(&rq->queue[31 - __builtin_clz(rq->bitmap)]);
+}
+
+/* The best queued thread that may run on `cpu`. */
+static struct thread *rq_best_for(struct runq *rq, unsigned cpu)
+{
+	for (uint32_t left = rq->bitmap; left;) {
+		unsigned prio = 31 - __builtin_clz(left);
+		struct thread *t;
+
+		TAILQ_FOREACH(t, &rq->queue[prio], run_link)
+			if (t->affinity >> cpu & 1)
+				return t;
+		left &= ~(1u << prio);
+	}
+	return NULL;
+}
+
+/* ---- time ------------------------------------------------------------ */
+
+/* This CPU's next timer interrupt: the slice's end or the first sleeper. */
+static void arm_timer(struct runq *rq)
+{
+	uint64_t now = time_ns(), at = sleepq_next_ns();
+
+	if (rq->prio != PRIO_IDLE && rq->slice_end < at)
+		at = rq->slice_end;
+	if (at != UINT64_MAX)
+		timer_oneshot_ns(at > now ? at - now : 1);
+}
+
+static void account(struct thread *t, uint64_t now)
+{
+	if (t->task)
+		__atomic_add_fetch(&t->task->cpu_ns, now - t->run_start_ns,
+				   __ATOMIC_RELAXED);
+	t->run_start_ns = now;
+}
+
+/* ---- the switch ------------------------------------------------------ */
+
+/* The hardware's side of `next` becoming current. Holds rq->lock. */
+static void load_thread(struct runq *rq, struct thread *next)
+{
+	uint64_t now = time_ns();
+	struct cpu *cpu = this_cpu();
+
+	account(cpu->current, now);
+	next->run_start_ns = now;
+	next->cpu = rq - runqs;
+	__atomic_store_n(&next->on_cpu, 1, __ATOMIC_RELAXED);
+	rq->prio = next == &rq->idle ? PRIO_IDLE : next->prio;
+	rq->slice_end = now + SLICE_NS;
+	cpu->current = next;
+	cpu->batch = &next->batch;
+	tlb_switch_to(next->as);
+	if (next->task) {
+		fpu_restore(next->fpu);
+		set_fs_base(next->fs_base);
+		set_kernel_stack(next->stack_top);
+	}
+	stat_add(WEIR_C_ctxt, 1);
+	arm_timer(rq);
+}
+
+/* On the new thread's stack: lets go of the one that ran before. Not inline:
+ * the CPU is another one than before the switch. */
+static __attribute__((noinline)) void finish_switch(bool irqs_on)
+{
+	struct runq *rq = this_rq();
+	struct thread *prev = rq->prev;
+	bool moves = rq->prev_moves;
+	bool dead = prev->state == THREAD_DEAD;
+
+	rq->prev = NULL;
+	__atomic_store_n(&prev->on_cpu, 0, __ATOMIC_SEQ_CST);
+	this_cpu()->irq_was_on = irqs_on;
+	spin_unlock(&rq->lock);
+	if (moves)
+		sched_enqueue(prev, false);
+	if (dead)
+		thread_put(prev);
+}
+
+/* Leaves the current thread for the best one. Holds rq->lock, and nothing
+ * else; it is released. */
+static void switch_locked(struct runq *rq)
+{
+	struct thread *prev = current(), *next = rq_best(rq);
+	bool irqs_on = this_cpu()->irq_was_on;
+
+	assert(this_cpu()->spin_depth == 1);
+	__atomic_store_n(&rq->need, false, __ATOMIC_RELAXED);
+	if (next)
+		rq_remove(rq, next);
+	else
+		next = &rq->idle;
+	if (next == prev) {
+		rq->slice_end = time_ns() + SLICE_NS;
+		arm_timer(rq);
+		spin_unlock(&rq->lock);
+		return;
+	}
+	if (prev->task)
+		fpu_save(prev->fpu);
+	load_thread(rq, next);
+	rq->prev = prev;
+	context_switch(&prev->sp, next->sp);
+	finish_switch(irqs_on);
+}
+
+void sched_first_run(void)
+{
+	finish_switch(true);
+}
+
+void schedule(void)
+{
+	uint64_t flags = irq_save();
+	struct runq *rq = this_rq();
+	struct thread *t = current();
+
+	spin_lock(&rq->lock);
+	rq->prev_moves = false;
+	if (t != &rq->idle) {
+		if (t->affinity >> cpu_id() & 1)
+			rq_insert(rq, t);
+		else
+			rq->prev_moves = true;
+	}
+	switch_locked(rq);
+	irq_restore(flags);
+}
+
+bool sched_sleep(enum thread_state state, struct spinlock *a,
+		 struct spinlock *b)
+{
+	struct runq *rq = this_rq();
+	struct thread *t = current();
+	uint8_t was = state;
+	bool sleeps = true;
+
+	assert(t != &rq->idle && !irq_enabled());
+	spin_lock(&rq->lock);
+	rq->prev_moves = false;
+	/* From here a waker may claim us; it cannot enqueue us before the
+	 * switch is done, for that needs rq->lock, or on_cpu to be 0. */
+	__atomic_store_n(&t->state, state, __ATOMIC_SEQ_CST);
+	if (state == THREAD_WAITING && thread_killed() &&
+	    __atomic_compare_exchange_n(&t->state, &was, THREAD_RUNNABLE,
+					false, __ATOMIC_SEQ_CST,
+					__ATOMIC_SEQ_CST))
+		sleeps = false;
+	if (a)
+		spin_unlock(a);
+	if (b)
+		spin_unlock(b);
+	if (sleeps)
+		switch_locked(rq);
+	else
+		spin_unlock(&rq->lock);
+	return sleeps;
+}
+
+void sched_die(void)
+{
+	struct runq *rq;
+
+	irq_disable();
+	rq = this_rq();
+	spin_lock(&rq->lock);
+	rq->prev_moves = false;
+	current()->state = THREAD_DEAD;
+	switch_locked(rq);
+	panic("a dead thread ran");
+}
+
+/* ---- waking ---------------------------------------------------------- */
+
+bool sched_claim(struct thread *t, bool kill)
+{
+	uint8_t was = THREAD_WAITING;
+
+	if (__atomic_compare_exchange_n(&t->state, &was, THREAD_WAKING, false,
+					__ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
+		return true;
+	was = THREAD_SLEEPING;
+	return !kill &&
+	       __atomic_compare_exchange_n(&t->state, &was, THREAD_WAKING,
+					   false, __ATOMIC_SEQ_CST,
+					   __ATOMIC_SEQ_CST);
+}
+
+/* The allowed CPU with the shortest queue. */
+static unsigned shortest(uint64_t allowed)
+{
+	unsigned best = __builtin_ctzll(allowed);
+
+	for (uint64_t left = allowed; left; left &= left - 1) {
+		unsigned cpu = __builtin_ctzll(left);
+
+		if (runqs[cpu].nr < runqs[best].nr)
+			best = cpu;
+	}
+	return best;
+}
+
+/* Where a woken thread should run: where it ran, if that is idle; some idle
+ * CPU, which is thereby taken; where it ran; the shortest queue. */
+static unsigned choose_cpu(struct thread *t, bool here)
+{
+	uint64_t allowed = t->affinity & sched_cpus();
+	uint64_t last = 1ull << t->cpu;
+	uint64_t idle = __atomic_load_n(&idle_mask, __ATOMIC_SEQ_CST);
+
+	if (here && allowed >> cpu_id() & 1)
+		return cpu_id();
+	while ((idle &= allowed)) {
+		uint64_t bit = idle & last ? last : idle & -idle;
+
+		if (__atomic_fetch_and(&idle_mask, ~bit, __ATOMIC_SEQ_CST) &
+		    bit)
+			return __builtin_ctzll(bit);
+		idle &= ~bit;
+	}
+	return allowed & last ? t->cpu : shortest(allowed);
+}
+
+/* Makes `cpu` schedule soon. */
+static void kick(unsigned cpu)
+{
+	__atomic_store_n(&runqs[cpu].need, true, __ATOMIC_SEQ_CST);
+	if (cpu == cpu_id())
+		return;
+	stat_add(WEIR_C_irq_resched, 1);
+	ipi_send(1ull << cpu, VEC_RESCHED);
+}
+
+void sched_kick(struct thread *t)
+{
+	kick(__atomic_load_n(&t->cpu, __ATOMIC_SEQ_CST));
+}
+
+void sched_enqueue(struct thread *t, bool here)
+{
+	uint64_t flags = irq_save();
+	unsigned cpu = choose_cpu(t, here);
+	struct runq *rq = &runqs[cpu];
+	bool preempts;
+
+	/* It may still be leaving its last CPU, which waits for nobody. */
+	while (cpu != t->cpu &&
+	       __atomic_load_n(&t->on_cpu, __ATOMIC_ACQUIRE))
+		cpu_relax();
+	spin_lock(&rq->lock);
+	__atomic_store_n(&t->state, THREAD_RUNNABLE, __ATOMIC_SEQ_CST);
+	rq_insert(rq, t);
+	preempts = rq->prio < t->prio;
+	spin_unlock(&rq->lock);
+	if (preempts)
+		kick(cpu);
+	irq_restore(flags);
+}
+
+/* ---- balancing ------------------------------------------------------- */
+
+/* Takes one thread from `victim` over to this CPU. Interrupts off. */
+static bool steal_from(struct runq *victim)
+{
+	struct runq *rq = this_rq();
+	struct thread *t;
+
+	if (!spin_trylock(&victim->lock))
+		return false;
+	t = rq_best_for(victim, cpu_id());
+	if (t)
+		rq_remove(victim, t);
+	spin_unlock(&victim->lock);
+	if (!t)
+		return false;
+	spin_lock(&rq->lock);
+	rq_insert(rq, t);
+	spin_unlock(&rq->lock);
+	return true;
+}
+
+/* Steals from the longest queue that has at least `min` threads. */
+static bool steal(unsigned min)
+{
+	struct runq *best = NULL;
+
+	for (unsigned i = 1; i < cpu_count(); i++) {
+		struct runq *rq = &runqs[(cpu_id() + i) % cpu_count()];
+		unsigned nr = __atomic_load_n(&rq->nr, __ATOMIC_RELAXED);
+
+		if (nr >= min && (!best || nr > best->nr))
+			best = rq;
+	}
+	return best && steal_from(best);
+}
+
+/* At the end of a slice: somebody idle may take what waits here, or we take
+ * from a queue that is longer by two. */
+static void balance(struct runq *rq)
+{
+	uint64_t idle = __atomic_load_n(&idle_mask, __ATOMIC_RELAXED);
+
+	if (rq->nr && idle)
+		kick(__builtin_ctzll(idle));
+	else
+		steal(rq->nr + 2);
+}
+
+bool sched_all_idle(void)
+{
+	uint64_t others = sched_cpus() & ~(1ull << cpu_id());
+	uint64_t idle = __atomic_load_n(&idle_mask, __ATOMIC_RELAXED);
+
+	return (idle & others) == others && this_rq()->nr == 0;
+}
+
+/* ---- interrupts ------------------------------------------------------ */
+
+void kernel_timer(void)
+{
+	struct runq *rq = this_rq();
+	uint64_t now = time_ns();
+
+	sleepq_expire();
+	if (rq->prio != PRIO_IDLE && now >= rq->slice_end) {
+		account(current(), now);
+		balance(rq);
+		if (rq->nr)
+			rq->need = true;
+		rq->slice_end = now + SLICE_NS;
+	}
+	arm_timer(rq);
+}
+
+/* The interrupt alone is the message: the way back to user mode, or the idle
+ * loop, looks at `need`. */
+static void resched_interrupt(struct trapframe *tf)
+{
+	(void)tf;
+}
+
+bool sched_needed(void)
+{
+	return __atomic_load_n(&this_rq()->need, __ATOMIC_RELAXED);
+}
+
+void sched_yield_soon(void)
+{
+	__atomic_store_n(&this_rq()->need, true, __ATOMIC_RELAXED);
+}
+
+void cond_resched(void)
+{
+	if (sched_needed())
+		schedule();
+}
+
+/* ---- changing a thread ----------------------------------------------- */
+
+/* Locks the run queue that `t` is on, or ran on last. */
+static struct runq *lock_rq_of(struct thread *t)
+{
+	for (;;) {
+		struct runq *rq =
+			&runqs[__atomic_load_n(&t->cpu, __ATOMIC_RELAXED)];
+
+		spin_lock(&rq->lock);
+		if (rq == &runqs[t->cpu])
+			return rq;
+		spin_unlock(&rq->lock);
+	}
+}
+
+void sched_set_prio(struct thread *t, unsigned prio)
+{
+	struct runq *rq = lock_rq_of(t);
+	bool queued = t->queued;
+	unsigned cpu = t->cpu;
+
+	if (queued)
+		rq_remove(rq, t);
+	t->prio = prio;
+	if (queued)
+		rq_insert(rq, t);
+	spin_unlock(&rq->lock);
+	kick(cpu);
+}
+
+void sched_set_affinity(struct thread *t, uint64_t mask)
+{
+	struct runq *rq = lock_rq_of(t);
+	unsigned cpu = t->cpu;
+	bool moves = t->queued && !(mask >> cpu & 1);
+
+	t->affinity = mask;
+	if (moves)
+		rq_remove(rq, t);
+	spin_unlock(&rq->lock);
+	if (moves)
+		sched_enqueue(t, false);
+	else
+		kick(cpu);
+}
+
+/* ---- idle ------------------------------------------------------------ */
+
+static void __attribute__((noreturn)) idle_loop(void)
+{
+	struct runq *rq = this_rq();
+	uint64_t bit = 1ull << cpu_id();
+
+	for (;;) {
+		irq_disable();
+		/* The bit first: who queues elsewhere and does not see it
+		 * has queued before we look. */
+		__atomic_or_fetch(&idle_mask, bit, __ATOMIC_SEQ_CST);
+		if (__atomic_load_n(&rq->nr, __ATOMIC_SEQ_CST) || steal(1)) {
+			__atomic_and_fetch(&idle_mask, ~bit, __ATOMIC_SEQ_CST);
+			schedule();
+			irq_enable();
+			continue;
+		}
+		__atomic_store_n(&rq->need, false, __ATOMIC_RELAXED);
+		arm_timer(rq);
+		cpu_idle_wait();
+	}
+}
+
+/* Turns the running context into CPU `cpu`'s idle thread. */
+static void adopt_idle(unsigned cpu)
+{
+	struct runq *rq = &runqs[cpu];
+
+	rq->idle.refs = 1;
+	rq->idle.cpu = cpu;
+	rq->idle.affinity = 1ull << cpu;
+	rq->idle.on_cpu = 1;
+	ksnprintf(rq->idle.name, sizeof(rq->idle.name), "idle%u", cpu);
+	this_cpu()->current = &rq->idle;
+	this_cpu()->batch = &rq->idle.batch;
+	uint64_t flags = irq_save();
+
+	tlb_switch_to(NULL);
+	irq_restore(flags);
+}
+
+void sched_init(void)
+{
+	for (unsigned cpu = 0; cpu < MAX_CPUS; cpu++) {
+		struct runq *rq = &runqs[cpu];
+
+		spin_init(&rq->lock, "runq");
+		for (unsigned prio = 0; prio < PRIORITIES; prio++)
+			TAILQ_INIT(&rq->queue[prio]);
+		rq->prio = PRIO_IDLE;
+	}
+	sleepq_init();
+	irq_register(VEC_RESCHED, resched_interrupt);
+	adopt_idle(0);
+}
+
+void sched_start_cpu(void)
+{
+	if (cpu_id() != 0)
+		adopt_idle(cpu_id());
+	idle_loop();
+}

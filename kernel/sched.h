@@ -1,0 +1,64 @@
+/*
+ * sched.h - what the files of kernel/ share about scheduling.
+ */
+#ifndef KERNEL_SCHED_H
+#define KERNEL_SCHED_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "kernel/thread.h"
+
+/* Run queues, and the boot CPU's idle thread, which is from now on the one
+ * that runs. Before any other CPU starts. */
+void sched_init(void);
+
+/* This CPU joins, with its running context as the idle thread. */
+void sched_start_cpu(void) __attribute__((noreturn));
+
+/* Lets the best thread run. No spinlock held; interrupts as they were. */
+void schedule(void);
+
+/* Asks the current CPU to schedule before it returns to user mode. */
+void sched_yield_soon(void);
+bool sched_needed(void);
+
+/* Claims a sleeping thread: whoever gets true must call sched_enqueue. With
+ * `kill` only sleeps that a kill may end. Any context. */
+bool sched_claim(struct thread *t, bool kill);
+
+/* Makes a claimed (or new) thread run. `here`: rather on this CPU, whose
+ * thread is about to sleep. Any context; wq and task locks may be held. */
+void sched_enqueue(struct thread *t, bool here);
+
+/* Makes the CPU that `t` runs on, if it runs, look at it again soon. */
+void sched_kick(struct thread *t);
+
+/* The current thread goes to sleep in `state`; first the locks `a` and `b`
+ * (either may be NULL) are given up. False: it was killed, did not sleep. */
+bool sched_sleep(enum thread_state state, struct spinlock *a,
+		 struct spinlock *b);
+
+/* The current thread never runs again; its reference goes to its successor. */
+void sched_die(void) __attribute__((noreturn));
+
+/* The first function of every new thread. */
+void sched_first_run(void);
+
+void sched_set_prio(struct thread *t, unsigned prio);
+/* `mask` names at least one CPU that exists. */
+void sched_set_affinity(struct thread *t, uint64_t mask);
+uint64_t sched_cpus(void); /* the CPUs that exist */
+
+/* No CPU but this one has anything to run, nor has this one after us. */
+bool sched_all_idle(void);
+
+/* sleepq.c: the sleepers of this CPU, ordered by deadline. Insert: current
+ * thread, interrupts off. Remove: from any CPU, true if it was still there. */
+void sleepq_init(void);
+void sleepq_insert(struct thread *t, uint64_t wake_ns);
+void sleepq_remove(struct thread *t);
+void sleepq_expire(void);     /* interrupts off */
+uint64_t sleepq_next_ns(void); /* of this CPU; UINT64_MAX: none */
+
+#endif

@@ -1,0 +1,24 @@
+/*
+ * stat.c - the event counters' memory and their sums.
+ */
+#include "kernel/stat.h"
+
+#include "mm/frame.h"
+
+struct stat_set stat_sets[MAX_CPUS];
+
+uint64_t stat_sum(enum weir_counter c)
+{
+	uint64_t sum = 0;
+
+	for (unsigned cpu = 0; cpu < cpu_count(); cpu++)
+		sum += __atomic_load_n(&stat_sets[cpu].n[c], __ATOMIC_RELAXED);
+	return sum;
+}
+
+void stat_read(uint64_t *out)
+{
+	for (unsigned c = 0; c < WEIR_NCOUNTERS; c++)
+		out[c] = stat_sum(c);
+	out[WEIR_C_nr_free_pages] = nr_free();
+}

@@ -1,0 +1,139 @@
+/*
+ * sync.c - wait queues, sleeping locks and pauses.
+ *
+ * Outcomes when several parties end one sleep: each of wake-up, deadline and
+ * kill first claims the thread's state; the one that wins enqueues it, the
+ * others have done nothing. The sleeper takes itself off the lists that the
+ * winner did not, under those lists' locks, before it returns: so nobody
+ * holds a pointer to it afterwards.
+ */
+#include "kernel/sync.h"
+
+#include "arch/x86_64/cpu.h"
+#include "arch/x86_64/panic.h"
+#include "arch/x86_64/time.h"
+#include "kernel/sched.h"
+
+void waitq_init(struct waitq *wq)
+{
+	spin_init(&wq->lock, "waitq");
+	TAILQ_INIT(&wq->threads);
+}
+
+static void leave_waitq(struct waitq *wq, struct thread *t)
+{
+	spin_lock(&wq->lock);
+	if (t->on_wq) {
+		TAILQ_REMOVE(&wq->threads, t, wait_link);
+		t->on_wq = false;
+	}
+	spin_unlock(&wq->lock);
+}
+
+static bool sleep_on(struct waitq *wq, struct spinlock *release,
+		     uint64_t deadline_ns, enum thread_state state)
+{
+	struct thread *t = current();
+	bool slept;
+
+	assert(!release || spin_held(release));
+	spin_lock(&wq->lock);
+	assert(this_cpu()->spin_depth == (release ? 2 : 1));
+	t->on_wq = true;
+	TAILQ_INSERT_TAIL(&wq->threads, t, wait_link);
+	t->timed_out = false;
+	if (deadline_ns)
+		sleepq_insert(t, deadline_ns);
+	slept = sched_sleep(state, &wq->lock, release);
+	leave_waitq(wq, t);
+	if (deadline_ns)
+		sleepq_remove(t);
+	return slept;
+}
+
+void waitq_sleep(struct waitq *wq, struct spinlock *release)
+{
+	sleep_on(wq, release, 0, THREAD_SLEEPING);
+}
+
+enum wait_result waitq_wait(struct waitq *wq, struct spinlock *release,
+			    uint64_t deadline_ns)
+{
+	if (!sleep_on(wq, release, deadline_ns, THREAD_WAITING) ||
+	    thread_killed())
+		return WAIT_KILLED;
+	return current()->timed_out ? WAIT_TIMEOUT : WAIT_WOKEN;
+}
+
+/* Takes off sleepers until `max` of them were really woken by us. */
+static unsigned wake(struct waitq *wq, unsigned max, bool here)
+{
+	struct thread *t;
+	unsigned woken = 0;
+
+	spin_lock(&wq->lock);
+	while (woken < max && (t = TAILQ_FIRST(&wq->threads))) {
+		TAILQ_REMOVE(&wq->threads, t, wait_link);
+		t->on_wq = false;
+		if (sched_claim(t, false)) {
+			sched_enqueue(t, here);
+			woken++;
+		}
+	}
+	spin_unlock(&wq->lock);
+	return woken;
+}
+
+bool waitq_wake_one(struct waitq *wq)
+{
+	return wake(wq, 1, false) == 1;
+}
+
+bool waitq_wake_here(struct waitq *wq)
+{
+	return wake(wq, 1, true) == 1;
+}
+
+void waitq_wake_all(struct waitq *wq)
+{
+	wake(wq, UINT32_MAX, false);
+}
+
+void mutex_init(struct mutex *m)
+{
+	spin_init(&m->lock, "mutex");
+	m->held = false;
+	m->owner = NULL;
+	waitq_init(&m->waiters);
+}
+
+void mutex_lock(struct mutex *m)
+{
+	spin_lock(&m->lock);
+	while (m->held) {
+		assert(m->owner != current());
+		waitq_sleep(&m->waiters, &m->lock);
+		spin_lock(&m->lock);
+	}
+	m->held = true;
+	m->owner = current();
+	spin_unlock(&m->lock);
+}
+
+void mutex_unlock(struct mutex *m)
+{
+	spin_lock(&m->lock);
+	assert(m->held && m->owner == current());
+	m->held = false;
+	m->owner = NULL;
+	waitq_wake_one(&m->waiters);
+	spin_unlock(&m->lock);
+}
+
+void thread_sleep_ns(uint64_t ns)
+{
+	struct waitq nobody;
+
+	waitq_init(&nobody);
+	sleep_on(&nobody, NULL, time_ns() + ns, THREAD_SLEEPING);
+}

@@ -1,0 +1,226 @@
+/*
+ * sys_system.c - the system calls on devices, records, information, control.
+ */
+#include "arch/x86_64/power.h"
+#include "arch/x86_64/print.h"
+#include "arch/x86_64/string.h"
+#include "arch/x86_64/time.h"
+#include "arch/x86_64/uart.h"
+#include "arch/x86_64/usercopy.h"
+#include "kernel/dev.h"
+#include "kernel/ntfn.h"
+#include "kernel/param.h"
+#include "kernel/stat.h"
+#include "kernel/syscall.h"
+#include "mm/frame.h"
+#include "mm/kmalloc.h"
+#include "mm/reclaim.h"
+#include "mm/swap.h"
+#include "mm/tlb.h"
+
+#define KLOG_MAX 256u
+#define REPORT_MAX 4096u
+
+/* ---- devices -------------------------------------------------------------- */
+
+static int64_t bind(struct irq *irq, uint64_t ntfn, uint64_t bit)
+{
+	struct cap n;
+	int status;
+
+	if (bit > 63)
+		return -WEIR_EINVAL;
+	status = lookup(ntfn, OBJ_NTFN, WEIR_R_WRITE, &n);
+	if (status)
+		return status;
+	status = irq_bind(irq, n.object, bit); /* takes the reference */
+	if (status)
+		cap_put(n);
+	return status;
+}
+
+int64_t sys_dev_irq(struct trapframe *tf)
+{
+	struct cap irq;
+	int64_t result = lookup(ARG0(tf), OBJ_IRQ, WEIR_R_MANAGE, &irq);
+
+	if (result)
+		return result;
+	if (ARG1(tf) == WEIR_IRQ_BIND)
+		result = bind(irq.object, ARG2(tf), ARG3(tf));
+	else if (ARG1(tf) == WEIR_IRQ_ACK)
+		irq_ack(irq.object);
+	else
+		result = -WEIR_EINVAL;
+	cap_put(irq);
+	return result;
+}
+
+int64_t sys_port_in(struct trapframe *tf)
+{
+	struct cap ports;
+	uint32_t value = 0;
+	int status = lookup(ARG0(tf), OBJ_PORTS, WEIR_R_MANAGE, &ports);
+
+	if (status)
+		return status;
+	status = ports_read(ports.object, ARG1(tf), ARG2(tf), &value);
+	cap_put(ports);
+	return status ? status : (int64_t)value;
+}
+
+int64_t sys_port_out(struct trapframe *tf)
+{
+	struct cap ports;
+	int status = lookup(ARG0(tf), OBJ_PORTS, WEIR_R_MANAGE, &ports);
+
+	if (status)
+		return status;
+	status = ports_write(ports.object, ARG1(tf), ARG2(tf), ARG3(tf));
+	cap_put(ports);
+	return status;
+}
+
+/* ---- records ---------------------------------------------------------------- */
+
+int64_t sys_klog(struct trapframe *tf)
+{
+	char text[KLOG_MAX + 1];
+	uint64_t n = ARG1(tf);
+	int status;
+
+	if (n > KLOG_MAX)
+		return -WEIR_EINVAL;
+	status = copy_from_user(text, ARG0(tf), n);
+	if (status)
+		return status;
+	while (n && text[n - 1] == '\n')
+		n--;
+	text[n] = 0;
+	for (uint64_t i = 0; i < n; i++)
+		if ((text[i] < 0x20 && text[i] != '\t') || text[i] == 0x7f)
+			text[i] = '?';
+	kprintf("%s: %s\n", current()->task->name, text);
+	return 0;
+}
+
+int64_t sys_report(struct trapframe *tf)
+{
+	static const char *const kinds[] = { [WEIR_REPORT_OUT] = "out",
+					     [WEIR_REPORT_EXIT] = "exit",
+					     [WEIR_REPORT_NOTE] = "note" };
+	uint64_t kind = ARG0(tf), n = ARG2(tf);
+	char *bytes;
+	int status;
+
+	if (kind < WEIR_REPORT_OUT || kind > WEIR_REPORT_NOTE ||
+	    n > REPORT_MAX)
+		return -WEIR_EINVAL;
+	bytes = kzalloc(REPORT_MAX);
+	if (!bytes)
+		return -WEIR_ENOMEM;
+	status = copy_from_user(bytes, ARG1(tf), n);
+	if (!status)
+		com2_record(kinds[kind], bytes, n);
+	kfree(bytes);
+	return status;
+}
+
+int64_t sys_clock(struct trapframe *tf)
+{
+	(void)tf;
+	return time_ns();
+}
+
+/* ---- information --------------------------------------------------------------- */
+
+static void fill_system(struct weir_system *s)
+{
+	*s = (struct weir_system){
+		.cpus = cpu_count(),
+		.policy = tlb_policy - tlb_policies,
+		.batch = reclaim_batch(),
+		.delay_us = ramdisk_delay(),
+		.frames_total = nr_frames(),
+		.frames_free = nr_free(),
+		.frames_reserve = watermarks.high,
+		.frames_anon = lru_frames(),
+		.swap_total = swap_slots_total(),
+		.swap_free = swap_slots_free(),
+		.seed = params.seed,
+		.uptime_ns = time_ns(),
+	};
+}
+
+/* Copies what was filled to the user: bytes, or an error. */
+static int64_t give_info(const struct trapframe *tf, const void *from,
+			 uint64_t n)
+{
+	int status;
+
+	if (ARG3(tf) < n)
+		return -WEIR_EINVAL;
+	status = copy_to_user(ARG2(tf), from, n);
+	return status ? status : (int64_t)n;
+}
+
+int64_t sys_sys_info(struct trapframe *tf)
+{
+	uint64_t index = ARG1(tf), counters[WEIR_NCOUNTERS];
+	struct weir_system system;
+	struct weir_task task;
+
+	if (ARG0(tf) != WEIR_INFO_TASK && index != 0)
+		return -WEIR_EINVAL;
+	switch (ARG0(tf)) {
+	case WEIR_INFO_SYSTEM:
+		fill_system(&system);
+		return give_info(tf, &system, sizeof(system));
+	case WEIR_INFO_TASK:
+		if (index > UINT32_MAX || !task_info(index, &task))
+			return -WEIR_EINVAL;
+		return give_info(tf, &task, sizeof(task));
+	case WEIR_INFO_CMDLINE:
+		return give_info(tf, params.run, strlen(params.run) + 1);
+	case WEIR_INFO_COUNTERS:
+		stat_read(counters);
+		return give_info(tf, counters, sizeof(counters));
+	}
+	return -WEIR_EINVAL;
+}
+
+/* ---- control -------------------------------------------------------------------- */
+
+int64_t sys_sys_ctl(struct trapframe *tf)
+{
+	uint64_t arg = ARG1(tf);
+
+	if (!current()->task->privileged)
+		return -WEIR_EPERM;
+	switch (ARG0(tf)) {
+	case WEIR_CTL_POWEROFF:
+		if (arg > 99)
+			return -WEIR_EINVAL;
+		power_off(arg);
+	case WEIR_CTL_POLICY:
+		if (arg >= WEIR_NPOLICIES)
+			return -WEIR_EINVAL;
+		tlb_policy_set(arg);
+		return 0;
+	case WEIR_CTL_BATCH:
+		if (arg < 1 || arg > RECLAIM_MAX_BATCH)
+			return -WEIR_EINVAL;
+		reclaim_set_batch(arg);
+		return 0;
+	case WEIR_CTL_DELAY:
+		if (arg > DELAY_MAX_US)
+			return -WEIR_EINVAL;
+		ramdisk_set_delay(arg);
+		return 0;
+	case WEIR_CTL_RECLAIM:
+		return reclaim_some(arg);
+	case WEIR_CTL_TEST:
+		return -WEIR_ENOSYS;
+	}
+	return -WEIR_EINVAL;
+}

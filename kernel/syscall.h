@@ -1,0 +1,44 @@
+/*
+ * syscall.h - what the files of system calls share.
+ *
+ * Each call is a function sys_NAME(tf) that takes its arguments from the
+ * trap frame and returns the status for RAX. Context: the calling thread,
+ * interrupts on, no lock; may sleep.
+ */
+#ifndef KERNEL_SYSCALL_H
+#define KERNEL_SYSCALL_H
+
+#include <stdint.h>
+
+#include "arch/x86_64/trap.h"
+#include "kernel/handle.h"
+#include "kernel/task.h"
+#include "kernel/thread.h"
+
+#define SYSCALL(nr, name, nargs) int64_t sys_##name(struct trapframe *tf);
+#include "kernel/abi/syscalls.def"
+#undef SYSCALL
+
+/* The arguments, in the ABI's order. */
+#define ARG0(tf) ((tf)->rdi)
+#define ARG1(tf) ((tf)->rsi)
+#define ARG2(tf) ((tf)->rdx)
+#define ARG3(tf) ((tf)->r10)
+#define ARG4(tf) ((tf)->r8)
+#define ARG5(tf) ((tf)->r9)
+
+/* handle_lookup in the caller's table; an argument above 32 bits names no
+ * handle. */
+static inline int lookup(uint64_t h, enum object_type type, unsigned rights,
+			 struct cap *out)
+{
+	if (h > UINT32_MAX)
+		return -WEIR_EHANDLE;
+	return handle_lookup(&current()->task->handles, h, type, rights, out);
+}
+
+/* Gives `object` to the caller as a handle; the reference goes with it, also
+ * when it fails. */
+int64_t give_handle(enum object_type type, void *object, unsigned rights);
+
+#endif

@@ -1,0 +1,207 @@
+/*
+ * task.c - the life of tasks.
+ *
+ * Locks: tasks_lock guards the list of all; task->lock its threads. Order:
+ * tasks_lock -> task->lock -> a run queue's lock.
+ * Teardown runs once, in the last thread that leaves (or in the killer of a
+ * task without threads): space, then handles, then the exit message. No
+ * other thread of the task exists by then, so nobody runs in its space.
+ */
+#include "kernel/task.h"
+
+#include "arch/x86_64/cpu.h"
+#include "arch/x86_64/panic.h"
+#include "arch/x86_64/print.h"
+#include "kernel/ipc.h"
+#include "kernel/sched.h"
+#include "mm/aspace.h"
+#include "mm/kmalloc.h"
+
+static struct spinlock tasks_lock = SPINLOCK_INIT("tasks");
+static LIST_HEAD(, task) tasks = LIST_HEAD_INITIALIZER(tasks);
+static uint32_t last_id;
+static struct task *root;
+
+struct task *task_create(struct task *parent, struct cap fault,
+			 const char *name, bool privileged)
+{
+	struct task *t = kzalloc(sizeof(*t));
+
+	if (!t)
+		return NULL;
+	t->as = aspace_create();
+	if (!t->as) {
+		kfree(t);
+		return NULL;
+	}
+	t->id = __atomic_add_fetch(&last_id, 1, __ATOMIC_RELAXED);
+	t->parent = parent ? parent->id : 0;
+	t->privileged = privileged;
+	t->fault = fault;
+	t->refs = 1;
+	ksnprintf(t->name, sizeof(t->name), "%s", name);
+	spin_init(&t->lock, "task");
+	LIST_INIT(&t->threads);
+	handles_init(&t->handles, t);
+	spin_lock(&tasks_lock);
+	LIST_INSERT_HEAD(&tasks, t, all_link);
+	t->listed = true;
+	spin_unlock(&tasks_lock);
+	return t;
+}
+
+void task_set_root(struct task *t)
+{
+	root = t;
+}
+
+struct task *task_get(struct task *t)
+{
+	__atomic_add_fetch(&t->refs, 1, __ATOMIC_RELAXED);
+	return t;
+}
+
+/* Tells whoever answers for the task that it is over. */
+static void send_exit(struct task *t)
+{
+	struct weir_msg msg = { .label = WEIR_MSG_EXIT,
+				.w = { (uint64_t)t->status } };
+
+	if (t->fault.type == OBJ_ENDPOINT)
+		ipc_send(&t->fault, &msg);
+}
+
+/* Everything that the task had goes. Once; no thread of it is left but the
+ * current one, which has left the space. Sleeps. */
+static void teardown(struct task *t, bool tell)
+{
+	if (t == root)
+		panic("init exited with status %ld", (long)t->status);
+	spin_lock(&tasks_lock);
+	LIST_REMOVE(t, all_link);
+	t->listed = false;
+	spin_unlock(&tasks_lock);
+	aspace_destroy_mappings(t->as);
+	handles_close_all(&t->handles);
+	if (tell)
+		send_exit(t);
+	cap_put(t->fault);
+	t->fault = (struct cap){ .type = OBJ_NONE };
+}
+
+void task_put(struct task *t)
+{
+	if (__atomic_sub_fetch(&t->refs, 1, __ATOMIC_ACQ_REL))
+		return;
+	assert(t->nthreads == 0);
+	if (!t->torn_down)
+		teardown(t, false); /* never started, nobody knows it */
+	aspace_put(t->as);
+	kfree(t);
+}
+
+int task_enter(struct task *task, struct thread *t)
+{
+	int status = 0;
+
+	spin_lock(&task->lock);
+	if (task->killed)
+		status = -WEIR_EPEER;
+	else if (task->nthreads >= TASK_THREADS_MAX)
+		status = -WEIR_EFULL;
+	if (!status) {
+		LIST_INSERT_HEAD(&task->threads, t, task_link);
+		task->nthreads++;
+		task_get(task);
+	}
+	spin_unlock(&task->lock);
+	return status;
+}
+
+void task_leave(struct thread *t)
+{
+	struct task *task = t->task;
+	bool last;
+
+	/* Off its tables first: the last thread frees them. */
+	uint64_t flags = irq_save();
+
+	t->as = NULL;
+	tlb_switch_to(NULL);
+	irq_restore(flags);
+
+	spin_lock(&task->lock);
+	LIST_REMOVE(t, task_link);
+	last = --task->nthreads == 0;
+	if (last) {
+		__atomic_store_n(&task->killed, true, __ATOMIC_SEQ_CST);
+		task->torn_down = true;
+	}
+	spin_unlock(&task->lock);
+	t->task = NULL; /* a kernel thread, for what is left to do */
+	if (last)
+		teardown(task, true);
+	task_put(task);
+}
+
+void task_kill(struct task *task, int64_t status)
+{
+	struct thread *t;
+	bool empty = false;
+
+	spin_lock(&task->lock);
+	if (!task->killed)
+		task->status = status;
+	__atomic_store_n(&task->killed, true, __ATOMIC_SEQ_CST);
+	LIST_FOREACH(t, &task->threads, task_link) {
+		if (sched_claim(t, true))
+			sched_enqueue(t, false);
+		else
+			sched_kick(t);
+	}
+	if (task->nthreads == 0 && !task->torn_down)
+		empty = task->torn_down = true;
+	spin_unlock(&task->lock);
+	if (empty)
+		teardown(task, true);
+}
+
+bool task_info(unsigned index, struct weir_task *out)
+{
+	struct task *t;
+
+	spin_lock(&tasks_lock);
+	LIST_FOREACH(t, &tasks, all_link)
+		if (index-- == 0)
+			break;
+	if (t) {
+		*out = (struct weir_task){
+			.id = t->id, .parent = t->parent,
+			.threads = t->nthreads, .privileged = t->privileged,
+			.resident = t->as->resident, .cpu_ns = t->cpu_ns };
+		ksnprintf(out->name, sizeof(out->name), "%s", t->name);
+	}
+	spin_unlock(&tasks_lock);
+	return t;
+}
+
+unsigned task_sleepers(void)
+{
+	unsigned n = 0;
+	struct task *task;
+	struct thread *t;
+
+	spin_lock(&tasks_lock);
+	LIST_FOREACH(task, &tasks, all_link) {
+		spin_lock(&task->lock);
+		LIST_FOREACH(t, &task->threads, task_link) {
+			uint8_t s = __atomic_load_n(&t->state,
+						    __ATOMIC_RELAXED);
+
+			n += s == THREAD_SLEEPING || s == THREAD_WAITING;
+		}
+		spin_unlock(&task->lock);
+	}
+	spin_unlock(&tasks_lock);
+	return n;
+}

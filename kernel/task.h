@@ -1,0 +1,71 @@
+/*
+ * task.h - tasks: an address space, a handle table, threads.
+ *
+ * A task is alive until its last thread has left or it is killed with none;
+ * then it is torn down once, and only the structure stays for its handles.
+ */
+#ifndef KERNEL_TASK_H
+#define KERNEL_TASK_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <bsd/sys/queue.h>
+
+#include "kernel/handle.h"
+
+#define TASK_THREADS_MAX 256u
+
+struct aspace;
+struct thread;
+struct weir_task;
+
+struct task {
+	/* Constant after creation. */
+	uint32_t id, parent;
+	bool privileged;
+	char name[32];
+	struct aspace *as;
+	struct cap fault; /* its fault endpoint, or OBJ_NONE */
+
+	uint64_t refs;   /* atomic: handles, threads */
+	uint64_t cpu_ns; /* atomic */
+	bool killed;     /* atomic; set under lock, never cleared */
+	struct handle_table handles;
+
+	struct spinlock lock; /* guards the group */
+	LIST_HEAD(, thread) threads;
+	unsigned nthreads;
+	bool torn_down;
+	int64_t status; /* of its exit */
+
+	LIST_ENTRY(task) all_link; /* under tasks_lock */
+	bool listed;
+};
+
+/* A task without threads; one reference. Takes over `fault` on success. NULL:
+ * out of memory. Sleeps. */
+struct task *task_create(struct task *parent, struct cap fault,
+			 const char *name, bool privileged);
+struct task *task_get(struct task *t);
+void task_put(struct task *t); /* sleeps */
+
+/* The task whose end is the end of the machine. */
+void task_set_root(struct task *t);
+
+/* `t` becomes a thread of the task, which it holds from now on. 0,
+ * -WEIR_EPEER (killed), -WEIR_EFULL. */
+int task_enter(struct task *task, struct thread *t);
+/* The current thread leaves its task; the last one tears it down. Sleeps. */
+void task_leave(struct thread *t);
+
+/* Makes every thread of the task exit as soon as it would return to user
+ * mode, or sleeps. Does not wait for that. The first status counts. */
+void task_kill(struct task *task, int64_t status);
+
+/* Fills *out for the index-th living task; false: there are not so many. */
+bool task_info(unsigned index, struct weir_task *out);
+/* Threads of all tasks that are asleep. */
+unsigned task_sleepers(void);
+
+#endif

@@ -1,0 +1,146 @@
+/*
+ * thread.c - the life of threads: creation, first steps, exit.
+ *
+ * A thread has one reference of its own until it has left its stack for the
+ * last time (sched.c drops it there), and one per handle. It holds its task
+ * until it exits, not longer: a handle on a dead thread keeps nothing else.
+ */
+#include "kernel/thread.h"
+
+#include "arch/x86_64/context.h"
+#include "arch/x86_64/cpu.h"
+#include "arch/x86_64/paging.h"
+#include "arch/x86_64/panic.h"
+#include "arch/x86_64/print.h"
+#include "arch/x86_64/string.h"
+#include "arch/x86_64/trap.h"
+#include "kernel/ipc.h"
+#include "kernel/sched.h"
+#include "kernel/task.h"
+#include "mm/kmalloc.h"
+
+static uint32_t last_id;
+
+static struct thread *thread_alloc(const char *name, unsigned prio)
+{
+	struct thread *t = kzalloc(sizeof(*t));
+
+	if (!t)
+		return NULL;
+	t->stack_top = kstack_create();
+	if (!t->stack_top) {
+		kfree(t);
+		return NULL;
+	}
+	t->id = __atomic_add_fetch(&last_id, 1, __ATOMIC_RELAXED);
+	t->refs = 1;
+	t->state = THREAD_WAKING; /* ours to enqueue */
+	t->prio = prio;
+	t->affinity = ~0ull;
+	t->cpu = cpu_id();
+	ksnprintf(t->name, sizeof(t->name), "%s", name);
+	ipc_init_thread(t);
+	return t;
+}
+
+struct thread *thread_get(struct thread *t)
+{
+	__atomic_add_fetch(&t->refs, 1, __ATOMIC_RELAXED);
+	return t;
+}
+
+void thread_put(struct thread *t)
+{
+	if (__atomic_sub_fetch(&t->refs, 1, __ATOMIC_ACQ_REL))
+		return;
+	assert(t->state == THREAD_DEAD || t->state == THREAD_WAKING);
+	assert(!t->on_cpu && !t->queued);
+	kstack_destroy(t->stack_top);
+	kfree(t);
+}
+
+static void kernel_thread_entry(void *arg)
+{
+	struct thread *t = arg;
+
+	sched_first_run();
+	t->fn(t->arg);
+	thread_exit();
+}
+
+struct thread *thread_create_kernel(const char *name, void (*fn)(void *),
+				    void *arg, int prio, int cpu)
+{
+	struct thread *t = thread_alloc(name, prio);
+
+	if (!t)
+		panic("no memory for kernel thread %s", name);
+	t->fn = fn;
+	t->arg = arg;
+	if (cpu >= 0)
+		t->affinity = 1ull << cpu;
+	t->sp = context_make(t->stack_top, kernel_thread_entry, t);
+	sched_enqueue(t, false);
+	return t;
+}
+
+static struct trapframe *user_frame(struct thread *t)
+{
+	return (struct trapframe *)t->stack_top - 1;
+}
+
+static void user_thread_entry(void *arg)
+{
+	struct thread *t = arg;
+
+	sched_first_run();
+	irq_disable();
+	trap_return(user_frame(t));
+}
+
+int thread_create_user(struct task *task, uint64_t ip, uint64_t sp,
+		       uint64_t arg, struct thread **out)
+{
+	struct thread *t = thread_alloc(task->name, PRIO_DEFAULT);
+	struct trapframe *tf;
+	int status;
+
+	if (!t)
+		return -WEIR_ENOMEM;
+	t->task = task;
+	t->as = task->as;
+	fpu_init_area(t->fpu);
+	tf = user_frame(t);
+	*tf = (struct trapframe){ .rip = ip, .rsp = sp, .rdi = arg,
+				  .cs = USER_CS, .ss = USER_SS,
+				  .rflags = 0x202 };
+	t->sp = context_make(tf, user_thread_entry, t);
+	status = task_enter(task, t);
+	if (status) {
+		t->task = NULL;
+		thread_put(t);
+		return status;
+	}
+	*out = thread_get(t);
+	sched_enqueue(t, false);
+	return 0;
+}
+
+bool thread_killed(void)
+{
+	struct task *task = current()->task;
+
+	return task && __atomic_load_n(&task->killed, __ATOMIC_SEQ_CST);
+}
+
+void thread_exit(void)
+{
+	struct thread *t = current();
+
+	assert(this_cpu()->spin_depth == 0 && irq_enabled());
+	assert(!t->batch.flush_required); /* I10: no debt without a debtor */
+	ipc_exit_thread(t);
+	if (t->task)
+		task_leave(t);
+	sched_die();
+}
