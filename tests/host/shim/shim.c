@@ -25,7 +25,8 @@ uint64_t shim_stats[WEIR_NCOUNTERS];
 
 __thread unsigned shim_cpu;
 unsigned shim_cpus = 1;
-static __thread struct cpu cpu;
+static struct cpu cpus[MAX_CPUS];
+static bool irqs_off[MAX_CPUS];
 static int panic_fd = -1; /* in a child of expect_panic */
 
 /* ---- Verdicts ---- */
@@ -117,8 +118,13 @@ void kprintf(const char *fmt, ...)
 
 struct cpu *this_cpu(void)
 {
-	cpu.id = shim_cpu;
-	return &cpu;
+	return cpu_of(shim_cpu);
+}
+
+struct cpu *cpu_of(unsigned id)
+{
+	cpus[id].id = id;
+	return &cpus[id];
 }
 
 unsigned cpu_id(void)
@@ -129,6 +135,39 @@ unsigned cpu_id(void)
 unsigned cpu_count(void)
 {
 	return shim_cpus;
+}
+
+bool irq_enabled(void)
+{
+	return !irqs_off[shim_cpu];
+}
+
+uint64_t irq_save(void)
+{
+	bool was_on = irq_enabled();
+
+	irq_disable();
+	return was_on;
+}
+
+void irq_restore(uint64_t flags)
+{
+	if (flags)
+		irq_enable();
+}
+
+void irq_enable(void)
+{
+	irqs_off[shim_cpu] = false;
+}
+
+void irq_disable(void)
+{
+	irqs_off[shim_cpu] = true;
+}
+
+__attribute__((weak)) void shim_relax(void)
+{
 }
 
 uint64_t early_alloc(uint64_t npages)
@@ -145,7 +184,7 @@ uint64_t early_end(void)
 	return shim_early;
 }
 
-uint64_t time_ns(void)
+__attribute__((weak)) uint64_t time_ns(void)
 {
 	struct timespec ts;
 
@@ -166,7 +205,7 @@ void spin_lock(struct spinlock *l)
 {
 	pthread_mutex_lock(&l->mutex);
 	l->owner = shim_cpu + 1;
-	cpu.spin_depth++;
+	cpus[shim_cpu].spin_depth++;
 }
 
 void spin_unlock(struct spinlock *l)
@@ -174,7 +213,7 @@ void spin_unlock(struct spinlock *l)
 	if (l->owner != shim_cpu + 1)
 		panic("%s: unlock by one who does not hold it", l->name);
 	l->owner = 0;
-	cpu.spin_depth--;
+	cpus[shim_cpu].spin_depth--;
 	pthread_mutex_unlock(&l->mutex);
 }
 
@@ -183,7 +222,7 @@ bool spin_trylock(struct spinlock *l)
 	if (pthread_mutex_trylock(&l->mutex))
 		return false;
 	l->owner = shim_cpu + 1;
-	cpu.spin_depth++;
+	cpus[shim_cpu].spin_depth++;
 	return true;
 }
 
@@ -199,10 +238,10 @@ void waitq_init(struct waitq *wq)
 
 void waitq_sleep(struct waitq *wq, struct spinlock *release)
 {
-	if (cpu.spin_depth != 1)
-		panic("sleeping with %d locks held", cpu.spin_depth);
+	if (cpus[shim_cpu].spin_depth != 1)
+		panic("sleeping with %d locks held", cpus[shim_cpu].spin_depth);
 	release->owner = 0;
-	cpu.spin_depth--;
+	cpus[shim_cpu].spin_depth--;
 	pthread_cond_wait(&wq->cond, &release->mutex);
 	pthread_mutex_unlock(&release->mutex);
 }
@@ -237,8 +276,8 @@ void thread_sleep_ns(uint64_t ns)
 {
 	struct timespec ts = { ns / 1000000000, ns % 1000000000 };
 
-	if (cpu.spin_depth)
-		panic("sleeping with %d locks held", cpu.spin_depth);
+	if (cpus[shim_cpu].spin_depth)
+		panic("sleeping with %d locks held", cpus[shim_cpu].spin_depth);
 	while (nanosleep(&ts, &ts) && errno == EINTR)
 		;
 }

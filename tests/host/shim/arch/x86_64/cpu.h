@@ -14,10 +14,12 @@ struct cpu *this_cpu(void);
 struct cpu *cpu_of(unsigned id);
 unsigned cpu_id(void);
 unsigned cpu_count(void);
-static inline bool irq_enabled(void) { return true; }
-static inline uint64_t irq_save(void) { return 0; }
-static inline void irq_restore(uint64_t f) { (void)f; }
-static inline void irq_enable(void) { }
-static inline void irq_disable(void) { }
-static inline void cpu_relax(void) { }
+/* Interrupts are a flag a CPU; a driver that plays them looks at it. */
+bool irq_enabled(void);
+uint64_t irq_save(void);
+void irq_restore(uint64_t flags);
+void irq_enable(void);
+void irq_disable(void);
+void shim_relax(void); /* a driver may say what happens meanwhile */
+static inline void cpu_relax(void) { shim_relax(); }
 #endif
