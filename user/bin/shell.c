@@ -16,6 +16,10 @@
 
 static struct history history;
 
+/* The program that runs, for ctrl-C; 0: none. Under `lock`. */
+static handle_t foreground;
+static struct ulock lock;
+
 /* Splits `line` in place. The number of words, or -1 with *error set. */
 static int split(char *line, char *argv[WEIR_MAX_ARGS + 1],
 		 const char **error)
@@ -89,11 +93,48 @@ static int help(void)
 	return 0;
 }
 
+static void set_foreground(handle_t task)
+{
+	ulock_take(&lock);
+	foreground = task;
+	ulock_drop(&lock);
+}
+
+/* A thread: ctrl-C ends the program that runs. */
+static void watch_break(void *arg)
+{
+	handle_t ntfn = *(handle_t *)arg;
+
+	while (sys_ntfn_wait(ntfn, 1, 0, NULL) >= 0) {
+		ulock_take(&lock);
+		if (foreground)
+			sys_task_kill(foreground, STATUS_BREAK);
+		ulock_drop(&lock);
+	}
+}
+
+/* Waits for its end. Its handle is closed only when it is not in the
+ * foreground any more, so the watcher kills no other task by mistake. */
+static int wait_program(struct child *child)
+{
+	int status = STATUS_START;
+	long copy, error;
+
+	copy = sys_handle_dup(child->task, WEIR_R_ALL, 0);
+	set_foreground(copy < 0 ? 0 : (handle_t)copy);
+	error = child_wait(child, &status);
+	set_foreground(0);
+	if (copy > 0)
+		sys_handle_close((handle_t)copy);
+	if (error < 0)
+		printf("shell: wait: %s\n", weir_strerror(error));
+	return status < 0 || status > STATUS_OTHER ? STATUS_OTHER : status;
+}
+
 static int run_program(char *argv[])
 {
 	const struct spawn_options options = { .privileged = true };
 	struct child child;
-	int status = STATUS_START;
 	long error;
 
 	error = spawn(argv[0], argv, &options, &child);
@@ -105,10 +146,7 @@ static int run_program(char *argv[])
 		printf("cannot start %s\n", spawn_error());
 		return STATUS_START;
 	}
-	error = child_wait(&child, &status);
-	if (error < 0)
-		printf("%s: wait: %s\n", argv[0], weir_strerror(error));
-	return status < 0 || status > STATUS_OTHER ? STATUS_OTHER : status;
+	return wait_program(&child);
 }
 
 static int run_line(char *line)
@@ -133,8 +171,11 @@ static int run_line(char *line)
 static void interactive(void)
 {
 	char line[LINE_MAX_LENGTH];
+	handle_t ntfn = in_break();
 	int status;
 
+	if (ntfn)
+		uthread_start(watch_break, &ntfn, -1);
 	printf("\nWeir. `help` lists the commands.\n");
 	while (readline("weir> ", line, sizeof(line), &history) >= 0) {
 		status = run_line(line);

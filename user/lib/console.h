@@ -18,6 +18,7 @@
 enum console_request {
 	CONSOLE_OPEN = 1, /* handle: MemObj of one page, for output */
 	CONSOLE_INPUT,    /* handle: notification; bit 0: input is there */
+	CONSOLE_BREAK,    /* handle: notification; bit 0: ctrl-C was typed */
 	CONSOLE_WRITE,    /* w[0]: bytes at the start of the page */
 	CONSOLE_READ,     /* never waits -> w[0]: bytes, in w[1]..w[4]; after
 			   * 0 bytes the notification is signalled once */

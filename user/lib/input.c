@@ -14,25 +14,27 @@ static unsigned char bytes[CONSOLE_READ_MAX];
 static size_t used, filled;
 static handle_t ntfn; /* 0: not given to the server yet */
 
-/* Tells the server how to say that there is input. */
-static bool subscribe(void)
+/* A notification of ours, of which the server has a copy. 0: none. */
+static handle_t subscribe(enum console_request label)
 {
-	struct weir_msg m = { .label = CONSOLE_INPUT };
+	struct weir_msg m = { .label = label };
 	long own, copy;
 
-	if (ntfn)
-		return true;
 	own = sys_ntfn_create();
 	if (own < 0)
-		return false;
+		return 0;
 	copy = sys_handle_dup((handle_t)own, WEIR_R_WRITE | WEIR_R_DUP, 0);
 	m.handle = copy < 0 ? 0 : (handle_t)copy;
 	if (copy < 0 || sys_ipc_call(startup->console, &m) < 0 || m.label) {
 		sys_handle_close((handle_t)own);
-		return false;
+		return 0;
 	}
-	ntfn = (handle_t)own;
-	return true;
+	return (handle_t)own;
+}
+
+handle_t in_break(void)
+{
+	return startup->console ? subscribe(CONSOLE_BREAK) : 0;
 }
 
 /* Fills `bytes`; waits. False: there is no console. */
@@ -40,7 +42,9 @@ static bool refill(void)
 {
 	struct weir_msg m;
 
-	if (!startup->console || !subscribe())
+	if (startup->console && !ntfn)
+		ntfn = subscribe(CONSOLE_INPUT);
+	if (!ntfn)
 		return false;
 	for (;;) {
 		m = (struct weir_msg){ .label = CONSOLE_READ,

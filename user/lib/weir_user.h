@@ -20,6 +20,7 @@
 /* Exit statuses with a meaning of their own (0..99 is all there is). */
 enum weir_status {
 	STATUS_USAGE = 2,    /* bad arguments */
+	STATUS_BREAK = 95,   /* ctrl-C ended the program */
 	STATUS_START = 96,   /* the program could not be started */
 	STATUS_FAULT = 97,   /* the program was killed by a fault */
 	STATUS_UNKNOWN = 98, /* no such program */
@@ -48,6 +49,9 @@ void klogf(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 /* The next byte typed; waits. */
 int in_getc(void);
+
+/* A notification whose bit 0 says that ctrl-C was typed. 0: none to be had. */
+handle_t in_break(void);
 
 /* A line with editing and history, without its newline. Its length, or -1
  * for ctrl-D on an empty line. The history is the caller's. */

@@ -3,8 +3,8 @@
  *
  * Two threads: the first serves clients (protocol: user/lib/console.h), the
  * second takes bytes from the line when its interrupt says so. Data: the
- * ring of bytes typed and the sessions' `waiting` flags, under `lock`; all
- * else belongs to the first thread. On the line a newline is CR LF; programs
+ * ring of bytes typed and the sessions' notifications, under `lock`; all else
+ * belongs to the first thread. On the line a newline is CR LF; programs
  * see LF only. With the argument `report`, output also goes to COM2.
  */
 #include <string.h>
@@ -18,12 +18,16 @@ enum { DATA = 0, IER = 1, FCR = 2, LCR = 3, MCR = 4, LSR = 5 };
 #define LSR_EMPTY 0x20
 #define FIFO 16
 #define RING 1024u
+#define CTRL_C 0x03
 
 struct session {
 	bool used;
 	uint64_t parent;
 	uint8_t *page;  /* shared with the client; NULL: not opened */
+
+	/* Under `lock`. */
 	handle_t ntfn;  /* of the client, for input; 0: none */
+	handle_t brk;   /* of the client, for ctrl-C; 0: none */
 	bool waiting;   /* it found no input: signal it */
 };
 
@@ -81,6 +85,15 @@ static void put(unsigned char c)
 		ring[ring_in++ % RING] = c;
 }
 
+/* What was typed before ctrl-C is void. Under `lock`. */
+static void interrupt(void)
+{
+	ring_out = ring_in;
+	for (unsigned i = 0; i < CONSOLE_SESSIONS; i++)
+		if (sessions[i].brk)
+			sys_ntfn_signal(sessions[i].brk, 1);
+}
+
 /* Takes all that the line has. Under `lock`. */
 static void drain(void)
 {
@@ -89,6 +102,8 @@ static void drain(void)
 
 	while (uart_in(LSR) & LSR_DATA) {
 		c = (unsigned char)uart_in(DATA);
+		if (c == CTRL_C)
+			interrupt();
 		if (c == '\r')
 			put('\n');
 		else if (c != '\n' || !after_cr)
@@ -133,14 +148,15 @@ static void session_end(uint64_t id)
 	for (uint64_t i = 1; i < CONSOLE_SESSIONS; i++)
 		if (sessions[i].used && sessions[i].parent == id && i != id)
 			session_end(i);
-	ulock_take(&lock);
-	s->waiting = false;
-	ulock_drop(&lock);
 	if (s->page)
 		pages_unmap(s->page, 1);
+	ulock_take(&lock);
 	if (s->ntfn)
 		sys_handle_close(s->ntfn);
+	if (s->brk)
+		sys_handle_close(s->brk);
 	*s = (struct session){ 0 };
+	ulock_drop(&lock);
 }
 
 static int do_open(struct session *s, handle_t mem)
@@ -155,14 +171,15 @@ static int do_open(struct session *s, handle_t mem)
 	return 0;
 }
 
-static int do_input(struct session *s, handle_t ntfn)
+/* Takes a notification into a session, in place of the one before. */
+static int do_subscribe(struct session *s, handle_t *which, handle_t ntfn)
 {
 	ulock_take(&lock);
 	s->waiting = false;
+	if (*which)
+		sys_handle_close(*which);
+	*which = ntfn;
 	ulock_drop(&lock);
-	if (s->ntfn)
-		sys_handle_close(s->ntfn);
-	s->ntfn = ntfn;
 	return 0;
 }
 
@@ -228,7 +245,10 @@ static void serve(struct weir_msg *m)
 	} else if (m->label == CONSOLE_OPEN && came) {
 		error = do_open(s, came);
 	} else if (m->label == CONSOLE_INPUT && came) {
-		error = do_input(s, came);
+		error = do_subscribe(s, &s->ntfn, came);
+		came = 0;
+	} else if (m->label == CONSOLE_BREAK && came) {
+		error = do_subscribe(s, &s->brk, came);
 		came = 0;
 	} else if (m->label == CONSOLE_WRITE) {
 		error = do_write(s, m->w[0]);
