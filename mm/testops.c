@@ -1,0 +1,103 @@
+/*
+ * testops.c - the testing aid behind sys_ctl(WEIR_CTL_TEST).
+ *
+ * CLEAR takes a PTE out as reclaim does, but records no debt: nothing then
+ * flushes the stale entries until the test asks for it. The frame stays in
+ * its object's entry, so no byte is lost. Not for use under memory pressure:
+ * reclaim would not know of the stale entries (P1 rests on the test).
+ */
+#include "mm/testops.h"
+
+#include "kernel/abi/test.h"
+#include "kernel/abi/weir.h"
+#include "mm/aspace.h"
+#include "mm/frame.h"
+#include "mm/memobj.h"
+#include "mm/tlb.h"
+
+static int describe(pte_t pte)
+{
+	if (!(pte & PTE_P))
+		return 0;
+	return WEIR_PTE_PRESENT | (pte & PTE_W ? WEIR_PTE_WRITABLE : 0) |
+	       (pte & PTE_A ? WEIR_PTE_ACCESSED : 0) |
+	       (pte & PTE_D ? WEIR_PTE_DIRTY : 0);
+}
+
+/* The object mapped at `va`, with a reference, or NULL. */
+static struct memobj *object_at(struct aspace *as, uint64_t va)
+{
+	struct memobj *obj = NULL;
+	struct region *r;
+
+	spin_lock(&as->lock);
+	r = aspace_region(as, va);
+	if (r && !r->dying)
+		obj = memobj_get(r->obj);
+	spin_unlock(&as->lock);
+	return obj;
+}
+
+/* Exchanges the present PTE for 0. Holds the lock of the frame's object and
+ * as->lock. */
+static void take_out(struct aspace *as, pte_t *pte, bool wired)
+{
+	pte_t old = pte_xchg(pte, 0);
+	struct frame *f;
+
+	as->resident--;
+	if (wired)
+		return;
+	f = frame_of_pa(pte_pa(old));
+	f->mapcount--;
+	if (old & PTE_D)
+		f->dirty = true;
+}
+
+/* LOOK and CLEAR. */
+static int test_pte(struct aspace *as, uint64_t va, bool clear)
+{
+	struct memobj *obj = object_at(as, va);
+	struct region *r;
+	int was = 0;
+	pte_t *pte;
+
+	if (!obj)
+		return -WEIR_EFAULT;
+	spin_lock(&obj->lock);
+	spin_lock(&as->lock);
+	r = aspace_region(as, va);
+	pte = aspace_pte(as, va);
+	if (r && r->obj == obj && pte && (*pte & PTE_P)) {
+		was = describe(*pte);
+		if (clear)
+			take_out(as, pte, obj->wired);
+	}
+	spin_unlock(&as->lock);
+	spin_unlock(&obj->lock);
+	memobj_put(obj);
+	return was;
+}
+
+static int test_flush(struct aspace *as)
+{
+	spin_lock(&as->lock);
+	tlb_debt(as);
+	spin_unlock(&as->lock);
+	aspace_flush_pending(as);
+	return 0;
+}
+
+int mm_test_op(struct aspace *as, uint64_t op, uint64_t va)
+{
+	va &= ~(WEIR_PAGE_SIZE - 1);
+	switch (op) {
+	case WEIR_TEST_CLEAR:
+		return test_pte(as, va, true);
+	case WEIR_TEST_LOOK:
+		return test_pte(as, va, false);
+	case WEIR_TEST_FLUSH:
+		return test_flush(as);
+	}
+	return -WEIR_EINVAL;
+}
