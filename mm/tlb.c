@@ -197,12 +197,13 @@ static void shoot(uint64_t cpus, struct tlb_request what)
 	if (remote) {
 		what.waiting = remote;
 		*r = what;
-		for (uint64_t left = remote; left; left &= left - 1)
+		for (uint64_t left = remote; left; left &= left - 1) {
 			__atomic_or_fetch(
 				&tlb_cpus[__builtin_ctzll(left)].inbox,
 				cpu_bit(self), __ATOMIC_SEQ_CST);
+			stat_add(WEIR_C_ipi_sent, 1);
+		}
 		stat_add(WEIR_C_nr_tlb_remote_flush, 1);
-		stat_add(WEIR_C_ipi_sent, __builtin_popcountll(remote));
 		ipi_send(remote, VEC_TLB);
 	}
 	if (cpus & cpu_bit(self)) {
