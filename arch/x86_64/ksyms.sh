@@ -18,7 +18,7 @@ BEGIN {
 }
 $2 ~ /^[tT]$/ && $1 ~ /^ffffffff/ && $3 !~ /\./ && $1 != last {
 	last = $1
-	address[n] = $1
+	address[n + 0] = $1
 	name[n++] = $3
 }
 END {
