@@ -292,13 +292,13 @@ int main(int argc, char **argv)
 	sessions[0].used = true;
 	h = sys_ntfn_create();
 	if (!endpoint || !ports || !startup->irq || h < 0) {
-		printf("console: only init starts the console server\n");
+		printf("only init starts the console server\n");
 		return STATUS_USAGE;
 	}
 	ntfn = (handle_t)h;
 	error = sys_dev_irq(startup->irq, WEIR_IRQ_BIND, ntfn, 0);
 	if (error < 0 || !uthread_start(reader, &ntfn, -1)) {
-		printf("console: no interrupt: %s\n", weir_strerror(error));
+		printf("no interrupt: %s\n", weir_strerror(error));
 		return 1;
 	}
 	uart_init();
@@ -310,6 +310,6 @@ int main(int argc, char **argv)
 		if (error == -WEIR_EPEER)
 			error = sys_ipc_recv(endpoint, &m);
 	}
-	printf("console: %s\n", weir_strerror(error));
+	printf("%s\n", weir_strerror(error));
 	return 1;
 }

@@ -31,7 +31,7 @@ static char command[512];
 static void __attribute__((noreturn)) give_up(const char *what,
 					      const char *why)
 {
-	klogf("init: %s: %s", what, why);
+	klogf("%s: %s", what, why);
 	exit(1);
 }
 
@@ -64,7 +64,7 @@ static void watch_console(void *arg)
 
 	(void)arg;
 	child_wait(&console, &status);
-	klogf("init: the console server ended with status %d", status);
+	klogf("the console server ended with status %d", status);
 	exit(1);
 }
 
@@ -138,6 +138,6 @@ int main(void)
 	if (command[0])
 		power_off(run_shell(ep));
 	for (;;)
-		klogf("init: the shell ended with status %d; starting another",
+		klogf("the shell ended with status %d; starting another",
 		      run_shell(ep));
 }
