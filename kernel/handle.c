@@ -24,7 +24,7 @@
 
 _Static_assert(1u << INDEX_BITS == HANDLES_MAX, "index bits");
 
-/* ---- references ------------------------------------------------------ */
+/* ---- references ---------------------------------------------------------- */
 
 void cap_get(struct cap cap)
 {
@@ -80,7 +80,7 @@ void cap_put(struct cap cap)
 	}
 }
 
-/* ---- the table ------------------------------------------------------- */
+/* ---- the table ----------------------------------------------------------- */
 
 void handles_init(struct handle_table *t, struct task *owner)
 {
@@ -242,7 +242,7 @@ int handle_close(struct handle_table *t, handle_t h)
 	return cap.type == OBJ_NONE ? -WEIR_EHANDLE : 0;
 }
 
-/* ---- moving ---------------------------------------------------------- */
+/* ---- moving -------------------------------------------------------------- */
 
 int handle_move_begin(struct handle_table *t, handle_t h, struct cap *out)
 {

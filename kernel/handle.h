@@ -65,7 +65,8 @@ void handles_close_all(struct handle_table *t);
 int64_t handle_insert(struct handle_table *t, struct cap cap);
 
 /* Looks `h` up: it must be of `type` (OBJ_NONE: any) and have `rights`. On
- * success *out holds a reference of its own. 0, -WEIR_EHANDLE, -WEIR_ERIGHTS. */
+ * success *out holds a reference of its own. 0, -WEIR_EHANDLE,
+ * -WEIR_ERIGHTS. */
 int handle_lookup(struct handle_table *t, handle_t h, enum object_type type,
 		  unsigned rights, struct cap *out);
 

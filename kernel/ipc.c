@@ -49,7 +49,7 @@ void ipc_init_thread(struct thread *t)
 	waitq_init(&t->ipc.wait);
 }
 
-/* ---- ends of waits (all hold ipc_lock) -------------------------------- */
+/* ---- ends of waits (all hold ipc_lock) ----------------------------------- */
 
 /* The wait of `t` is over. `here`: we are about to sleep ourselves. */
 static void complete(struct thread *t, int status, bool here)
@@ -140,7 +140,7 @@ void ipc_exit_thread(struct thread *t)
 	spin_unlock(&ipc_lock);
 }
 
-/* ---- endpoints --------------------------------------------------------- */
+/* ---- endpoints ----------------------------------------------------------- */
 
 void endpoint_get(struct endpoint *ep, bool receives)
 {
@@ -168,7 +168,7 @@ void endpoint_put(struct endpoint *ep, bool receives)
 	kfree(ep);
 }
 
-/* ---- messages (all hold ipc_lock) --------------------------------------- */
+/* ---- messages (all hold ipc_lock) ---------------------------------------- */
 
 /* Copies the message of `from` to `to`, and moves its handle along. */
 static int transfer(struct thread *from, const struct weir_msg *msg,

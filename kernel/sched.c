@@ -19,29 +19,13 @@
 #include "arch/x86_64/print.h"
 #include "arch/x86_64/time.h"
 #include "arch/x86_64/trap.h"
+#include "kernel/runq.h"
 #include "kernel/stat.h"
 #include "kernel/task.h"
 
 #define SLICE_NS 10000000ull
-#define PRIO_IDLE (-1)
 
-struct runq {
-	struct spinlock lock; /* guards the first group */
-	TAILQ_HEAD(, thread) queue[PRIORITIES];
-	uint32_t bitmap; /* priorities with a thread */
-	unsigned nr;     /* atomic reads elsewhere */
-	int prio;        /* of the thread that runs; PRIO_IDLE */
-
-	bool need; /* atomic: schedule before user mode */
-
-	/* This CPU only. */
-	uint64_t slice_end;
-	struct thread *prev; /* left its stack just now */
-	bool prev_moves;     /* and may not run here any more */
-	struct thread idle;
-} __attribute__((aligned(128)));
-
-static struct runq runqs[MAX_CPUS];
+struct runq runqs[MAX_CPUS];
 static uint64_t idle_mask; /* atomic: CPUs that look for work */
 
 static struct runq *this_rq(void)
@@ -54,51 +38,7 @@ uint64_t sched_cpus(void)
 	return cpu_count() == 64 ? ~0ull : (1ull << cpu_count()) - 1;
 }
 
-/* ---- queues ---------------------------------------------------------- */
-
-static void rq_insert(struct runq *rq, struct thread *t)
-{
-	assert(spin_held(&rq->lock) && !t->queued);
-	t->queued = true;
-	t->cpu = rq - runqs;
-	TAILQ_INSERT_TAIL(&rq->queue[t->prio], t, run_link);
-	rq->bitmap |= 1u << t->prio;
-	rq->nr++;
-}
-
-static void rq_remove(struct runq *rq, struct thread *t)
-{
-	assert(spin_held(&rq->lock) && t->queued);
-	t->queued = false;
-	TAILQ_REMOVE(&rq->queue[t->prio], t, run_link);
-	if (TAILQ_EMPTY(&rq->queue[t->prio]))
-		rq->bitmap &= ~(1u << t->prio);
-	rq->nr--;
-}
-
-static struct thread *rq_best(struct runq *rq)
-{
-	if (!rq->bitmap)
-		return NULL;
-	return TAILQ_FIRST(&rq->queue[31 - __builtin_clz(rq->bitmap)]);
-}
-
-/* The best queued thread that may run on `cpu`. */
-static struct thread *rq_best_for(struct runq *rq, unsigned cpu)
-{
-	for (uint32_t left = rq->bitmap; left;) {
-		unsigned prio = 31 - __builtin_clz(left);
-		struct thread *t;
-
-		TAILQ_FOREACH(t, &rq->queue[prio], run_link)
-			if (t->affinity >> cpu & 1)
-				return t;
-		left &= ~(1u << prio);
-	}
-	return NULL;
-}
-
-/* ---- time ------------------------------------------------------------ */
+/* ---- time ---------------------------------------------------------------- */
 
 /* This CPU's next timer interrupt: the slice's end or the first sleeper. */
 static void arm_timer(struct runq *rq)
@@ -119,7 +59,7 @@ static void account(struct thread *t, uint64_t now)
 	t->run_start_ns = now;
 }
 
-/* ---- the switch ------------------------------------------------------ */
+/* ---- the switch ---------------------------------------------------------- */
 
 /* The hardware's side of `next` becoming current. Holds rq->lock. */
 static void load_thread(struct runq *rq, struct thread *next)
@@ -257,7 +197,7 @@ void sched_die(void)
 	panic("a dead thread ran");
 }
 
-/* ---- waking ---------------------------------------------------------- */
+/* ---- waking -------------------------------------------------------------- */
 
 bool sched_claim(struct thread *t, bool kill)
 {
@@ -344,7 +284,7 @@ void sched_enqueue(struct thread *t, bool here)
 	irq_restore(flags);
 }
 
-/* ---- balancing ------------------------------------------------------- */
+/* ---- balancing ----------------------------------------------------------- */
 
 /* Takes one thread from `victim` over to this CPU. Interrupts off. */
 static bool steal_from(struct runq *victim)
@@ -401,7 +341,7 @@ bool sched_all_idle(void)
 	return (idle & others) == others && this_rq()->nr == 0;
 }
 
-/* ---- interrupts ------------------------------------------------------ */
+/* ---- interrupts ---------------------------------------------------------- */
 
 void kernel_timer(void)
 {
@@ -442,7 +382,7 @@ void cond_resched(void)
 		schedule();
 }
 
-/* ---- changing a thread ----------------------------------------------- */
+/* ---- changing a thread --------------------------------------------------- */
 
 /* Locks the run queue that `t` is on, or ran on last. */
 static struct runq *lock_rq_of(struct thread *t)
@@ -489,7 +429,7 @@ void sched_set_affinity(struct thread *t, uint64_t mask)
 		kick(cpu);
 }
 
-/* ---- idle ------------------------------------------------------------ */
+/* ---- idle ---------------------------------------------------------------- */
 
 static void __attribute__((noreturn)) idle_loop(void)
 {

@@ -21,7 +21,7 @@
 #define KLOG_MAX 256u
 #define REPORT_MAX 4096u
 
-/* ---- devices -------------------------------------------------------------- */
+/* ---- devices ------------------------------------------------------------- */
 
 static int64_t bind(struct irq *irq, uint64_t ntfn, uint64_t bit)
 {
@@ -81,7 +81,7 @@ int64_t sys_port_out(struct trapframe *tf)
 	return status;
 }
 
-/* ---- records ---------------------------------------------------------------- */
+/* ---- records ------------------------------------------------------------- */
 
 int64_t sys_klog(struct trapframe *tf)
 {
@@ -132,7 +132,7 @@ int64_t sys_clock(struct trapframe *tf)
 	return time_ns();
 }
 
-/* ---- information --------------------------------------------------------------- */
+/* ---- information --------------------------------------------------------- */
 
 static void fill_system(struct weir_system *s)
 {
@@ -189,7 +189,7 @@ int64_t sys_sys_info(struct trapframe *tf)
 	return -WEIR_EINVAL;
 }
 
-/* ---- control -------------------------------------------------------------------- */
+/* ---- control ------------------------------------------------------------- */
 
 int64_t sys_sys_ctl(struct trapframe *tf)
 {

@@ -10,7 +10,7 @@
 #include "mm/aspace.h"
 #include "mm/memobj.h"
 
-/* ---- tasks ---------------------------------------------------------------- */
+/* ---- tasks --------------------------------------------------------------- */
 
 /* Copies a name of `n` bytes from the user; odd characters become '?'. */
 static int copy_name(char *name, size_t size, uint64_t from, uint64_t n)
@@ -82,7 +82,7 @@ int64_t sys_task_kill(struct trapframe *tf)
 	return 0; /* the own task ends on the way out */
 }
 
-/* ---- threads ---------------------------------------------------------------- */
+/* ---- threads ------------------------------------------------------------- */
 
 int64_t sys_thread_create(struct trapframe *tf)
 {
@@ -157,7 +157,7 @@ int64_t sys_thread_ctl(struct trapframe *tf)
 	return result;
 }
 
-/* ---- memory ------------------------------------------------------------------ */
+/* ---- memory -------------------------------------------------------------- */
 
 int64_t sys_mem_create(struct trapframe *tf)
 {

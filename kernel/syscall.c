@@ -37,7 +37,7 @@ int64_t give_handle(enum object_type type, void *object, unsigned rights)
 	return h;
 }
 
-/* ---- IPC ---------------------------------------------------------------- */
+/* ---- IPC ----------------------------------------------------------------- */
 
 static int msg_load(const struct trapframe *tf, struct weir_msg *msg)
 {
@@ -112,7 +112,7 @@ int64_t sys_ep_create(struct trapframe *tf)
 	return ep ? give_handle(OBJ_ENDPOINT, ep, WEIR_R_ALL) : -WEIR_ENOMEM;
 }
 
-/* ---- notifications -------------------------------------------------------- */
+/* ---- notifications ------------------------------------------------------- */
 
 int64_t sys_ntfn_create(struct trapframe *tf)
 {
@@ -149,7 +149,7 @@ int64_t sys_ntfn_wait(struct trapframe *tf)
 	return status;
 }
 
-/* ---- handles --------------------------------------------------------------- */
+/* ---- handles ------------------------------------------------------------- */
 
 int64_t sys_handle_dup(struct trapframe *tf)
 {
