@@ -37,7 +37,7 @@ KERNEL_CFLAGS := -std=gnu11 -O2 -g -ffreestanding -mcmodel=kernel \
 	-fno-asynchronous-unwind-tables -fcf-protection=none -Wall -Wextra \
 	$(WERROR) -I. $(BSD_HEADERS) $(if $(MUTANT),-DMUTANT=$(MUTANT))
 KERNEL_LDFLAGS := -nostdlib -static -z max-page-size=0x1000 \
-	--no-warn-rwx-segments --build-id=none -T linker.ld
+	--no-warn-rwx-segments -z noexecstack --build-id=none -T linker.ld
 
 KERNEL_DIRS := boot arch/x86_64 mm kernel
 KERNEL_C := $(wildcard $(KERNEL_DIRS:%=%/*.c))
@@ -80,6 +80,22 @@ help: ## this list
 	@echo "make MUTANT=Z1	the ISO with one planted bug (mm/planted.h)"
 
 # --- the kernel: linked twice, so that panics can name functions -----------
+# The first link lacks the table of symbols, the second has that of the first
+# (arch/x86_64/ksyms.sh).
+LINK = $(LD) $(KERNEL_LDFLAGS) -o $@
+
+$(OUT)/stage1.elf: $(KERNEL_OBJ) linker.ld
+	$(LINK) $(KERNEL_OBJ)
+
+$(OUT)/ksyms.asm: $(OUT)/stage1.elf arch/x86_64/ksyms.sh
+	$(NM) -n $< | arch/x86_64/ksyms.sh >$@
+
+$(OUT)/ksyms.o: $(OUT)/ksyms.asm
+	$(NASM) -f elf64 -o $@ $<
+
+$(OUT)/weir.elf: $(OUT)/stage1.elf $(OUT)/ksyms.o
+	$(LINK) $(KERNEL_OBJ) $(OUT)/ksyms.o
+
 $(OUT)/%.o: %.c $(OUT)/flags
 	@mkdir -p $(@D)
 	$(CC) $(KERNEL_CFLAGS) -MMD -MP -c -o $@ $<
