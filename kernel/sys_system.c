@@ -16,6 +16,7 @@
 #include "mm/kmalloc.h"
 #include "mm/reclaim.h"
 #include "mm/swap.h"
+#include "mm/testops.h"
 #include "mm/tlb.h"
 
 #define KLOG_MAX 256u
@@ -220,7 +221,7 @@ int64_t sys_sys_ctl(struct trapframe *tf)
 	case WEIR_CTL_RECLAIM:
 		return reclaim_some(arg);
 	case WEIR_CTL_TEST:
-		return -WEIR_ENOSYS;
+		return mm_test_op(current()->as, arg, ARG2(tf));
 	}
 	return -WEIR_EINVAL;
 }
