@@ -107,3 +107,5 @@ ap_high:
 	call rsi
 .halt:	hlt
 	jmp .halt
+
+section .note.GNU-stack noalloc noexec nowrite progbits

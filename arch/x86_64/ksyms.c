@@ -2,7 +2,7 @@
  * ksyms.c - from an address to the function that holds it.
  *
  * The table is sorted by address. It comes from ksyms.sh at the second link;
- * the weak definitions here stand in for it at the first.
+ * ksyms_none.c stands in for it at the first.
  */
 #include "arch/x86_64/panic.h"
 
@@ -10,17 +10,10 @@
 
 #define FARTHEST 0x10000 /* no function is longer */
 
-#define STAND_IN __attribute__((weak, section(".rodata")))
-
 extern const uint32_t ksyms_count;
 extern const uint64_t ksyms_address[];
 extern const uint32_t ksyms_name[];
 extern const char ksyms_text[];
-
-STAND_IN const uint32_t ksyms_count = 0;
-STAND_IN const uint64_t ksyms_address[1] = { 0 };
-STAND_IN const uint32_t ksyms_name[1] = { 0 };
-STAND_IN const char ksyms_text[1] = { 0 };
 
 const char *ksym_name(uint64_t addr, uint64_t *offset)
 {

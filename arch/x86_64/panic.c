@@ -77,7 +77,10 @@ static void say_place(bool recorded, uint64_t rip)
 	uint64_t offset;
 	const char *name = ksym_name(rip, &offset);
 
-	say(recorded, "    %016lx %s+0x%lx\n", rip, name, offset);
+	if (*name == '?')
+		say(recorded, "    %016lx\n", rip);
+	else
+		say(recorded, "    %016lx %s+0x%lx\n", rip, name, offset);
 }
 
 static bool readable(uint64_t va)

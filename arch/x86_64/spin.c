@@ -1,9 +1,7 @@
 /*
- * spin.c - ticket spinlocks.
+ * spin.c - spinlocks: one word that names the holder.
  *
  * Per CPU: spin_depth and irq_was_on, touched only with interrupts off.
- * `holder` is a hint for messages and for spin_held, whose answer about the
- * own CPU is exact.
  */
 #include "arch/x86_64/spin.h"
 
@@ -12,6 +10,7 @@
 #include "arch/x86_64/time.h"
 
 #define LONGEST_SPIN_NS 10000000000ull
+#define LEAST_SPINS 100000u /* a CPU that the host stopped has not spun */
 
 void spin_init(struct spinlock *l, const char *name)
 {
@@ -35,48 +34,52 @@ static void leave(void)
 		irq_enable();
 }
 
-static void wait_for_turn(struct spinlock *l, uint32_t ticket)
+static bool try_take(struct spinlock *l)
+{
+	uint32_t nobody = 0;
+
+	return __atomic_compare_exchange_n(&l->holder, &nobody, cpu_id() + 1,
+					   false, __ATOMIC_ACQUIRE,
+					   __ATOMIC_RELAXED);
+}
+
+static void spin_until_taken(struct spinlock *l)
 {
 	uint64_t start = time_ns();
+	unsigned spins = 0;
+	uint32_t holder;
 
-	for (unsigned spins = 1;; spins++) {
-		if (__atomic_load_n(&l->owner, __ATOMIC_ACQUIRE) == ticket)
-			return;
-		cpu_relax();
-		if (spins % 1024 == 0 && time_ns() - start > LONGEST_SPIN_NS)
-			panic("cpu %u has spun 10 s for the lock '%s', which "
-			      "cpu %d holds", cpu_id(), l->name,
-			      (int)l->holder - 1);
-	}
+	do {
+		while ((holder = __atomic_load_n(&l->holder,
+						 __ATOMIC_RELAXED))) {
+			cpu_relax();
+			if (++spins % LEAST_SPINS == 0 &&
+			    time_ns() - start > LONGEST_SPIN_NS)
+				panic("cpu %u has spun 10 s for the lock "
+				      "'%s', which cpu %u holds", cpu_id(),
+				      l->name, holder - 1);
+		}
+	} while (!try_take(l));
 }
 
 void spin_lock(struct spinlock *l)
 {
-	uint32_t ticket;
-
 	enter();
+	if (try_take(l))
+		return;
 	if (spin_held(l))
 		panic("cpu %u takes the lock '%s', which it holds", cpu_id(),
 		      l->name);
-	ticket = __atomic_fetch_add(&l->next, 1, __ATOMIC_RELAXED);
-	if (__atomic_load_n(&l->owner, __ATOMIC_ACQUIRE) != ticket)
-		wait_for_turn(l, ticket);
-	__atomic_store_n(&l->holder, cpu_id() + 1, __ATOMIC_RELAXED);
+	spin_until_taken(l);
 }
 
 bool spin_trylock(struct spinlock *l)
 {
-	uint32_t ticket;
-
 	enter();
-	ticket = __atomic_load_n(&l->owner, __ATOMIC_ACQUIRE);
-	if (!__atomic_compare_exchange_n(&l->next, &ticket, ticket + 1, false,
-					 __ATOMIC_ACQUIRE, __ATOMIC_RELAXED)) {
-		leave();
-		return false;
-	}
-	__atomic_store_n(&l->holder, cpu_id() + 1, __ATOMIC_RELAXED);
-	return true;
+	if (try_take(l))
+		return true;
+	leave();
+	return false;
 }
 
 void spin_unlock(struct spinlock *l)
@@ -84,8 +87,7 @@ void spin_unlock(struct spinlock *l)
 	if (!spin_held(l))
 		panic("cpu %u gives back the lock '%s', which cpu %d holds",
 		      cpu_id(), l->name, (int)l->holder - 1);
-	__atomic_store_n(&l->holder, 0, __ATOMIC_RELAXED);
-	__atomic_store_n(&l->owner, l->owner + 1, __ATOMIC_RELEASE);
+	__atomic_store_n(&l->holder, 0, __ATOMIC_RELEASE);
 	leave();
 }
 

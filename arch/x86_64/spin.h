@@ -1,9 +1,11 @@
 /*
- * spin.h - ticket spinlocks that keep interrupts off while held.
+ * spin.h - spinlocks that keep interrupts off while held.
  *
  * Locks nest per CPU: the outermost spin_lock notes whether interrupts were
  * on, the last spin_unlock restores that. Who spins for 10 s panics, naming
  * the lock and its holder: nobody may sleep or wait under a spinlock.
+ * Not a ticket lock: where the host has fewer cores than we have CPUs, the
+ * next in line is often not running, and all would wait for its turn.
  */
 #ifndef ARCH_SPIN_H
 #define ARCH_SPIN_H
@@ -12,8 +14,6 @@
 #include <stdint.h>
 
 struct spinlock {
-	uint32_t next;   /* the ticket that the next comer draws */
-	uint32_t owner;  /* the ticket being served */
 	uint32_t holder; /* CPU id + 1; 0: free */
 	const char *name;
 };

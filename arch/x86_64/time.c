@@ -19,7 +19,7 @@
 #define GATE_SPEAKER 2
 #define GATE_OUT 0x20
 #define MEASURE_COUNTS 12000 /* about 10 ms */
-#define NS 1000000000ull
+#define NS 1000000000ul
 #define LONGEST_ONESHOT_NS (4 * NS)
 #define TRIES 20
 
@@ -100,7 +100,7 @@ void time_init(void)
 			 __ATOMIC_RELEASE);
 	kprintf("time: TSC %lu MHz, APIC timer %lu kHz\n",
 		(b.tsc - a.tsc) * 1000 / ns,
-		(a.apic - b.apic) * 1000000ull / ns);
+		(a.apic - b.apic) * 1000000ul / ns);
 }
 
 uint64_t time_ns(void)

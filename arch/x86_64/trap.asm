@@ -206,3 +206,5 @@ trap_restore_user:
 	mov rsp, rdi
 	jmp trap_restore
 trap_text_end:
+
+section .note.GNU-stack noalloc noexec nowrite progbits

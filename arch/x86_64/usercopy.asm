@@ -36,3 +36,5 @@ usercopy_end:
 usercopy_fail:
 	xor eax, eax
 	ret
+
+section .note.GNU-stack noalloc noexec nowrite progbits
