@@ -2,8 +2,8 @@
 # ksyms.sh - the kernel's symbol table for backtraces, as NASM source.
 #
 # The kernel is linked twice. The first link has the weak, empty table of
-# ksyms_none.c; the second adds the table of the first one's functions. The table
-# lies behind all code (linker.ld), so no function moves:
+# ksyms_none.c; the second adds the table of the first one's functions. The
+# table lies behind all code (linker.ld), so no function moves:
 #	ld -T linker.ld -o stage1.elf OBJECTS
 #	nm -n stage1.elf | arch/x86_64/ksyms.sh >ksyms.asm
 #	nasm -f elf64 -o ksyms.o ksyms.asm
@@ -17,7 +17,8 @@ BEGIN {
 	print "section .note.GNU-stack noalloc noexec nowrite progbits"
 	print "section .ksyms alloc noexec nowrite align=8"
 }
-$2 ~ /^[tT]$/ && $1 ~ /^ffffffff/ && $3 !~ /^kernel_(text|rodata)/ && $1 != last {
+$3 ~ /^kernel_(text|rodata)/ { next }
+$2 ~ /^[tT]$/ && $1 ~ /^ffffffff/ && $1 != last {
 	last = $1
 	sub(/\..*/, "", $3) # what the compiler split off a function
 	address[n + 0] = $1
