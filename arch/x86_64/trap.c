@@ -2,7 +2,6 @@
  * trap.c - the IDT, and who handles which trap.
  *
  * Owns the table of interrupt handlers: written at start-up, then only read.
- * [fault 1/9] A page fault enters here and goes up to kernel_page_fault.
  */
 #include "arch/x86_64/trap.h"
 
