@@ -344,7 +344,8 @@ static void scale(void)
 	uint64_t min = frames_managed / 128;
 
 	min = min < 32 ? 32 : min > 2048 ? 2048 : min;
-	watermarks = (struct watermarks){ min, 2 * min, 3 * min };
+	/* Room for two passes between low and min: few threads stall. */
+	watermarks = (struct watermarks){ min, 3 * min, 5 * min };
 	cache_max = frames_managed / 2048;
 	cache_max = cache_max < 4 ? 4 : cache_max;
 	cache_max = cache_max > CACHE_MAX ? CACHE_MAX : cache_max;
