@@ -50,7 +50,9 @@ uint64_t region_find_free(struct region_tree *tree, uint64_t from,
 	while (bytes <= WEIR_USER_TOP && va <= WEIR_USER_TOP - bytes) {
 		struct region *r = region_at_or_above(tree, va);
 
-		if (!r || r->start - va >= bytes + WEIR_PAGE_SIZE)
+		/* r may also contain va: two regions adjoin. */
+		if (!r || (r->start > va &&
+			   r->start - va >= bytes + WEIR_PAGE_SIZE))
 			return va;
 		va = r->end + WEIR_PAGE_SIZE;
 	}

@@ -28,7 +28,5 @@ def test_region(driver, seed):
     driver("region_test", ["mm/region.c"])(seed)
 
 
-@pytest.mark.xfail(reason="region_find_free wraps around when it comes to "
-                   "lie inside a region (two that adjoin suffice)")
 def test_region_search(driver, seed):
     driver("region_test", ["mm/region.c"])(seed, "find")
