@@ -5,7 +5,7 @@
  * so IOs overlap and end in any order, as on a real disk; a thread of the
  * device does the copying then. That makes the window between unmap, copy
  * and free real. Owns the queue, ordered by due time. Locks: disk_lock; the
- * wait queue under it. [out 6/8: the bytes move here]
+ * wait queue under it.
  */
 #include "arch/x86_64/paging.h"
 #include "arch/x86_64/spin.h"
