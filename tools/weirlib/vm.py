@@ -1,17 +1,14 @@
 """Boots the ISO in QEMU, reads COM2, and says how it ended.
 
-One Machine is one boot. Everything that it creates on the host (sockets,
-the copy of the UEFI variables, logs) is in a directory of its own, so that
+One Machine is one boot. Everything that it creates on the host (COM2's
+file, the copy of the UEFI variables, logs) is in a directory of its own, so that
 any number of them run at once.
 """
 
 import os
-import select
 import shutil
 import signal
-import socket
 import subprocess
-import sys
 import tempfile
 import time
 from dataclasses import dataclass, field
@@ -31,6 +28,7 @@ PANIC_CODE = 0x7F       # what a panic writes to the exit device
 BOOT_SECONDS = 60       # nothing at all on COM1 and COM2: a hang
 BEAT_SECONDS = 30       # the guest owes one each second
 STILL_BEATS = 15        # idle beats without progress: a deadlock
+POLL_SECONDS = 0.02     # how long a record may lie unread
 
 
 class HostError(Exception):
@@ -177,7 +175,7 @@ class Machine:
         else:
             com1, monitor = f"file,id=com1,path={log}", []
         return ["-chardev", com1, "-serial", "chardev:com1",
-                "-chardev", f"socket,id=com2,path={self.dir}/com2.sock",
+                "-chardev", f"file,id=com2,path={self.dir}/com2",
                 "-serial", "chardev:com2"] + monitor
 
     # --- one boot -------------------------------------------------------
@@ -198,61 +196,52 @@ class Machine:
                       time.monotonic() - start)
 
     def _run(self, start):
-        listener = socket.socket(socket.AF_UNIX)
-        listener.bind(str(self.dir / "com2.sock"))
-        listener.listen(1)
-        listener.settimeout(20)
         args = self.arguments()
         self.errors = open(self.dir / "errors", "wb+")
-        stdin = None if self.console == "stdio" and sys.stdin.isatty() \
-            else subprocess.DEVNULL
-        if self.console == "stdio" and stdin is not None \
-                and not self.command:
-            stdin = None        # a pipe may drive the shell
+        watched = self.console == "stdio" and not self.command
         try:
             self.process = subprocess.Popen(
-                args, stdin=stdin, stderr=self.errors,
+                args, stderr=self.errors,
+                stdin=None if watched else subprocess.DEVNULL,
                 stdout=None if self.console == "stdio"
                 else subprocess.DEVNULL)
         except OSError as error:
             raise HostError(f"{QEMU} does not start: {error}") from error
-        com2 = self._accept(listener)
-        if com2 is not None:
-            self._watch(com2, start)
-            com2.close()
-        listener.close()
+        self._watch(start)
         return self.process.wait()
 
-    def _accept(self, listener):
-        """QEMU's end of COM2; None when QEMU gave up before it opened it."""
-        listener.settimeout(0.2)
-        for _ in range(150):
-            try:
-                return listener.accept()[0]
-            except socket.timeout:
-                if self.process.poll() is not None:
-                    return None
-        self.verdict = (HOST, "The host could not run it: QEMU opens no COM2.")
-        self.stop()
-        return None
+    def _watch(self, start):
+        """Reads COM2 until QEMU ends, or a verdict of ours ends it.
 
-    def _watch(self, com2, start):
-        """Reads COM2 until QEMU ends, or a verdict of ours ends it."""
+        COM2 is a file: QEMU drops what a full socket does not take.
+        """
         self.last_sign = time.monotonic()
         self.log_size = 0
-        while True:
-            ready, _, _ = select.select([com2], [], [], 0.5)
-            data = com2.recv(65536) if ready else None
-            if data == b"":
+        while not (self.dir / "com2").exists():
+            if self.process.poll() is not None:
                 return
-            if data:
-                self.last_sign = time.monotonic()
+            time.sleep(POLL_SECONDS)
+        with open(self.dir / "com2", "rb") as com2:
+            ended = False
+            while not ended:
+                ended = self._wait_a_moment()
+                data = com2.read()
+                if data:
+                    self.last_sign = time.monotonic()
                 for kind, payload in self.parser.feed(data):
                     self._record(kind, payload)
-            self.verdict = self.verdict or self._check(start)
-            if self.verdict is not None:
-                self.stop()
-                return
+                self.verdict = self.verdict or self._check(start)
+                if self.verdict is not None:
+                    self.stop()
+                    return
+
+    def _wait_a_moment(self):
+        """True when QEMU has ended."""
+        try:
+            self.process.wait(POLL_SECONDS)
+        except subprocess.TimeoutExpired:
+            return False
+        return True
 
     def _record(self, kind, payload):
         self.records.append((kind, payload))
