@@ -45,16 +45,15 @@ bool region_free_range(struct region_tree *tree, uint64_t start, uint64_t end)
 uint64_t region_find_free(struct region_tree *tree, uint64_t from,
 			  uint64_t bytes)
 {
-	uint64_t va = from;
+	uint64_t gap = from - WEIR_PAGE_SIZE; /* the page left free */
 
-	while (bytes <= WEIR_USER_TOP && va <= WEIR_USER_TOP - bytes) {
-		struct region *r = region_at_or_above(tree, va);
+	while (bytes <= WEIR_USER_TOP &&
+	       gap + WEIR_PAGE_SIZE <= WEIR_USER_TOP - bytes) {
+		struct region *r = region_at_or_above(tree, gap);
 
-		/* r may also contain va: two regions adjoin. */
-		if (!r || (r->start > va &&
-			   r->start - va >= bytes + WEIR_PAGE_SIZE))
-			return va;
-		va = r->end + WEIR_PAGE_SIZE;
+		if (!r || r->start >= gap + WEIR_PAGE_SIZE + bytes)
+			return gap + WEIR_PAGE_SIZE;
+		gap = r->end;
 	}
 	return 0;
 }

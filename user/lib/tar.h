@@ -12,7 +12,7 @@
 #include <stdint.h>
 
 #define TAR_BLOCK 512u
-#define TAR_NAME_MAX 256u /* prefix, slash, name, end */
+#define TAR_NAME_MAX 257u /* prefix, slash, name, end */
 
 struct tar {
 	const uint8_t *bytes;
