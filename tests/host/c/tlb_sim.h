@@ -1,0 +1,417 @@
+/*
+ * tlb_sim.h - simulated CPUs with simulated TLBs, for tlb_test.c.
+ *
+ * One host thread plays all CPUs. While one waits for acknowledgements
+ * (shim_relax), the others go on: they take their interrupt late, use their
+ * old entries, switch, idle, or start rounds of their own, so generations
+ * meet in every order. Each mapping of a page has a version; when a call of
+ * tlb.h returns, the versions that it paid for are noted, and no CPU may use
+ * one of them after that (P1, P3), nor store through one whose IO may have
+ * started (P2). A store through a clean entry walks the tables, as on the
+ * real machine.
+ */
+#ifndef TLB_SIM_H
+#define TLB_SIM_H
+
+#include "shim.h"
+
+#include "arch/x86_64/apic.h"
+#include "arch/x86_64/cpu.h"
+#include "arch/x86_64/paging.h"
+#include "arch/x86_64/trap.h"
+#include "kernel/stat.h"
+#include "mm/aspace.h"
+#include "mm/tlb.h"
+
+#define NCPUS 6
+#define NSPACES 6 /* more than a batch remembers */
+#define NPAGES 24
+#define MAX_DEPTH 4
+#define BATCH_MAX 32
+
+struct entry {
+	bool valid, dirty;
+	unsigned version;
+};
+
+struct sim_page {
+	pte_t pte;
+	unsigned version; /* of this mapping, or of the last one */
+	unsigned paid;    /* up to here no CPU may have it */
+	unsigned washed;  /* up to here no CPU may store through it */
+};
+
+static struct sim_space {
+	struct aspace as;
+	struct sim_page page[NPAGES];
+	bool tables_gone;
+} spaces[NSPACES];
+
+static struct sim_cpu {
+	struct sim_space *loaded; /* by CR3 */
+	struct entry tlb[NPAGES];
+	bool user;   /* its thread is in user mode, of `loaded` */
+	bool busy;   /* inside a call of tlb.h */
+	bool called; /* an interrupt is on its way */
+	struct tlb_batch batch;
+	unsigned n;
+	struct { struct sim_space *s; unsigned page, version; } out[BATCH_MAX];
+} sim[NCPUS];
+
+static unsigned depth, ncpus = NCPUS;
+static void (*script)(void); /* what happens during the next wait */
+static bool lose_interrupts;
+static uint64_t clock_ns;
+static void (*handler)(struct trapframe *);
+
+/* ---- The machine ---- */
+
+uint64_t kernel_pml4_pa = 1;
+
+static struct sim_cpu *self(void)
+{
+	return &sim[shim_cpu];
+}
+
+uint64_t time_ns(void)
+{
+	return clock_ns += 1000;
+}
+
+void tlb_flush_user(void)
+{
+	memset(self()->tlb, 0, sizeof(self()->tlb));
+}
+
+void tlb_invlpg(uint64_t va)
+{
+	self()->tlb[va / 4096].valid = false;
+}
+
+void write_cr3(uint64_t pa)
+{
+	tlb_flush_user();
+	self()->loaded = pa == kernel_pml4_pa ? NULL :
+			 &spaces[pa - 100];
+	CHECK(!self()->loaded || !self()->loaded->tables_gone);
+}
+
+void irq_register(unsigned vector, void (*fn)(struct trapframe *))
+{
+	CHECK(vector == VEC_TLB);
+	handler = fn;
+}
+
+void ipi_send(uint64_t cpus, unsigned vector)
+{
+	CHECK(cpus && vector == VEC_TLB);
+	CHECK(!(cpus >> shim_cpu & 1) && !(cpus >> ncpus));
+	for (unsigned i = 0; i < ncpus; i++)
+		if (cpus >> i & 1 && !lose_interrupts)
+			sim[i].called = true;
+}
+
+struct aspace *aspace_get(struct aspace *as)
+{
+	as->refs++;
+	return as;
+}
+
+void aspace_put(struct aspace *as)
+{
+	CHECK(as->refs-- > 1);
+}
+
+/* A thread in user mode reads or writes a page. */
+static void access_page(unsigned nr, bool write)
+{
+	struct sim_page *p = &self()->loaded->page[nr];
+	struct entry *e = &self()->tlb[nr];
+
+	if (e->valid) {
+		CHECK(e->version > p->paid); /* P1, P3 */
+		if (!write || e->dirty) {
+			if (write)
+				CHECK(e->version > p->washed); /* P2 */
+			return;
+		}
+		e->valid = false; /* sets D: walks again */
+	}
+	CHECK(!self()->loaded->tables_gone);
+	if (!(p->pte & PTE_P))
+		return; /* a fault */
+	p->pte |= PTE_A | (write ? PTE_D : 0);
+	*e = (struct entry){ true, write, p->version };
+}
+
+static void interrupt(void)
+{
+	if (!self()->called || !irq_enabled())
+		return;
+	self()->called = false;
+	irq_disable();
+	handler(NULL);
+	irq_enable();
+}
+
+/* ---- What CPUs do ---- */
+
+static struct sim_space *any_space(void)
+{
+	return &spaces[shim_random() % NSPACES];
+}
+
+static void map_page(struct sim_space *s, unsigned nr)
+{
+	if (s->page[nr].pte)
+		return;
+	s->page[nr].pte = PTE_P | PTE_U | PTE_W;
+	s->page[nr].version++;
+}
+
+static void run_user(struct sim_space *s)
+{
+	irq_disable();
+	tlb_switch_to(&s->as);
+	tlb_catch_up();
+	irq_enable();
+	self()->user = true;
+}
+
+static void idle(void)
+{
+	irq_disable();
+	tlb_switch_to(NULL);
+	irq_enable();
+	self()->user = false;
+}
+
+/* Reclaim unmaps a page into this CPU's batch. */
+static bool unmap_deferred(struct sim_space *s, unsigned nr)
+{
+	struct sim_cpu *c = self();
+	bool dirty;
+	pte_t old;
+
+	if (!s->page[nr].pte || c->n == BATCH_MAX)
+		return false;
+	spin_lock(&s->as.lock);
+	old = pte_xchg(&s->page[nr].pte, 0);
+	tlb_batch_add(&c->batch, &s->as, old);
+	spin_unlock(&s->as.lock);
+	dirty = old & PTE_D;
+	CHECK(c->batch.flush_required);
+	CHECK(!dirty || c->batch.writable);
+	c->out[c->n].s = s;
+	c->out[c->n].page = nr;
+	c->out[c->n++].version = s->page[nr].version;
+	return dirty;
+}
+
+static void raise_to(unsigned *mark, unsigned version)
+{
+	*mark = *mark > version ? *mark : version;
+}
+
+static void fence_io(void)
+{
+	struct sim_cpu *c = self();
+
+	tlb_batch_flush_before_io(&c->batch);
+	CHECK(!c->batch.writable);
+	for (unsigned i = 0; i < c->n; i++)
+		raise_to(&c->out[i].s->page[c->out[i].page].washed,
+			 c->out[i].version);
+}
+
+static void fence_free(void)
+{
+	struct sim_cpu *c = self();
+
+	tlb_batch_flush_before_free(&c->batch);
+	CHECK(!c->batch.flush_required && !c->batch.cpus &&
+	      !c->batch.nspaces && !c->batch.writable);
+	for (unsigned i = 0; i < c->n; i++)
+		raise_to(&c->out[i].s->page[c->out[i].page].paid,
+			 c->out[i].version);
+	c->n = 0;
+}
+
+/* munmap of a range: at once, and only then does it return. */
+static void unmap_range(struct sim_space *s)
+{
+	unsigned first = shim_random() % NPAGES;
+	unsigned n = 1 + shim_random() % (NPAGES - first);
+	unsigned version[NPAGES];
+	uint64_t gen;
+
+	spin_lock(&s->as.lock);
+	for (unsigned i = 0; i < n; i++) {
+		pte_xchg(&s->page[first + i].pte, 0);
+		version[i] = s->page[first + i].version;
+	}
+	gen = tlb_debt(&s->as);
+	spin_unlock(&s->as.lock);
+	tlb_flush_range(&s->as, first * 4096ull, n, gen);
+	for (unsigned i = 0; i < n; i++)
+		raise_to(&s->page[first + i].paid, version[i]);
+}
+
+/* What was unmapped before this call, by whomever, is gone after it. */
+static void flush_pending(struct sim_space *s)
+{
+	unsigned gone[NPAGES];
+
+	for (unsigned i = 0; i < NPAGES; i++)
+		gone[i] = s->page[i].version - (s->page[i].pte != 0);
+	aspace_flush_pending(&s->as);
+	CHECK(s->as.tlb_flushed <= s->as.tlb_pending);
+	for (unsigned i = 0; i < NPAGES; i++)
+		raise_to(&s->page[i].paid, gone[i]);
+}
+
+/* A space ends: no thread in user mode, no CPU keeps its tables (I6). */
+static void teardown(struct sim_space *s)
+{
+	for (unsigned i = 0; i < ncpus; i++)
+		if (sim[i].loaded == s && (sim[i].user || sim[i].busy))
+			return;
+	for (unsigned i = 0; i < NPAGES; i++)
+		s->page[i].pte = 0;
+	s->tables_gone = true; /* nobody may come in again */
+	tlb_leave_tables(&s->as);
+	CHECK(s->as.cpus == 0);
+	for (unsigned i = 0; i < ncpus; i++)
+		CHECK(sim[i].loaded != s);
+	s->tables_gone = false; /* and a new one begins */
+}
+
+/* Kernel work on this CPU, which may wait for others. */
+static void kernel_work(void)
+{
+	struct sim_space *s = any_space();
+	bool was_user = self()->user;
+
+	self()->user = false;
+	self()->busy = true;
+	switch (shim_random() % 8) {
+	case 0:
+		fence_io();
+		break;
+	case 1:
+		fence_io();
+		fence_free();
+		break;
+	case 2:
+		unmap_range(s);
+		break;
+	case 3:
+		flush_pending(s);
+		break;
+	case 4:
+		if (shim_random() % 8 == 0 && !s->tables_gone)
+			teardown(s);
+		break;
+	default:
+		for (unsigned i = shim_random() % 6; i > 0; i--)
+			unmap_deferred(s, shim_random() % NPAGES);
+	}
+	self()->busy = false;
+	self()->user = was_user;
+}
+
+/* One step of the CPU that shim_cpu names. */
+static void step(void)
+{
+	uint64_t what = shim_random() % 16;
+
+	if (self()->busy || what < 3) {
+		interrupt();
+	} else if (what < 9) {
+		if (self()->user)
+			for (unsigned i = 0; i < 4; i++)
+				access_page(shim_random() % NPAGES,
+					    shim_random() % 2);
+	} else if (what < 11) {
+		struct sim_space *s = any_space();
+
+		if (!s->tables_gone)
+			run_user(s);
+	} else if (what < 12) {
+		idle();
+	} else if (what < 14) {
+		struct sim_space *s = any_space();
+
+		if (!s->tables_gone)
+			map_page(s, shim_random() % NPAGES);
+	} else {
+		kernel_work();
+	}
+}
+
+/* The others go on while this one waits. */
+void shim_relax(void)
+{
+	unsigned waiting = shim_cpu;
+
+	CHECK(irq_enabled());
+	if (script) {
+		void (*play)(void) = script;
+
+		script = NULL;
+		play();
+	} else if (depth < MAX_DEPTH) {
+		depth++;
+		shim_cpu = shim_random() % ncpus;
+		if (shim_cpu != waiting)
+			step();
+		depth--;
+	} else {
+		shim_cpu = shim_random() % ncpus;
+		interrupt();
+	}
+	shim_cpu = waiting;
+}
+
+static void setup(unsigned n)
+{
+	memset(sim, 0, sizeof(sim));
+	memset(spaces, 0, sizeof(spaces));
+	ncpus = shim_cpus = n;
+	for (unsigned i = 0; i < NSPACES; i++) {
+		spin_init(&spaces[i].as.lock, "as");
+		spaces[i].as.refs = 1;
+		spaces[i].as.pml4_pa = 100 + i;
+	}
+}
+
+/* Back to the kernel's tables, so that a new run can begin. */
+static void settle(void)
+{
+	depth = MAX_DEPTH; /* no new work: only interrupts */
+	for (shim_cpu = 0; shim_cpu < ncpus; shim_cpu++) {
+		fence_free();
+		idle();
+	}
+	shim_cpu = 0;
+	for (unsigned i = 0; i < NSPACES; i++) {
+		teardown(&spaces[i]);
+		CHECK(spaces[i].as.refs == 1); /* batches let go */
+	}
+	for (shim_cpu = 0; shim_cpu < ncpus; shim_cpu++)
+		interrupt();
+	shim_cpu = 0;
+	depth = 0;
+}
+
+static void test_random(unsigned n, unsigned steps)
+{
+	setup(n);
+	while (steps-- > 0) {
+		shim_cpu = shim_random() % n;
+		step();
+	}
+	settle();
+}
+
+#endif
