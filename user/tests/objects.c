@@ -1,0 +1,391 @@
+/*
+ * objects.c - the kernel's objects and calls, each promise of abi/weir.h
+ * with a check: handles, rights, IPC and the death of either side,
+ * notifications, threads, FPU state, faults, kills, and no leak by any.
+ *
+ *   objects [seed=N]
+ *
+ * Prints a line for what is wrong; exit status 1 if there was one.
+ */
+#include <string.h>
+
+#include "user/lib/weir_user.h"
+
+#define PAGE WEIR_PAGE_SIZE
+#define NS_PER_MS 1000000ull
+
+static unsigned failures, checks;
+
+#define CHECK(x)                                                       \
+	do {                                                           \
+		checks++;                                              \
+		if (!(x)) {                                            \
+			failures++;                                    \
+			printf("objects: line %d: not so: %s\n", __LINE__, \
+			       #x);                                    \
+		}                                                      \
+	} while (0)
+
+static uint64_t rng = 1;
+
+static uint64_t random64(void)
+{
+	rng ^= rng << 13;
+	rng ^= rng >> 7;
+	rng ^= rng << 17;
+	return rng;
+}
+
+static uint64_t free_pages(void)
+{
+	struct counters c;
+
+	counters_read(&c);
+	return c.v[WEIR_C_nr_free_pages];
+}
+
+/* --- handles -------------------------------------------------------------- */
+static void test_handles(void)
+{
+	static handle_t h[1100];
+	handle_t n = (handle_t)sys_ntfn_create(), weak;
+	unsigned i;
+
+	CHECK(sys_ntfn_signal(0, 1) == -WEIR_EHANDLE);
+	CHECK(sys_ntfn_signal(0xffffffff, 1) == -WEIR_EHANDLE);
+	CHECK(sys_ntfn_signal(startup->self, 1) == -WEIR_EHANDLE);
+	weak = (handle_t)sys_handle_dup(n, WEIR_R_WAIT, 0);
+	CHECK(sys_ntfn_signal(weak, 1) == -WEIR_ERIGHTS);
+	CHECK(sys_handle_dup(weak, WEIR_R_ALL, 0) == -WEIR_ERIGHTS);
+	CHECK(sys_handle_close(weak) == 0);
+	CHECK(sys_handle_close(weak) == -WEIR_EHANDLE);
+	for (i = 0; i < 1100; i++) {
+		long got = sys_handle_dup(n, WEIR_R_ALL, 0);
+
+		if (got < 0) {
+			CHECK(got == -WEIR_EFULL);
+			break;
+		}
+		h[i] = (handle_t)got;
+	}
+	CHECK(i > 900 && i < 1024);
+	while (i-- > 0)
+		CHECK(sys_handle_close(h[i]) == 0);
+	CHECK(sys_ntfn_signal(h[0], 1) == -WEIR_EHANDLE);
+	CHECK(sys_handle_close(n) == 0);
+}
+
+/* --- notifications ---------------------------------------------------------- */
+static void test_ntfn(void)
+{
+	handle_t n = (handle_t)sys_ntfn_create();
+	uint64_t bits = 0, start = now_ns();
+
+	CHECK(sys_ntfn_signal(n, 5) == 0);
+	CHECK(sys_ntfn_wait(n, 4, 0, &bits) == 0 && bits == 4);
+	CHECK(sys_ntfn_wait(n, ~0ull, 0, &bits) == 0 && bits == 1);
+	CHECK(sys_ntfn_wait(n, 1, start + 20 * NS_PER_MS, NULL) ==
+	      -WEIR_ETIMEOUT);
+	CHECK(now_ns() >= start + 20 * NS_PER_MS);
+	sys_handle_close(n);
+}
+
+/* --- IPC -------------------------------------------------------------------- */
+enum { ECHO = 1, MOVE, DROP, DIE, QUIT };
+
+static handle_t server_ep;
+
+static void serve(void *arg)
+{
+	struct weir_msg m;
+
+	(void)arg;
+	long status = sys_ipc_recv(server_ep, &m);
+
+	while (status == 0) {
+		if (m.label == DIE)
+			return; /* owes a reply */
+		if (m.label == QUIT) {
+			sys_ipc_reply(&m);
+			return;
+		}
+		if (m.label == DROP) { /* forgets its client */
+			status = sys_ipc_recv(server_ep, &m);
+			continue;
+		}
+		m.w[0] += m.badge;
+		status = sys_ipc_reply_recv(server_ep, &m);
+	}
+}
+
+static void ipc_calls(handle_t ep, handle_t n)
+{
+	struct weir_msg m;
+
+	for (unsigned i = 0; i < 2000; i++) {
+		m = (struct weir_msg){ .label = ECHO,
+				       .w = { i, 1, 2, 3, ~0ull } };
+		CHECK(sys_ipc_call(ep, &m) == 0);
+		CHECK(m.label == ECHO && m.w[0] == i + 77 && m.w[3] == 3 &&
+		      m.w[4] == ~0ull && m.handle == 0);
+	}
+	for (unsigned i = 0; i < 100; i++) {
+		m = (struct weir_msg){ .label = MOVE, .handle = n };
+		CHECK(sys_ipc_call(ep, &m) == 0);
+		CHECK(m.handle != 0);
+		CHECK(sys_ntfn_signal(n, 1) == -WEIR_EHANDLE);
+		n = m.handle;
+		CHECK(sys_ntfn_signal(n, 1) == 0);
+	}
+	m = (struct weir_msg){ .label = MOVE, .handle = 12345 };
+	CHECK(sys_ipc_call(ep, &m) == -WEIR_EHANDLE);
+	m = (struct weir_msg){ .label = DROP };
+	struct uthread *other = uthread_start(serve, NULL, -1);
+
+	m.label = DIE;
+	CHECK(sys_ipc_call(ep, &m) == -WEIR_EPEER);
+	m.label = QUIT;
+	CHECK(sys_ipc_call(ep, &m) == 0);
+	uthread_join(other);
+	sys_handle_close(n);
+}
+
+static void test_ipc(void)
+{
+	server_ep = (handle_t)sys_ep_create();
+	handle_t client = (handle_t)sys_handle_dup(server_ep, WEIR_R_WRITE,
+						   77);
+	struct uthread *t = uthread_start(serve, NULL, -1);
+	struct weir_msg m = { 0 };
+
+	CHECK(sys_ipc_recv(client, &m) == -WEIR_ERIGHTS);
+	CHECK(sys_handle_dup(client, WEIR_R_WRITE, 78) == -WEIR_ERIGHTS);
+	CHECK(sys_ipc_reply(&m) == -WEIR_EPEER);
+	ipc_calls(client, (handle_t)sys_ntfn_create());
+	uthread_join(t);
+	/* The last who may receive goes: later calls fail at once. */
+	CHECK(sys_handle_close(server_ep) == 0);
+	CHECK(sys_ipc_call(client, &m) == -WEIR_EPEER);
+	sys_handle_close(client);
+}
+
+/* --- threads ------------------------------------------------------------------ */
+static uint64_t fpu_errors;
+
+/* Keeps a sum in SSE registers while it is preempted and moved around. */
+static void fpu_work(void *arg)
+{
+	double seed = (double)(uintptr_t)arg, x = seed;
+
+	for (unsigned i = 0; i < 2000000; i++) {
+		__asm__ volatile("addsd %1, %0" : "+x"(x) : "x"(seed));
+		if (i % 100000 == 0)
+			uthread_yield();
+	}
+	if (x != seed * 2000001)
+		__atomic_add_fetch(&fpu_errors, 1, __ATOMIC_RELAXED);
+}
+
+static void nothing(void *arg)
+{
+	(void)arg;
+}
+
+static void check_cpu(void *arg)
+{
+	for (unsigned i = 0; i < 100; i++) {
+		CHECK(uthread_cpu() == (int)(intptr_t)arg);
+		uthread_yield();
+	}
+}
+
+static void test_threads(void)
+{
+	struct uthread *t[16];
+	struct weir_system sys;
+
+	system_read(&sys);
+	for (uintptr_t i = 0; i < 16; i++)
+		t[i] = uthread_start(fpu_work, (void *)(i + 1), -1);
+	for (unsigned i = 0; i < 16; i++)
+		uthread_join(t[i]);
+	CHECK(fpu_errors == 0);
+	for (uintptr_t cpu = 0; cpu < sys.cpus; cpu++)
+		uthread_join(uthread_start(check_cpu, (void *)cpu, (int)cpu));
+	CHECK(sys_thread_ctl(0, WEIR_THREAD_AFFINITY, 0) == -WEIR_EINVAL);
+	CHECK(sys.cpus == 64 || sys_thread_ctl(0, WEIR_THREAD_AFFINITY,
+					       1ull << sys.cpus) ==
+					-WEIR_EINVAL);
+	CHECK(sys_thread_ctl(0, WEIR_THREAD_PRIO, 32) == -WEIR_EINVAL);
+	for (unsigned i = 0; i < 300; i++)
+		uthread_join(uthread_start(nothing, NULL, -1));
+}
+
+/* --- memory -------------------------------------------------------------------- */
+static void test_memory(void)
+{
+	handle_t mem = (handle_t)sys_mem_create(4), weak;
+	const unsigned rw = WEIR_P_READ | WEIR_P_WRITE;
+	long va;
+
+	CHECK(sys_mem_create(0) == -WEIR_EINVAL);
+	CHECK(sys_mem_create(~0ull) == -WEIR_EINVAL);
+	CHECK(sys_mem_map(startup->self, mem, 0, 0, 4, rw | WEIR_P_EXEC) ==
+	      -WEIR_EINVAL);
+	CHECK(sys_mem_map(startup->self, mem, 1, 0, 4, rw) < 0);
+	CHECK(sys_mem_map(startup->self, mem, 0, WEIR_USER_TOP, 4, rw) < 0);
+	CHECK(sys_mem_map(startup->self, mem, 0, 0x5000, 4, rw) < 0);
+	weak = (handle_t)sys_handle_dup(mem, WEIR_R_READ, 0);
+	CHECK(sys_mem_map(startup->self, weak, 0, 0, 4, rw) ==
+	      -WEIR_ERIGHTS);
+	va = sys_mem_map(startup->self, weak, 0, 0, 4, WEIR_P_READ);
+	CHECK(va > 0);
+	CHECK(sys_mem_protect(startup->self, (uint64_t)va, 4, rw) ==
+	      -WEIR_ERIGHTS);
+	CHECK(sys_mem_unmap(startup->self, (uint64_t)va, 4) == 0);
+	CHECK(sys_klog((char *)0xffff800000000000ull, 8) == -WEIR_EFAULT);
+	CHECK(sys_klog((char *)16, 8) == -WEIR_EFAULT);
+	CHECK(sys_report(WEIR_REPORT_NOTE, "x", 5000) == -WEIR_EINVAL);
+	sys_handle_close(weak);
+	sys_handle_close(mem);
+}
+
+/* --- children that crash, spin, or are killed --------------------------------- */
+static int run_child(const char *how, bool kill, int64_t status)
+{
+	char *argv[] = { "objects", (char *)how, NULL };
+	struct child child;
+	int result = -1;
+
+	if (spawn("objects", argv, NULL, &child) < 0)
+		return -1;
+	if (kill) {
+		sleep_ns(random64() % (5 * NS_PER_MS));
+		CHECK(sys_task_kill(child.task, status) == 0);
+	}
+	if (child_wait(&child, &result) < 0)
+		return -1;
+	return result;
+}
+
+static void child_main(const char *how)
+{
+	handle_t ep = (handle_t)sys_ep_create();
+	struct weir_msg m = { 0 };
+
+	if (strcmp(how, "exit") == 0)
+		exit(7);
+	if (strcmp(how, "page") == 0)
+		__asm__ volatile("movb $1, 16");
+	if (strcmp(how, "kernel") == 0)
+		*(volatile char *)0xffffffff80100000ull = 1;
+	if (strcmp(how, "ud") == 0)
+		__asm__ volatile("ud2");
+	if (strcmp(how, "hlt") == 0)
+		__asm__ volatile("hlt");
+	if (strcmp(how, "stack") == 0)
+		__asm__ volatile("mov $0xffffffff80100000, %rsp\n\tpush %rax");
+	if (strcmp(how, "recv") == 0)
+		sys_ipc_recv(ep, &m);
+	if (strcmp(how, "call") == 0)
+		sys_ipc_call(ep, &m);
+	for (unsigned i = 0; strcmp(how, "threads") == 0 && i < 4; i++)
+		uthread_start((void (*)(void *))child_main, "spin", -1);
+	for (;;)
+		__builtin_ia32_pause();
+}
+
+static void test_children(void)
+{
+	static const char *const endless[] = { "spin", "recv", "call",
+					       "threads" };
+
+	CHECK(run_child("exit", false, 0) == 7);
+	CHECK(run_child("page", false, 0) == STATUS_FAULT);
+	CHECK(run_child("kernel", false, 0) == STATUS_FAULT);
+	CHECK(run_child("ud", false, 0) == STATUS_FAULT);
+	CHECK(run_child("hlt", false, 0) == STATUS_FAULT);
+	CHECK(run_child("stack", false, 0) == STATUS_FAULT);
+	for (unsigned i = 0; i < 24; i++)
+		CHECK(run_child(endless[i % 4], true, 50 + i) ==
+		      50 + (int)i);
+}
+
+/* --- random calls ---------------------------------------------------------------- */
+static bool harmless(uint64_t nr)
+{
+	switch (nr) {
+	case WEIR_SYS_ipc_call: /* these may wait for ever */
+	case WEIR_SYS_ipc_recv:
+	case WEIR_SYS_ipc_reply_recv:
+	case WEIR_SYS_ntfn_wait:
+	case WEIR_SYS_task_kill: /* these end the test */
+	case WEIR_SYS_thread_create:
+	case WEIR_SYS_thread_exit:
+	case WEIR_SYS_handle_close:
+	case WEIR_SYS_thread_ctl:
+	case WEIR_SYS_sys_ctl:
+	case WEIR_SYS_mem_unmap:
+	case WEIR_SYS_mem_protect:
+	case WEIR_SYS_klog: /* these would be a nuisance */
+	case WEIR_SYS_report:
+		return false;
+	}
+	return true;
+}
+
+static uint64_t odd_value(void)
+{
+	static const uint64_t odd[] = { 0, 1, 2, 4096, 0x7ffffffff000,
+					0x800000000000, 0xffff800000000000,
+					~0ull, 1ull << 63, 0x10000 };
+	uint64_t r = random64();
+
+	if (r % 4 == 0)
+		return startup->self;
+	return r % 4 == 1 ? random64() >> (random64() % 64)
+			  : odd[random64() % 10];
+}
+
+/* In a child, for what it creates. */
+static void random_calls(void)
+{
+	for (unsigned i = 0; i < 20000; i++) {
+		uint64_t nr = random64() % (WEIR_NSYSCALLS + 4);
+
+		if (harmless(nr))
+			weir_syscall((long)nr, odd_value(), odd_value(),
+				     odd_value(), odd_value(), odd_value(),
+				     odd_value());
+	}
+	exit(3);
+}
+
+int main(int argc, char **argv)
+{
+	uint64_t before, lost;
+
+	if (argc > 1 && !arg_u64(argv[1], "seed", &rng)) {
+		if (strcmp(argv[1], "random") == 0)
+			random_calls();
+		child_main(argv[1]);
+	}
+	test_handles();
+	test_ntfn();
+	test_ipc();
+	test_threads();
+	test_memory();
+	test_children();
+	/* Once for what is kept on purpose; the second time must be free. */
+	before = free_pages();
+	test_ipc();
+	test_threads();
+	test_children();
+	CHECK(run_child("random", false, 0) == 3);
+	lost = before - free_pages();
+	if ((int64_t)lost > 64)
+		printf("objects: %d pages lost\n", (int)lost);
+	CHECK((int64_t)lost <= 64);
+	printf("objects: %u checks, %u failed\n", checks, failures);
+	return failures ? 1 : 0;
+}
