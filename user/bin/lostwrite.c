@@ -92,7 +92,7 @@ static void hammer(struct worker *w, uint64_t until, bool roam)
 	uint64_t base = rnd(w) % (npages - window + 1);
 
 	do {
-		for (unsigned turn = 0; turn < 64; turn++)
+		for (unsigned turn = 0; turn < 16; turn++)
 			for (uint64_t i = 0; i < window; i++)
 				increment(w, base + i);
 		if (roam)
