@@ -1,4 +1,4 @@
-"""The shell, as somebody at the serial console meets it."""
+"""The shell's tools, at the console and by run=; test_user.py has the rest."""
 
 import json
 import re
@@ -38,29 +38,6 @@ def test_ps_and_vmstat(console):
     assert re.search(r"nr_tlb_remote_flush\s+\d+", command(console, "vmstat"))
 
 
-def test_line_editing(console):
-    left, ctrl_a, backspace = "\x1b[D", "\x01", "\x7f"
-    said = command(console, "echo helo" + left + "l")
-    assert "\nhello" in said.replace("\r", "")
-    said = command(console, "cho xyz" + backspace + ctrl_a + "e")
-    assert "\nxy" in said.replace("\r", "")
-
-
-def test_history(console):
-    up, down = "\x1b[A", "\x1b[B"
-    command(console, "echo first")
-    command(console, "echo second")
-    said = command(console, up + up)
-    assert "\nfirst" in said.replace("\r", "")
-    said = command(console, up + up + down)
-    assert said.replace("\r", "").count("\n") >= 1
-
-
-def test_unknown_command_is_named(console):
-    assert "frobnicate" in command(console, "frobnicate")
-    command(console, "echo alive")
-
-
 def test_ctl_switches_the_policy(console):
     command(console, "ctl tlb immediate")
     assert "immediate" in command(console, "ctl")
@@ -79,11 +56,6 @@ def test_status_codes(weir, status):
     assert (result.status, result.verdict) == (status, ""), report(result)
 
 
-def test_unknown_command_has_a_status(weir):
-    result = weir("frobnicate", cpus=1)
-    assert 0 < result.status < 100, report(result)
-
-
 def test_vmstat_json(clean):
     counters = json.loads(clean("vmstat", "--json", cpus=2).text)
     assert counters["pgfault"] > 0
@@ -91,8 +63,3 @@ def test_vmstat_json(clean):
                        (ROOT / "kernel/abi/counters.def").read_text(),
                        flags=re.M)
     assert set(names) <= set(counters)
-
-
-def test_arguments_arrive_whole(clean):
-    result = clean("echo", "a b", 'say "so"', "back\\slash", cpus=1)
-    assert result.text == 'a b say "so" back\\slash\n'

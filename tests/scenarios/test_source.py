@@ -11,7 +11,7 @@ BOOTINFO = r"boot/bootinfo\.h"
 # Room -> what its files may include, besides headers in angle brackets.
 ROOMS = {
     "boot": [r"boot/.*"],
-    "arch": [r"arch/.*", BOOTINFO],
+    "arch": [r"arch/.*", BOOTINFO, ABI],
     "mm": [r"mm/.*", r"arch/.*", BOOTINFO, ABI,
            r"kernel/(sync|stat|param|thread)\.h"],
     "kernel": [r"kernel/.*", r"mm/.*", r"arch/.*", BOOTINFO],

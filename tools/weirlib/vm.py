@@ -14,7 +14,7 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from weirlib import records
+from weirlib import records, terminal
 
 ROOT = Path(__file__).resolve().parents[2]
 QEMU = "qemu-system-x86_64"
@@ -102,12 +102,15 @@ def machine_ram(options):
 class Machine:
     """One boot of the ISO. run() returns its Result."""
 
-    def __init__(self, options, command=(), console=None, on_output=None):
-        """console: None (to a file), or "stdio" for this terminal."""
+    def __init__(self, options, command=(), console=None, on_output=None,
+                 first=None):
+        """console: None (to a file), or "stdio" for this terminal, where
+        `first` is typed at the first prompt."""
         self.options = options
         self.command = list(command)
         self.console = console
         self.on_output = on_output
+        self.first = first
         self.parser = records.Parser()
         self.records = []
         self.output = b""
@@ -170,7 +173,9 @@ class Machine:
         log = Path(self.options.log or self.dir / "console.log").absolute()
         self.log = log
         if self.console == "stdio":
-            com1 = f"stdio,id=com1,mux=on,signal=off,logfile={log}"
+            backend = f"socket,path={self.dir}/com1,server=on,wait=on" \
+                if self.first else "stdio,signal=off"
+            com1 = f"{backend},id=com1,mux=on,logfile={log}"
             monitor = ["-mon", "chardev=com1,mode=readline"]
         else:
             com1, monitor = f"file,id=com1,path={log}", []
@@ -199,6 +204,8 @@ class Machine:
         args = self.arguments()
         self.errors = open(self.dir / "errors", "wb+")
         watched = self.console == "stdio" and not self.command
+        if self.first:
+            return self._run_at_terminal(args)
         try:
             self.process = subprocess.Popen(
                 args, stderr=self.errors,
@@ -209,6 +216,17 @@ class Machine:
             raise HostError(f"{QEMU} does not start: {error}") from error
         self._watch(start)
         return self.process.wait()
+
+    def _run_at_terminal(self, args):
+        desk = terminal.Terminal(self.dir / "com1", self.first)
+        self.process = subprocess.Popen(args, stderr=self.errors,
+                                        stdin=subprocess.DEVNULL)
+        desk.start()
+        try:
+            self._watch(time.monotonic())
+            return self.process.wait()
+        finally:
+            desk.stop()
 
     def _watch(self, start):
         """Reads COM2 until QEMU ends, or a verdict of ours ends it.
