@@ -44,6 +44,8 @@ def driver(tmp_path_factory):
     folder = tmp_path_factory.mktemp("host")
 
     def build(name, sources, sanitizer="asan", flags=(), shim=True):
+        if os.environ.get("WEIR_MUTANT"):  # tests/mutants.py
+            flags = (*flags, "-DMUTANT=" + os.environ["WEIR_MUTANT"])
         key = (name, tuple(sources), sanitizer, tuple(flags))
         if key in built:
             return built[key]

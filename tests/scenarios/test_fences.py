@@ -44,3 +44,9 @@ def test_every_page_keeps_its_pattern(clean):
     result = clean("wl", "--json", "T=4", "W=20", "ops=6000", "seed=9",
                    "variant=threads", words=["delay=300"], **TIGHT)
     assert [(p["bad"], p["lost"]) for p in objects(result)] == [(0, 0)] * 4
+
+
+def test_a_page_is_read_once(clean):
+    """Swap-in is single-flight, however many threads fault on the page."""
+    result = clean("singleflight", "--json", cpus=2)
+    assert objects(result)[0]["ok"], report(result)

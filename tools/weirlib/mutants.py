@@ -21,13 +21,13 @@ def table():
     return loaded.MUTANTS
 
 
-def run_test(test, iso):
+def run_test(test, iso, mutant=""):
     """"passed", "failed", or what kept the runner from running it."""
     command = ["/usr/bin/python3", "-m", "pytest", "-q", "-x",
                "-p", "no:cacheprovider", test]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True,
-                          env={**os.environ, "WEIR_ISO": str(iso)},
-                          check=False)
+                          env={**os.environ, "WEIR_ISO": str(iso),
+                               "WEIR_MUTANT": mutant}, check=False)
     if done.returncode in (0, 1):
         return "failed" if done.returncode else "passed", done.stdout
     return "did not run", done.stdout + done.stderr
@@ -57,7 +57,7 @@ def mutants(args):
             verdict = "NOBUILD"
         else:
             verdict = {"failed": "caught", "passed": "MISSED"}.get(
-                run_test(test, iso)[0], "NORUN")
+                run_test(test, iso, name)[0], "NORUN")
         caught += verdict == "caught"
         print(f"{name:5} {what:44} {verdict:8} "
               f"{time.monotonic() - start:7.1f}  {test}", flush=True)

@@ -155,7 +155,11 @@ class Machine:
                     "shift=1,sleep=off", "-rtc", "clock=vm", "-seed", "1"]
         if self.options.accel == "kvm":
             return ["-accel", "kvm"]
-        return ["-accel", "tcg,thread=multi"]
+        # With more guest CPUs than host cores, a CPU that waits for another
+        # spins while that one is not running at all. Taking turns on one
+        # host thread, a spinning CPU's PAUSE gives the turn away.
+        fits = self.options.cpus <= (os.cpu_count() or 1)
+        return ["-accel", "tcg,thread=" + ("multi" if fits else "single")]
 
     def _firmware(self):
         if self.options.firmware == "bios":

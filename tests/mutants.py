@@ -1,0 +1,25 @@
+"""The planted bugs (mm/planted.h) and the test that must catch each.
+
+`make mutants` builds each, runs its test on the build without it (passes)
+and with it (must fail). A host test gets the bug by WEIR_MUTANT.
+"""
+
+FENCES = "tests/scenarios/test_fences.py::"
+DEBT = "tests/host/test_tlb.py::test_debt"
+
+MUTANTS = [
+    # (name, what is planted, test)
+    ("Z1", "IO before flush",
+     FENCES + "test_no_store_is_lost[two-pass-threads]"),
+    ("Z2", "free before flush",
+     FENCES + "test_no_store_is_lost[batch-clean-threads]"),
+    ("Z4", "a nested reclaim resets the batch",
+     FENCES + "test_no_store_is_lost[two-pass-threads]"),
+    ("Z5", "protect ignores an open batch", DEBT),
+    ("Z6", "the debt is a boolean", DEBT),
+    ("Z22", "read, then clear, instead of exchange",
+     FENCES + "test_no_store_is_lost[two-pass-threads]"),
+    ("Z27", "swap-in without single flight",
+     FENCES + "test_a_page_is_read_once"),
+    ("Z35", "a flush that flushes nothing", FENCES + "test_litmus"),
+]
