@@ -262,9 +262,11 @@ static uint64_t reclaim_pass(struct pass *p)
 			pass_launder(p, &p->items[k]);
 	}
 	pass_wait_io(p);
-	if (PLANTED(Z2)) /* free before the flush */
+	if (PLANTED(Z2)) { /* free before the flush, and let others run */
 		for (unsigned i = 0; i < p->n; i++)
 			freed += pass_release(&p->items[i]);
+		thread_sleep_ns(2000000);
+	}
 	/* [page-out 6/7] Fence 2. */
 	tlb_batch_flush_before_free(p->batch);
 	if (!PLANTED(Z2))

@@ -12,7 +12,7 @@ MUTANTS = [
     ("Z1", "IO before flush",
      FENCES + "test_no_store_is_lost[two-pass-threads]"),
     ("Z2", "free before flush",
-     FENCES + "test_no_store_is_lost[batch-clean-threads]"),
+     FENCES + "test_no_page_shows_another_ones_bytes"),
     ("Z4", "a nested reclaim resets the batch",
      FENCES + "test_no_store_is_lost[two-pass-threads]"),
     ("Z5", "protect ignores an open batch", DEBT),

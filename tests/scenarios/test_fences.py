@@ -50,3 +50,9 @@ def test_a_page_is_read_once(clean):
     """Swap-in is single-flight, however many threads fault on the page."""
     result = clean("singleflight", "--json", cpus=2)
     assert objects(result)[0]["ok"], report(result)
+
+
+def test_no_page_shows_another_ones_bytes(clean):
+    """P1: a frame is freed after the flush, so no stale entry reads it."""
+    result = clean("staleread", "--json", cpus=4)
+    assert objects(result)[0]["wrong"] == 0, report(result)
