@@ -21,13 +21,13 @@ static unsigned mib_of(uint64_t pages)
 	return pages / PAGES_PER_MIB;
 }
 
-/* MiB of swap when swap= does not say: 5/8 of memory, so that a workload of
+/* MiB of swap when swap= does not say: 3/4 of memory, so that a workload of
  * twice the memory that remains fits; less where memory is short. */
 static unsigned default_swap_mib(void)
 {
 	unsigned all = mib_of(nr_frames());
 	unsigned piece = mib_of(frame_carve_max());
-	unsigned mib = all * 5 / 8;
+	unsigned mib = all * 3 / 4;
 
 	/* One more is for rounding, and for the slot table. */
 	if (all - mib < FRAME_LEAST_MIB + 1)

@@ -42,7 +42,7 @@ def default_iso():
 @dataclass
 class Options:
     cpus: int = 4
-    mem: int = 64               # MiB that the kernel may use, swap included
+    mem: int = 96               # MiB that the kernel may use, swap included
     swap: int = None            # MiB
     tlb: str = None
     words: list = field(default_factory=list)   # further key=value
