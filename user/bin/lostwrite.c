@@ -138,17 +138,33 @@ static void stay(struct worker *w, unsigned slice, uint64_t until)
 					increment(w, base + i);
 				else
 					look(w, base + i);
-		if (mode == SPARSE)
+		if (mode == SPARSE && rnd(w) % 16 == 0)
 			increment(w, base + rnd(w) % WINDOW);
 		if (mode == ROAM)
 			increment(w, rnd(w) % npages);
 	} while (now_ns() < until);
 }
 
+/* Writes to fresh pages, sees whether they stay, throws them away. */
+static void scratch(struct worker *w)
+{
+	volatile uint64_t *page = pages_map(WINDOW, NULL);
+
+	if (!page)
+		return;
+	for (unsigned i = 0; i < WINDOW; i++)
+		page[i * WORDS] = tag_of(i);
+	sleep_ns(1000000);
+	for (unsigned i = 0; i < WINDOW; i++)
+		w->wrong += page[i * WORDS] != tag_of(i);
+	pages_unmap((void *)page, WINDOW);
+}
+
 /* A slice of a presser's time. Except while all roam, the first one only
  * takes away: soon hardly a page is left but those that workers use, and
- * these are aged and taken again and again. The others touch their pages,
- * [half, npages), which need the frames. */
+ * these are aged and taken again and again. The second one needs the frames:
+ * for its pages, [half, npages), or for fresh ones, so that a batch has
+ * pages of several spaces. */
 static void press(struct worker *w, unsigned slice, uint64_t until)
 {
 	uint64_t half = npages / 2;
@@ -158,19 +174,29 @@ static void press(struct worker *w, unsigned slice, uint64_t until)
 		bool taker = w->id == T &&
 			     sys_sys_ctl(WEIR_CTL_RECLAIM, 64, 0) >= 0;
 
+		if (taker && mode != ROAM)
+			continue;
+		if (mode == STORE || mode == SPARSE) {
+			scratch(w);
+			continue;
+		}
 		for (unsigned i = 0; i < 16; i++) {
 			uint64_t page = half + rnd(w) % (npages - half);
 
-			if (taker && mode != ROAM)
-				break;
 			if (mode == READ)
 				look(w, page);
-			else if (mode == ROAM)
-				increment(w, page);
 			else
-				sleep_ns(1000000);
+				increment(w, page);
 		}
 	} while (now_ns() < until);
+}
+
+static void sleep_until(uint64_t ns)
+{
+	uint64_t now = now_ns();
+
+	if (now < ns)
+		sleep_ns(ns - now);
 }
 
 static void work(void *arg)
@@ -184,10 +210,13 @@ static void work(void *arg)
 		unsigned slice = (now - shared->start) / slice_length();
 		uint64_t until = shared->start + (slice + 1) * slice_length();
 
-		if (w.id < T)
-			stay(&w, slice, until);
-		else
+		if (w.id >= T)
 			press(&w, slice, until);
+		else if (w.id == 0 && sys.cpus > 1 && T > 1 &&
+			 slice % NMODES != ROAM)
+			sleep_until(until); /* CPU 0 is the pressers' */
+		else
+			stay(&w, slice, until);
 	}
 	memcpy(shared->count[w.id], w.count, sizeof(w.count));
 	shared->wrong[w.id] = w.wrong;
