@@ -185,6 +185,8 @@ void init_start(const struct bootinfo *bi)
 	image = KVA(bi->module[i].pa);
 	h = check_image(image, bi->module[i].len);
 	task = task_create(NULL, nobody, "init", true);
+	if (task)
+		task->as->system = true;
 	if (!task)
 		panic("init: out of memory");
 	task_set_root(task);

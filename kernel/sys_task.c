@@ -53,9 +53,11 @@ int64_t sys_task_create(struct trapframe *tf)
 	struct cap fault;
 	int status;
 
-	if (ARG3(tf) & ~(uint64_t)WEIR_TASK_PRIVILEGED)
+	if (ARG3(tf) & ~(uint64_t)(WEIR_TASK_PRIVILEGED | WEIR_TASK_SYSTEM))
 		return -WEIR_EINVAL;
 	if (ARG3(tf) & WEIR_TASK_PRIVILEGED && !self->privileged)
+		return -WEIR_EPERM;
+	if (ARG3(tf) & WEIR_TASK_SYSTEM && !self->as->system)
 		return -WEIR_EPERM;
 	status = copy_name(name, sizeof(name), ARG1(tf), ARG2(tf));
 	if (!status)
@@ -67,6 +69,7 @@ int64_t sys_task_create(struct trapframe *tf)
 		cap_put(fault);
 		return -WEIR_ENOMEM;
 	}
+	t->as->system = ARG3(tf) & WEIR_TASK_SYSTEM;
 	return give_handle(OBJ_TASK, t, WEIR_R_ALL);
 }
 

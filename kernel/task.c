@@ -162,8 +162,10 @@ void task_kill(struct task *task, int64_t status)
 	if (task->nthreads == 0 && !task->torn_down)
 		empty = task->torn_down = true;
 	spin_unlock(&task->lock);
+	/* It never ran, so nobody waits for its end but the caller, who might
+	 * be the one that the message is for, and would wait for itself. */
 	if (empty)
-		teardown(task, true);
+		teardown(task, false);
 }
 
 bool task_info(unsigned index, struct weir_task *out)

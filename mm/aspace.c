@@ -111,7 +111,7 @@ int aspace_prepare_pte(struct aspace *as, uint64_t va)
 		if (!hole)
 			break;
 		if (!spare)
-			spare = frame_alloc(FRAME_MAYWAIT | FRAME_ZERO);
+			spare = frame_alloc(aspace_frame_flags(as));
 		if (!spare) {
 			status = -WEIR_ENOMEM;
 			break;

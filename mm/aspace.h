@@ -36,6 +36,7 @@ RB_HEAD(region_tree, region);
 struct aspace {
 	uint64_t refs; /* atomic */
 	uint64_t pml4_pa;
+	bool system; /* may use the reserve: constant once it has a thread */
 
 	/* Atomic; written under no lock: see tlb.c. */
 	uint64_t cpus;        /* CPUs that may cache translations (I3) */

@@ -146,7 +146,7 @@ static int fault_bring(struct fault *t, struct frame **out)
 		}
 		if (!t->spare) {
 			spin_unlock(&t->obj->lock);
-			t->spare = frame_alloc(FRAME_MAYWAIT | FRAME_ZERO);
+			t->spare = frame_alloc(aspace_frame_flags(t->as));
 			if (!t->spare)
 				return -WEIR_ENOMEM;
 			continue;
@@ -231,7 +231,8 @@ static int fault_try(struct fault *t)
 		spin_unlock(&t->obj->lock);
 		return mapped ? 0 : 1;
 	}
-	status = memobj_prepare(t->obj, t->index);
+	status = memobj_prepare(t->obj, t->index,
+				aspace_frame_flags(t->as));
 	if (!status)
 		status = fault_bring(t, &f);
 	if (status)

@@ -343,7 +343,7 @@ static void scale(void)
 {
 	uint64_t min = frames_managed / 128;
 
-	min = min < 32 ? 32 : min > 2048 ? 2048 : min;
+	min = min < 64 ? 64 : min > 2048 ? 2048 : min;
 	/* Room for two passes between low and min: few threads stall. */
 	watermarks = (struct watermarks){ min, 3 * min, 5 * min };
 	cache_max = frames_managed / 2048;

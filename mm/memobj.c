@@ -119,7 +119,7 @@ static void **radix_hole(struct memobj *obj, uint64_t index)
 	return NULL;
 }
 
-int memobj_prepare(struct memobj *obj, uint64_t index)
+int memobj_prepare(struct memobj *obj, uint64_t index, unsigned flags)
 {
 	struct frame *spare = NULL;
 
@@ -136,7 +136,7 @@ int memobj_prepare(struct memobj *obj, uint64_t index)
 		if (!hole)
 			break;
 		if (!spare)
-			spare = frame_alloc(FRAME_MAYWAIT | FRAME_ZERO);
+			spare = frame_alloc(flags);
 		if (!spare)
 			return -WEIR_ENOMEM;
 	}

@@ -80,8 +80,9 @@ void memobj_put(struct memobj *obj);
  * stack of zeroed frames to build nodes from, see memobj_prepare. */
 memobj_entry_t *memobj_entry(struct memobj *obj, uint64_t index);
 
-/* Makes sure that memobj_entry(obj, index) exists. Takes obj->lock itself,
+/* Makes sure that memobj_entry(obj, index) exists; `flags` as of frame_alloc,
+ * with FRAME_ZERO. Takes obj->lock itself,
  * may reclaim and sleep; no lock held. 0 or -WEIR_ENOMEM. */
-int memobj_prepare(struct memobj *obj, uint64_t index);
+int memobj_prepare(struct memobj *obj, uint64_t index, unsigned flags);
 
 #endif

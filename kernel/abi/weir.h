@@ -74,6 +74,9 @@ enum weir_fault {
 
 /* task_create flags */
 #define WEIR_TASK_PRIVILEGED 1u /* may use sys_ctl; only from a privileged task */
+/* The system cannot go on without it: it may use the last frames, which a
+ * task that takes all memory does not get. Only from a system task. */
+#define WEIR_TASK_SYSTEM 2u
 
 /* thread_ctl operations (on a Thread handle; 0 names the calling thread) */
 enum weir_thread_op {

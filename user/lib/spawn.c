@@ -206,7 +206,8 @@ static long start(struct child *child, const struct elf *elf,
 	child->fault_ep = (handle_t)h;
 	h = sys_task_create(child->fault_ep, child->name,
 			    strlen(child->name),
-			    o->privileged ? WEIR_TASK_PRIVILEGED : 0);
+			    (o->privileged ? WEIR_TASK_PRIVILEGED : 0) |
+				    (o->system ? WEIR_TASK_SYSTEM : 0));
 	if (h < 0)
 		return h;
 	child->task = (handle_t)h;

@@ -75,6 +75,7 @@ static handle_t start_console(void)
 	long ep = sys_ep_create();
 	struct spawn_options options = {
 		.privileged = true,
+		.system = true,
 		.no_console = true,
 		.no_initrd = true,
 		.extra = { (handle_t)ep },
@@ -98,7 +99,9 @@ static handle_t start_console(void)
 static int run_shell(handle_t ep)
 {
 	char *argv[] = { "shell", command[0] ? "-c" : NULL, command, NULL };
-	struct spawn_options options = { .privileged = true, .console = ep };
+	struct spawn_options options = {
+		.privileged = true, .system = true, .console = ep,
+	};
 	int status = STATUS_OTHER;
 	struct child shell;
 	long error;
