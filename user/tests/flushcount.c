@@ -26,11 +26,13 @@ static struct weir_system sys;
 static volatile uint8_t *region;
 static uint64_t npages = 1024;
 static volatile bool stop;
+static unsigned spinning; /* threads that run in the space by now */
 static bool json;
 
 static void spin(void *arg)
 {
 	(void)arg;
+	__atomic_add_fetch(&spinning, 1, __ATOMIC_RELEASE);
 	while (!stop)
 		__builtin_ia32_pause();
 }
@@ -154,6 +156,8 @@ int main(int argc, char **argv)
 		printf("flushcount: no memory\n");
 		return 1;
 	}
+	while (__atomic_load_n(&spinning, __ATOMIC_ACQUIRE) + 1 < sys.cpus)
+		sleep_ns(1000000);
 	ok = run();
 	stop = true;
 	for (unsigned cpu = 1; cpu < sys.cpus; cpu++)
