@@ -135,14 +135,14 @@ static void print_head(void)
 static void print_row(const char *policy, const struct row *r)
 {
 	printf("%-11s %7llu %7llu %7llu %7llu %9llu %11llu %10llu %10llu "
-	       "%6llu.%llu %6llu\n", policy, (unsigned long long)r->out,
+	       "%5llu.%02llu %6llu\n", policy, (unsigned long long)r->out,
 	       (unsigned long long)r->in, (unsigned long long)r->rounds,
 	       (unsigned long long)r->ipis, (unsigned long long)r->before_io,
 	       (unsigned long long)r->before_free,
 	       (unsigned long long)per_1000(r->rounds, r->out),
 	       (unsigned long long)per_1000(r->clean_rounds, r->clean_freed),
 	       (unsigned long long)r->ns / 1000000000,
-	       (unsigned long long)r->ns / 100000000 % 10,
+	       (unsigned long long)r->ns / 10000000 % 100,
 	       (unsigned long long)r->lost);
 }
 
@@ -191,7 +191,12 @@ static bool hold(bool condition, const char *policy, const char *promise)
 	return condition;
 }
 
-/* Nothing lost; and, where there are other CPUs to flush, the counts. */
+/* A round is not sent to CPUs that are idle or in the kernel's own threads,
+ * and with two or three CPUs the others are that for most of the time: only
+ * from four on does each dirty page cost about a round. */
+#define BUSY_CPUS 4
+
+/* Nothing lost; and, where there are CPUs to flush, the counts. */
 static bool verdict(const struct row rows[WEIR_NPOLICIES])
 {
 	const struct row *two_pass = &rows[WEIR_TLB_TWO_PASS];
@@ -203,9 +208,8 @@ static bool verdict(const struct row rows[WEIR_NPOLICIES])
 
 		ok &= hold(r->lost == 0, policy_names[i], "no lost write");
 		ok &= hold(r->out > 0, policy_names[i], "pages went out");
-		if (sys.cpus == 1 || T == 1)
-			continue;
-		if (i != WEIR_TLB_TWO_PASS)
+		if (i != WEIR_TLB_TWO_PASS && sys.cpus >= BUSY_CPUS &&
+		    T >= BUSY_CPUS)
 			ok &= hold(per_1000(r->rounds, r->out) > 4 * least,
 				   policy_names[i], "dirty pages cost more "
 				   "than four times the rounds of two-pass");
@@ -214,9 +218,8 @@ static bool verdict(const struct row rows[WEIR_NPOLICIES])
 				   r->clean_freed + 240, policy_names[i],
 				   "at most a round for 24 clean pages");
 	}
-	if (sys.cpus > 1)
-		ok &= hold(least <= 45, "two-pass",
-			   "at most 45 rounds per 1,000 pages out");
+	ok &= hold(least <= 45, "two-pass",
+		   "at most 45 rounds per 1,000 pages out");
 	return ok;
 }
 
@@ -266,7 +269,7 @@ int main(int argc, char **argv)
 	system_read(&sys);
 	T = sys.cpus;
 	W = bench_default_pages(&sys) >> 8;
-	ops = bench_default_pages(&sys) / 2;
+	ops = bench_default_pages(&sys);
 	if (!parse(argc, argv))
 		return STATUS_USAGE;
 	result = pages_map(BENCH_RESULT_PAGES, &result_handle);
