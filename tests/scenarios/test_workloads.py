@@ -42,11 +42,12 @@ def test_wl(clean, cpus, policy, variant):
 
 
 @pytest.mark.matrix
+@pytest.mark.parametrize("variant", ["threads", "procs"])
 @pytest.mark.parametrize("policy", POLICIES)
 @pytest.mark.parametrize("cpus", [1, 2, 4, 8])
-def test_lostwrite(clean, cpus, policy):
-    result = clean("lostwrite", "--json", f"threads={cpus}", "seconds=4",
-                   cpus=cpus, tlb=policy, **SMALL)
+def test_lostwrite(clean, cpus, policy, variant):
+    result = clean("lostwrite", "--json", f"threads={cpus}", "seconds=2",
+                   f"variant={variant}", cpus=cpus, tlb=policy, **SMALL)
     (answer,) = lines(result)
     assert answer["lost"] == 0 and answer["increments"] > 0, answer
     assert answer["threads"] == cpus
