@@ -257,24 +257,29 @@ static void batch_note_space(struct tlb_batch *b, struct aspace *as,
 	b->spaces[i].gen = gen;
 }
 
-void tlb_batch_add(struct tlb_batch *b, struct aspace *as, pte_t old)
+/* Adds what the CPUs of `as` may hold to the debt. A generation is opened,
+ * else CPUs that have seen the latest one would not flush for us. */
+static void batch_owe(struct tlb_batch *b, struct aspace *as)
 {
 	uint64_t gen = tlb_debt(as);
 
 	b->cpus |= LOAD(&as->cpus);
 	b->flush_required = true;
+	batch_note_space(b, as, gen);
+}
+
+void tlb_batch_add(struct tlb_batch *b, struct aspace *as, pte_t old)
+{
+	batch_owe(b, as);
 	if (old & PTE_D)
 		b->writable = true;
 	b->pages++;
-	batch_note_space(b, as, gen);
 	stat_add(WEIR_C_tlb_batch_pages, 1);
 }
 
 void tlb_batch_inherit(struct tlb_batch *b, struct aspace *as)
 {
-	assert(spin_held(&as->lock));
-	b->cpus |= LOAD(&as->cpus);
-	b->flush_required = true;
+	batch_owe(b, as);
 	b->writable = true;
 }
 

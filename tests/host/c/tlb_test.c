@@ -97,6 +97,37 @@ static void test_ranges(void)
 	settle();
 }
 
+/* An unmap has cleared PTEs and not yet opened its debt when reclaim meets
+ * the dying region: the fences of reclaim's batch must pay for them (Z12). */
+static void test_inherited(bool io)
+{
+	struct sim_space *s = &spaces[0];
+	struct tlb_batch *b;
+
+	setup(2);
+	depth = MAX_DEPTH;
+	map_page(s, 0);
+	shim_cpu = 1;
+	run_user(s);
+	access_page(0, true);
+	shim_cpu = 0;
+	b = &self()->batch;
+	spin_lock(&s->as.lock);
+	pte_xchg(&s->page[0].pte, 0);
+	spin_unlock(&s->as.lock);
+	spin_lock(&s->as.lock);
+	tlb_batch_inherit(b, &s->as);
+	spin_unlock(&s->as.lock);
+	CHECK(b->flush_required && b->writable && b->cpus == 2);
+	if (io)
+		tlb_batch_flush_before_io(b);
+	else
+		tlb_batch_flush_before_free(b);
+	s->page[0].paid = s->page[0].version;
+	touch_on(1, 0);
+	settle();
+}
+
 /* ---- Event counts: DESIGN's table of policies ---- */
 
 #define PASS 24 /* pages a batch */
@@ -203,6 +234,8 @@ int main(int argc, char **argv)
 	test_random(1, 5000);
 	test_generations();
 	test_ranges();
+	test_inherited(true);
+	test_inherited(false);
 	test_counts();
 	setup(2);
 	expect_panic(lose, NULL, "cpus 2");
