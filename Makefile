@@ -1,6 +1,7 @@
 # Makefile - builds the kernel, the user programs and one ISO for all
 # configurations. `make help` lists the targets; MUTANT=NAME builds the
-# kernel with one planted bug (mm/planted.h) in build/mutant-NAME.
+# kernel with one planted bug (mm/planted.h) in build/mutant-NAME, UP=1 the
+# one for a single CPU in build/up.
 
 MAKEFLAGS += --no-builtin-rules
 .SUFFIXES:
@@ -9,7 +10,7 @@ MAKEFLAGS += --no-builtin-rules
 
 # Where things go: the user programs are the same for every kernel.
 BUILD := build
-OUT := $(BUILD)$(if $(MUTANT),/mutant-$(MUTANT))
+OUT := $(BUILD)$(if $(UP),/up)$(if $(MUTANT),/mutant-$(MUTANT))
 
 # The cross prefix: CROSS= on the command line, else what is installed.
 ifeq ($(origin CROSS),undefined)
@@ -35,12 +36,14 @@ KERNEL_CFLAGS := -std=gnu11 -O2 -g -ffreestanding -mcmodel=kernel \
 	-mno-red-zone -mgeneral-regs-only -fno-pic -fno-pie \
 	-fno-stack-protector -fno-omit-frame-pointer \
 	-fno-asynchronous-unwind-tables -fcf-protection=none -Wall -Wextra \
-	$(WERROR) -I. $(BSD_HEADERS) $(if $(MUTANT),-DMUTANT=$(MUTANT))
+	$(WERROR) -I. $(BSD_HEADERS) $(if $(MUTANT),-DMUTANT=$(MUTANT)) \
+	$(if $(UP),-DMAX_CPUS=1)
 KERNEL_LDFLAGS := -nostdlib -static -z max-page-size=0x1000 \
 	--no-warn-rwx-segments -z noexecstack --build-id=none -T linker.ld
 
 KERNEL_DIRS := boot arch/x86_64 mm kernel
-KERNEL_C := $(wildcard $(KERNEL_DIRS:%=%/*.c))
+KERNEL_C := $(filter-out mm/$(if $(UP),tlb,tlb_up).c,\
+	$(wildcard $(KERNEL_DIRS:%=%/*.c)))
 KERNEL_ASM := $(wildcard $(KERNEL_DIRS:%=%/*.asm))
 KERNEL_OBJ := $(KERNEL_C:%.c=$(OUT)/%.o) $(KERNEL_ASM:%.asm=$(OUT)/%.asm.o)
 
@@ -54,6 +57,7 @@ run: setup ## build, boot on 4 CPUs, demo, then a shell
 
 test: setup ## build, then every test; the last line is the count
 	@$(MAKE) --no-print-directory iso
+	@$(MAKE) --no-print-directory iso UP=1
 	@$(PYTHON) -m pytest -q -n $(or $(JOBS),2) tests/host tests/scenarios
 
 iso: $(OUT)/weir.iso ## build build/weir.iso
@@ -78,6 +82,7 @@ clean: ## remove everything that was built
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1\t\2/p' Makefile | expand -t16
 	@echo "make MUTANT=Z1	the ISO with one planted bug (mm/planted.h)"
+	@echo "make UP=1	the ISO for one CPU (mm/tlb_up.c)"
 
 # --- the kernel: linked twice, so that panics can name functions -----------
 # The first link lacks the table of symbols, the second has that of the first

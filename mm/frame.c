@@ -144,7 +144,7 @@ static void block_claim(struct frame *f, unsigned order)
 	for (uint64_t i = 0; i < 1ull << order; i++) {
 		assert(f[i].state == FRAME_FREE);
 		f[i].state = FRAME_PINNED;
-		f[i].dirty = f[i].referenced = f[i].taken_back = false;
+		f[i].dirty = f[i].taken_back = false;
 		f[i].obj = NULL;
 		f[i].index = 0;
 	}

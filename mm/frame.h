@@ -43,7 +43,6 @@ struct frame {
 
 	/* Under obj->lock, while obj is set. */
 	bool dirty;      /* memory is newer than the slot (or there is none) */
-	bool referenced; /* used since reclaim last looked */
 	bool taken_back; /* a fault used it while a pass had it */
 	uint32_t slot;   /* swap slot with this page's copy; 0: none */
 	uint32_t mapcount;  /* PTEs that map it */

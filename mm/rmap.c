@@ -79,13 +79,12 @@ bool rmap_unmap(struct frame *f, struct tlb_batch *b)
 		spin_lock(&r->as->lock);
 		pte_t *pte = aspace_pte(r->as, va);
 
-		if (r->dying) {
+		if (r->dying)
 			tlb_batch_inherit(b, r->as);
-		}
 		if (pte && (*pte & PTE_P)) {
 			pte_t old = take_pte(pte);
 
-			tlb_batch_add(b, r->as, old); /* I2 */
+			tlb_batch_add(b, r->as, va, old); /* I2 */
 			dirty |= !!(old & PTE_D);
 			r->as->resident--;
 			f->mapcount--;

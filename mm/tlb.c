@@ -32,10 +32,6 @@
 #include "mm/aspace.h"
 #include "mm/planted.h"
 
-/* Above this many pages one CR3 reload beats an INVLPG each; Linux measured
- * 33, sv6 uses 4. */
-#define RANGE_MAX 16
-
 #define ACK_WARN_NS 2000000000ull
 #define ACK_LOST_NS 30000000000ull
 
@@ -268,8 +264,10 @@ static void batch_owe(struct tlb_batch *b, struct aspace *as)
 	batch_note_space(b, as, gen);
 }
 
-void tlb_batch_add(struct tlb_batch *b, struct aspace *as, pte_t old)
+void tlb_batch_add(struct tlb_batch *b, struct aspace *as, uint64_t va,
+		   pte_t old)
 {
+	(void)va; /* the flush will be a full one */
 	batch_owe(b, as);
 	if (old & PTE_D)
 		b->writable = true;
@@ -331,7 +329,7 @@ void tlb_flush_range(struct aspace *as, uint64_t va, uint64_t npages,
 
 	shoot(LOAD(&as->cpus),
 	      (struct tlb_request){
-		      .kind = npages <= RANGE_MAX ? FLUSH_RANGE : FLUSH_ALL,
+		      .kind = npages <= TLB_RANGE_MAX ? FLUSH_RANGE : FLUSH_ALL,
 		      .as = as, .va = va, .npages = npages, .gen = gen });
 	/* Only this debt is known to be paid: retire it if it is the next. */
 	__atomic_compare_exchange_n(&as->tlb_flushed, &before, gen, false,

@@ -22,6 +22,10 @@ struct aspace;
 
 #define TLB_BATCH_SPACES 4
 
+/* Above this many pages one CR3 reload beats an INVLPG each; Linux measured
+ * 33, sv6 uses 4. */
+#define TLB_RANGE_MAX 16
+
 /* What one thread owes. Only that thread touches it, so it has no lock. */
 struct tlb_batch {
 	uint64_t cpus;       /* CPUs that may hold an entry */
@@ -50,12 +54,15 @@ extern const struct tlb_policy *tlb_policy; /* the one in force */
 void tlb_init(void);
 
 /* Switches to enum weir_policy `policy` for passes that begin from now on;
- * a pass keeps the policy it began with, so no batch ever has two. */
+ * a pass keeps the policy it began with, so no batch ever has two. Who
+ * needs the old one to be over calls reclaim_drain. */
 void tlb_policy_set(unsigned policy);
 
-/* Records that the PTE `old` of `as` was exchanged for a non-present one.
- * Caller holds as->lock and has just made the exchange (I1, I2). */
-void tlb_batch_add(struct tlb_batch *b, struct aspace *as, pte_t old);
+/* Records that the PTE `old` of `as`, for the page at `va`, was exchanged for
+ * a non-present one. Caller holds as->lock and has just made the exchange
+ * (I1, I2). */
+void tlb_batch_add(struct tlb_batch *b, struct aspace *as, uint64_t va,
+		   pte_t old);
 
 /* As tlb_batch_add for entries that somebody else's unmap removed and has
  * not flushed yet; conservatively writable. Caller holds as->lock. */

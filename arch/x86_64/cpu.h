@@ -11,7 +11,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* `make UP=1` builds a kernel for one. */
+#ifndef MAX_CPUS
 #define MAX_CPUS 64
+#endif
 
 struct thread;
 struct tlb_batch;

@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from guest import report
+from guest import report, vm
 
 POLICIES = ["immediate", "batch-clean", "batch-dirty", "two-pass"]
 PHASES = ["populate", "read-rand", "write-rand", "sweep"]
@@ -51,6 +51,37 @@ def test_lostwrite(clean, cpus, policy, variant):
     (answer,) = lines(result)
     assert answer["lost"] == 0 and answer["increments"] > 0, answer
     assert answer["threads"] == cpus
+
+
+@pytest.fixture
+def one_cpu_kernel(iso):
+    """The ISO of `make UP=1`, where a TLB debt costs nothing."""
+    path = iso.parent / "up" / "weir.iso"
+    assert path.is_file(), "`make UP=1` builds it"
+    return path
+
+
+@pytest.mark.parametrize("policy", POLICIES)
+def test_kernel_for_one_cpu(clean, one_cpu_kernel, policy):
+    phases = lines(clean("wl", "--json", "W=32", "ops=4000", cpus=1,
+                         tlb=policy, iso=one_cpu_kernel, **SMALL))
+    assert [(p["bad"], p["lost"]) for p in phases] == [(0, 0)] * 4
+    assert sum(p["pswpout"] for p in phases) > 1000, "no memory pressure"
+    for counter in ("nr_tlb_remote_flush", "tlb_batch_pages",
+                    "tlb_flush_before_io", "tlb_flush_before_free"):
+        assert [p[counter] for p in phases] == [0] * 4, counter
+
+
+def test_kernel_for_one_cpu_loses_no_write(clean, one_cpu_kernel):
+    (answer,) = lines(clean("lostwrite", "--json", "seconds=2", cpus=1,
+                            iso=one_cpu_kernel, **SMALL))
+    assert answer["lost"] == 0 and answer["increments"] > 0, answer
+
+
+def test_kernel_for_one_cpu_refuses_two(weir, one_cpu_kernel):
+    result = weir("echo", "no", cpus=2, iso=one_cpu_kernel)
+    assert result.status == vm.PANIC, report(result)
+    assert "the machine has 2 CPUs, but at most 1 " in result.verdict
 
 
 def test_two_pass_rounds_per_page_out(clean):

@@ -177,13 +177,13 @@ static void test_zero(void)
 	setup();
 	f = frame_alloc(0);
 	fill(f, 0, 77);
-	f->dirty = f->referenced = f->taken_back = true;
+	f->dirty = f->taken_back = true;
 	f->index = 9;
 	frame_free(f);
 	CHECK(frame_alloc(FRAME_ZERO) == f);
 	for (unsigned i = 0; i < 4096; i++)
 		CHECK(!((char *)frame_kva(f))[i]);
-	CHECK(!f->dirty && !f->referenced && !f->taken_back && !f->obj);
+	CHECK(!f->dirty && !f->taken_back && !f->obj);
 	CHECK(f->index == 0 && f->slot == 0 && f->mapcount == 0);
 	CHECK(frame_of_pa(frame_pa(f)) == f);
 	CHECK(frame_of_kva((char *)frame_kva(f) + 5) == f);

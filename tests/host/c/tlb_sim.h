@@ -197,7 +197,7 @@ static bool unmap_deferred(struct sim_space *s, unsigned nr)
 		return false;
 	spin_lock(&s->as.lock);
 	old = pte_xchg(&s->page[nr].pte, 0);
-	tlb_batch_add(&c->batch, &s->as, old);
+	tlb_batch_add(&c->batch, &s->as, nr * 4096ull, old);
 	spin_unlock(&s->as.lock);
 	dirty = old & PTE_D;
 	CHECK(c->batch.flush_required);

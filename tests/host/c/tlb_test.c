@@ -222,7 +222,7 @@ static void flush_irqs_off(void *arg)
 
 static void add_without_lock(void *arg)
 {
-	tlb_batch_add(&self()->batch, &spaces[0].as, PTE_P);
+	tlb_batch_add(&self()->batch, &spaces[0].as, 0, PTE_P);
 }
 
 int main(int argc, char **argv)
