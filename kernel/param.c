@@ -103,26 +103,6 @@ static bool set_delay(struct params *p, const char *value)
 	return parse_number(value, 0, DELAY_MAX_US, &p->delay_us);
 }
 
-static bool set_flag(bool *flag, const char *value)
-{
-	uint64_t n;
-
-	if (!parse_number(value, 0, 1, &n))
-		return false;
-	*flag = n;
-	return true;
-}
-
-static bool set_trace(struct params *p, const char *value)
-{
-	return set_flag(&p->trace, value);
-}
-
-static bool set_check(struct params *p, const char *value)
-{
-	return set_flag(&p->check, value);
-}
-
 static bool set_run(struct params *p, const char *value)
 {
 	size_t n = 0;
@@ -142,8 +122,7 @@ static const struct {
 } keys[] = {
 	{ "cpus", set_cpus },   { "mem", set_mem },     { "swap", set_swap },
 	{ "tlb", set_tlb },     { "batch", set_batch }, { "seed", set_seed },
-	{ "delay", set_delay }, { "run", set_run },     { "trace", set_trace },
-	{ "check", set_check },
+	{ "delay", set_delay }, { "run", set_run },
 };
 
 static size_t append(char *out, size_t at, const char *text)

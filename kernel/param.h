@@ -19,8 +19,6 @@ struct params {
 	unsigned batch;    /* frames per reclaim pass */
 	uint64_t seed;     /* of the swap device's delays */
 	uint64_t delay_us; /* longest delay of a swap IO */
-	bool trace;        /* say more on the console */
-	bool check;        /* costly self-checks */
 	char run[512];     /* what init runs first; "": nothing */
 };
 

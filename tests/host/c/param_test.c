@@ -79,8 +79,8 @@ int main(int argc, char **argv)
 	bad = param_parse(argv[1], &p, complain);
 	check_ranges(&p);
 	printf("bad=%u\ncpus=%u\nmem=%lu\nswap=%lu\ntlb=%s\nbatch=%u\n"
-	       "seed=%lu\ndelay=%lu\ntrace=%d\ncheck=%d\nrun=%s\n", bad,
+	       "seed=%lu\ndelay=%lu\nrun=%s\n", bad,
 	       p.cpus, p.mem_mib, p.swap_mib, policies[p.policy], p.batch,
-	       p.seed, p.delay_us, p.trace, p.check, p.run);
+	       p.seed, p.delay_us, p.run);
 	return 0;
 }
