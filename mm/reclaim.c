@@ -59,6 +59,7 @@ struct pass {
 static struct spinlock passes_lock = SPINLOCK_INIT("passes");
 static SLIST_HEAD(, pass) passes = SLIST_HEAD_INITIALIZER(passes);
 static struct waitq passes_wait;
+static struct mutex drain_mutex; /* two would wait for each other's passes */
 
 static struct spinlock kreclaimd_lock = SPINLOCK_INIT("kreclaimd");
 static struct waitq kreclaimd_wait;
@@ -302,6 +303,19 @@ static void pass_put(struct pass *p)
 	spin_unlock(&passes_lock);
 }
 
+/* Who has every pass in hand knows that none is under way. */
+void reclaim_drain(void)
+{
+	struct pass *all[NPASSES];
+
+	mutex_lock(&drain_mutex);
+	for (unsigned i = 0; i < NPASSES; i++)
+		all[i] = pass_get();
+	for (unsigned i = 0; i < NPASSES; i++)
+		pass_put(all[i]);
+	mutex_unlock(&drain_mutex);
+}
+
 static uint64_t one_pass(void)
 {
 	struct pass *p = pass_get();
@@ -377,6 +391,7 @@ void reclaim_init(void)
 {
 	waitq_init(&passes_wait);
 	waitq_init(&kreclaimd_wait);
+	mutex_init(&drain_mutex);
 	for (unsigned i = 0; i < NPASSES; i++) {
 		struct pass *p = kzalloc(sizeof(*p));
 

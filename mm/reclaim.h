@@ -23,6 +23,10 @@ uint64_t reclaim_direct(void);
 /* Passes until `n` frames were freed or nothing more can be. Sleeps. */
 uint64_t reclaim_some(uint64_t n);
 
+/* Returns when every pass that was under way at the call has ended, and with
+ * it its batch. Sleeps; not within a pass. */
+void reclaim_drain(void);
+
 /* Frames per pass, 1..256. */
 #define RECLAIM_MAX_BATCH 256
 void reclaim_set_batch(unsigned n);
