@@ -71,6 +71,41 @@ static void send_exit(struct task *t)
 		ipc_send(&t->fault, &msg);
 }
 
+/* A living child of `parent`, with a reference; NULL: none is left. Whose
+ * last reference is gone is about to be torn down by who dropped it. */
+static struct task *living_child(const struct task *parent)
+{
+	struct task *t;
+
+	spin_lock(&tasks_lock);
+	LIST_FOREACH(t, &tasks, all_link) {
+		uint64_t refs = __atomic_load_n(&t->refs, __ATOMIC_RELAXED);
+
+		if (t->parent != parent->id ||
+		    __atomic_load_n(&t->killed, __ATOMIC_SEQ_CST))
+			continue;
+		while (refs && !__atomic_compare_exchange_n(
+				       &t->refs, &refs, refs + 1, false,
+				       __ATOMIC_ACQUIRE, __ATOMIC_RELAXED))
+			;
+		if (refs)
+			break;
+	}
+	spin_unlock(&tasks_lock);
+	return t;
+}
+
+/* Ends what `parent` started: nobody is left to wait for it. */
+static void kill_children(const struct task *parent)
+{
+	struct task *t;
+
+	while ((t = living_child(parent))) {
+		task_kill(t, -WEIR_EPEER);
+		task_put(t);
+	}
+}
+
 /* Everything that the task had goes. Once; no thread of it is left but the
  * current one, which has left the space. Sleeps. */
 static void teardown(struct task *t, bool tell)
@@ -81,6 +116,7 @@ static void teardown(struct task *t, bool tell)
 	LIST_REMOVE(t, all_link);
 	t->listed = false;
 	spin_unlock(&tasks_lock);
+	kill_children(t);
 	aspace_destroy_mappings(t->as);
 	handles_close_all(&t->handles);
 	if (tell)

@@ -3,6 +3,7 @@
  *
  * A task is alive until its last thread has left or it is killed with none;
  * then it is torn down once, and only the structure stays for its handles.
+ * Its end is the end of the tasks that it created.
  */
 #ifndef KERNEL_TASK_H
 #define KERNEL_TASK_H

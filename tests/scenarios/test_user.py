@@ -81,4 +81,18 @@ def test_ctrl_c_ends_a_program(console):
     console.expect("populate")
     console.send("\x03")
     console.expect(r"\[status 95\]")
-    say(console, "\recho alive\r", "\nalive")
+    console.expect(PROMPT)
+    say(console, "echo alive\r", "alive")
+    say(console, "echo given up\x03echo kept\r", "\nkept")
+
+
+def test_ctrl_c_ends_the_workers_too(console):
+    """A task's end is the end of the tasks that it created."""
+    console.send("wl variant=procs T=3 ops=1000000000\r")
+    console.expect("populate")
+    console.send("\x03")
+    console.expect(r"\[status 95\]")
+    console.expect(PROMPT)
+    console.send("ps\r")
+    console.expect(PROMPT)
+    assert "shell" in console.before and " wl " not in console.before

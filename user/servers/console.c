@@ -85,13 +85,20 @@ static void put(unsigned char c)
 		ring[ring_in++ % RING] = c;
 }
 
-/* What was typed before ctrl-C is void. Under `lock`. */
+/* What was typed before ctrl-C is void. Who waits for input gets it as a
+ * byte, too: it gives its line up. Under `lock`. */
 static void interrupt(void)
 {
+	bool awaited = false;
+
 	ring_out = ring_in;
-	for (unsigned i = 0; i < CONSOLE_SESSIONS; i++)
+	for (unsigned i = 0; i < CONSOLE_SESSIONS; i++) {
+		awaited |= sessions[i].waiting;
 		if (sessions[i].brk)
 			sys_ntfn_signal(sessions[i].brk, 1);
+	}
+	if (awaited)
+		put(CTRL_C);
 }
 
 /* Takes all that the line has. Under `lock`. */
@@ -104,7 +111,7 @@ static void drain(void)
 		c = (unsigned char)uart_in(DATA);
 		if (c == CTRL_C)
 			interrupt();
-		if (c == '\r')
+		else if (c == '\r')
 			put('\n');
 		else if (c != '\n' || !after_cr)
 			put(c);
