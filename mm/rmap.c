@@ -7,6 +7,7 @@
  */
 #include "mm/rmap.h"
 
+#include "arch/x86_64/cpu.h"
 #include "arch/x86_64/panic.h"
 #include "kernel/abi/weir.h"
 #include "mm/aspace.h"
@@ -57,8 +58,8 @@ static pte_t take_pte(pte_t *pte)
 	if (PLANTED(Z22)) {
 		pte_t old = *pte;
 
-		for (volatile int i = 0; i < 200; i++)
-			;
+		for (int i = 0; i < 100; i++)
+			cpu_relax(); /* wide enough to be met */
 		*(volatile pte_t *)pte = 0;
 		return old;
 	}

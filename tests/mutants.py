@@ -18,7 +18,7 @@ MUTANTS = [
     ("Z5", "protect ignores an open batch", DEBT),
     ("Z6", "the debt is a boolean", DEBT),
     ("Z22", "read, then clear, instead of exchange",
-     FENCES + "test_no_store_is_lost[two-pass-threads]"),
+     "tests/host/test_mm.py::test_rmap"),
     ("Z27", "swap-in without single flight",
      FENCES + "test_a_page_is_read_once"),
     ("Z35", "a flush that flushes nothing", FENCES + "test_litmus"),

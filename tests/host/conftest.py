@@ -59,6 +59,9 @@ def driver(tmp_path_factory):
         done = subprocess.run(
             ["gcc", *FLAGS, *SANITIZE[sanitizer], *flags, "-o", out,
              *map(str, files)], capture_output=True, text=True)
+        if done.returncode != 0 and os.environ.get("WEIR_MUTANT"):
+            # A bug that does not compile has not been caught by the test.
+            pytest.exit(done.stderr, returncode=3)
         assert done.returncode == 0, done.stderr
         built[key] = Driver(out)
         return built[key]

@@ -30,3 +30,12 @@ def test_region(driver, seed):
 
 def test_region_search(driver, seed):
     driver("region_test", ["mm/region.c"])(seed, "find")
+
+
+def test_rmap(driver):
+    driver("rmap_test", ["mm/rmap.c"])()
+
+
+def test_rmap_planted_bug_is_caught(driver):
+    program = driver("rmap_test", ["mm/rmap.c"], flags=("-DMUTANT=Z22",))
+    assert "CHECK failed" in program(status=1)

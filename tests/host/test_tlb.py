@@ -1,4 +1,4 @@
-"""mm/tlb.c and mm/policy.c on simulated CPUs, in every order of events."""
+"""mm/tlb.c, mm/policy.c and mm/rmap.c beside simulated hardware."""
 import pytest
 
 SOURCES = ["mm/tlb.c", "mm/policy.c"]

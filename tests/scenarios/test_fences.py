@@ -39,6 +39,13 @@ def test_no_store_is_lost(clean, policy, variant):
     assert answer["lost"] == 0 and answer["increments"] > 0
 
 
+def test_the_first_store_to_a_clean_page_is_kept(clean):
+    """I1: D is set while reclaim takes the PTE; the exchange sees it."""
+    result = clean("dirtyrace", "--json", cpus=2)
+    (answer,) = objects(result)
+    assert answer["lost"] == 0 and answer["rounds"] > 0
+
+
 def test_every_page_keeps_its_pattern(clean):
     """P1 again, by contents: wl verifies the pattern of all it reads."""
     result = clean("wl", "--json", "T=4", "W=20", "ops=6000", "seed=9",

@@ -7,7 +7,8 @@
  * moment in which reclaim may take the PTE out. If that is a read and then a
  * write of 0 instead of an exchange (Z22), the D bit, and with it the store,
  * is lost. Each round begins with all pages clean; then every other CPU
- * stores the round's number into each page while main has them reclaimed.
+ * stores the round's number into each page while main has them reclaimed,
+ * in an order of its own and spread over the time that the last reclaim took.
  * Exit status 1: a store is missing.
  */
 #include <string.h>
@@ -29,11 +30,26 @@ static volatile uint64_t *word(uint64_t page, unsigned id)
 	return region + page * (PAGE / sizeof(*region)) + id;
 }
 
-/* At another pace in each round, so that the stores meet the reclaimer. */
-static void linger(uint64_t round)
+/* How long the last reclaim took, in TSC cycles. */
+static volatile uint64_t reclaim_cycles;
+
+static uint64_t cycles(void)
 {
-	for (uint64_t i = 0; i < round % 32 * 100; i++)
-		__asm__ volatile("");
+	return __builtin_ia32_rdtsc();
+}
+
+/* Stores `round` into one word of every page. The odd stride is prime to the
+ * number of pages, which is a power of two. */
+static void store_round(unsigned id, uint64_t round)
+{
+	uint64_t stride = (round * 2654435761u + id * 40503u) | 1;
+	uint64_t start = cycles(), pace = reclaim_cycles / npages;
+
+	for (uint64_t i = 0; i < npages; i++) {
+		while (cycles() - start < i * pace)
+			;
+		*word(i * stride % npages, id) = round;
+	}
 }
 
 static void store(void *arg)
@@ -44,18 +60,17 @@ static void store(void *arg)
 		ubarrier_wait(&barrier, id);
 		if (stop)
 			return;
-		for (uint64_t i = 0; i < npages; i++) {
-			*word((i + id * npages / sys.cpus) % npages, id) =
-				round;
-			linger(round);
-		}
+		store_round(id, round);
 		ubarrier_wait(&barrier, id);
 	}
 }
 
 static void reclaim(void)
 {
+	uint64_t start = cycles();
+
 	sys_sys_ctl(WEIR_CTL_RECLAIM, npages, 0);
+	reclaim_cycles = cycles() - start;
 }
 
 /* Reads every word, which leaves the pages in memory and clean. */
@@ -94,6 +109,13 @@ static bool run(void)
 	return lost == 0 && rounds;
 }
 
+static int usage(void)
+{
+	printf("usage: dirtyrace [--json] [seconds=N] [pages=N, a power of "
+	       "two]\n");
+	return STATUS_USAGE;
+}
+
 int main(int argc, char **argv)
 {
 	bool json = false, ok;
@@ -103,10 +125,10 @@ int main(int argc, char **argv)
 			json = true;
 		} else if (!arg_u64(argv[i], "seconds", &seconds) &&
 			   !arg_u64(argv[i], "pages", &npages)) {
-			printf("usage: dirtyrace [--json] [seconds=N] "
-			       "[pages=N]\n");
-			return STATUS_USAGE;
+			return usage();
 		}
+	if (!npages || npages & (npages - 1))
+		return usage();
 	system_read(&sys);
 	region = sys.cpus > 1 ? pages_map(npages, NULL) : NULL;
 	if (!region) {

@@ -19,6 +19,10 @@ static inline pte_t pte_xchg(pte_t *p, pte_t new)
 {
 	return __atomic_exchange_n(p, new, __ATOMIC_SEQ_CST);
 }
+static inline pte_t pte_and(pte_t *p, pte_t mask)
+{
+	return __atomic_fetch_and(p, mask, __ATOMIC_SEQ_CST);
+}
 /* The driver that needs them plays the TLB. */
 extern uint64_t kernel_pml4_pa;
 void write_cr3(uint64_t pa);
