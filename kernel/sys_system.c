@@ -40,56 +40,40 @@ static int64_t bind(struct irq *irq, uint64_t ntfn, uint64_t bit)
 	return status;
 }
 
-int64_t sys_dev_irq(struct trapframe *tf)
+int64_t sys_dev_irq(struct trapframe *tf, const struct cap *irq)
 {
-	struct cap irq;
-	int64_t result = lookup(ARG0(tf), OBJ_IRQ, WEIR_R_MANAGE, &irq);
-
-	if (result)
-		return result;
-	if (ARG1(tf) == WEIR_IRQ_BIND)
-		result = bind(irq.object, ARG2(tf), ARG3(tf));
-	else if (ARG1(tf) == WEIR_IRQ_ACK)
-		irq_ack(irq.object);
-	else
-		result = -WEIR_EINVAL;
-	cap_put(irq);
-	return result;
+	switch (ARG1(tf)) {
+	case WEIR_IRQ_BIND:
+		return bind(irq->object, ARG2(tf), ARG3(tf));
+	case WEIR_IRQ_ACK:
+		irq_ack(irq->object);
+		return 0;
+	}
+	return -WEIR_EINVAL;
 }
 
-int64_t sys_port_in(struct trapframe *tf)
+int64_t sys_port_in(struct trapframe *tf, const struct cap *ports)
 {
-	struct cap ports;
 	uint32_t value = 0;
-	int status = lookup(ARG0(tf), OBJ_PORTS, WEIR_R_MANAGE, &ports);
+	int status = ports_read(ports->object, ARG1(tf), ARG2(tf), &value);
 
-	if (status)
-		return status;
-	status = ports_read(ports.object, ARG1(tf), ARG2(tf), &value);
-	cap_put(ports);
 	return status ? status : (int64_t)value;
 }
 
-int64_t sys_port_out(struct trapframe *tf)
+int64_t sys_port_out(struct trapframe *tf, const struct cap *ports)
 {
-	struct cap ports;
-	int status = lookup(ARG0(tf), OBJ_PORTS, WEIR_R_MANAGE, &ports);
-
-	if (status)
-		return status;
-	status = ports_write(ports.object, ARG1(tf), ARG2(tf), ARG3(tf));
-	cap_put(ports);
-	return status;
+	return ports_write(ports->object, ARG1(tf), ARG2(tf), ARG3(tf));
 }
 
 /* ---- records ------------------------------------------------------------- */
 
-int64_t sys_klog(struct trapframe *tf)
+int64_t sys_klog(struct trapframe *tf, const struct cap *cap)
 {
 	char text[KLOG_MAX + 1];
 	uint64_t n = ARG1(tf);
 	int status;
 
+	(void)cap;
 	if (n > KLOG_MAX)
 		return -WEIR_EINVAL;
 	status = copy_from_user(text, ARG0(tf), n);
@@ -105,7 +89,7 @@ int64_t sys_klog(struct trapframe *tf)
 	return 0;
 }
 
-int64_t sys_report(struct trapframe *tf)
+int64_t sys_report(struct trapframe *tf, const struct cap *cap)
 {
 	static const char *const kinds[] = { [WEIR_REPORT_OUT] = "out",
 					     [WEIR_REPORT_EXIT] = "exit",
@@ -114,6 +98,7 @@ int64_t sys_report(struct trapframe *tf)
 	char *bytes;
 	int status;
 
+	(void)cap;
 	if (kind < WEIR_REPORT_OUT || kind > WEIR_REPORT_NOTE ||
 	    n > REPORT_MAX)
 		return -WEIR_EINVAL;
@@ -127,9 +112,9 @@ int64_t sys_report(struct trapframe *tf)
 	return status;
 }
 
-int64_t sys_clock(struct trapframe *tf)
+int64_t sys_clock(struct trapframe *tf, const struct cap *cap)
 {
-	(void)tf;
+	(void)tf, (void)cap;
 	return time_ns();
 }
 
@@ -165,12 +150,13 @@ static int64_t give_info(const struct trapframe *tf, const void *from,
 	return status ? status : (int64_t)n;
 }
 
-int64_t sys_sys_info(struct trapframe *tf)
+int64_t sys_sys_info(struct trapframe *tf, const struct cap *cap)
 {
 	uint64_t index = ARG1(tf), counters[WEIR_NCOUNTERS];
 	struct weir_system system;
 	struct weir_task task;
 
+	(void)cap;
 	if (ARG0(tf) != WEIR_INFO_TASK && index != 0)
 		return -WEIR_EINVAL;
 	switch (ARG0(tf)) {
@@ -192,10 +178,11 @@ int64_t sys_sys_info(struct trapframe *tf)
 
 /* ---- control ------------------------------------------------------------- */
 
-int64_t sys_sys_ctl(struct trapframe *tf)
+int64_t sys_sys_ctl(struct trapframe *tf, const struct cap *cap)
 {
 	uint64_t arg = ARG1(tf);
 
+	(void)cap;
 	if (!current()->task->privileged)
 		return -WEIR_EPERM;
 	switch (ARG0(tf)) {

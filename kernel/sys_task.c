@@ -46,13 +46,14 @@ static int lookup_fault_ep(uint64_t h, struct cap *out)
 	return 0;
 }
 
-int64_t sys_task_create(struct trapframe *tf)
+int64_t sys_task_create(struct trapframe *tf, const struct cap *cap)
 {
 	struct task *self = current()->task, *t;
 	char name[sizeof(t->name)];
 	struct cap fault;
 	int status;
 
+	(void)cap;
 	if (ARG3(tf) & ~(uint64_t)(WEIR_TASK_PRIVILEGED | WEIR_TASK_SYSTEM))
 		return -WEIR_EINVAL;
 	if (ARG3(tf) & WEIR_TASK_PRIVILEGED && !self->privileged)
@@ -73,40 +74,29 @@ int64_t sys_task_create(struct trapframe *tf)
 	return give_handle(OBJ_TASK, t, WEIR_R_ALL);
 }
 
-int64_t sys_task_kill(struct trapframe *tf)
+int64_t sys_task_kill(struct trapframe *tf, const struct cap *cap)
 {
-	struct cap task;
-	int status = lookup(ARG0(tf), OBJ_TASK, WEIR_R_MANAGE, &task);
-
-	if (status)
-		return status;
-	task_kill(task.object, ARG1(tf));
-	cap_put(task);
+	task_kill(cap->object, ARG1(tf));
 	return 0; /* the own task ends on the way out */
 }
 
 /* ---- threads ------------------------------------------------------------- */
 
-int64_t sys_thread_create(struct trapframe *tf)
+int64_t sys_thread_create(struct trapframe *tf, const struct cap *cap)
 {
-	struct cap task;
 	struct thread *t;
 	int status;
 
 	if (ARG1(tf) >= WEIR_USER_TOP || ARG2(tf) > WEIR_USER_TOP)
 		return -WEIR_EINVAL;
-	status = lookup(ARG0(tf), OBJ_TASK, WEIR_R_MANAGE, &task);
-	if (status)
-		return status;
-	status = thread_create_user(task.object, ARG1(tf), ARG2(tf), ARG3(tf),
+	status = thread_create_user(cap->object, ARG1(tf), ARG2(tf), ARG3(tf),
 				    &t);
-	cap_put(task);
 	return status ? status : give_handle(OBJ_THREAD, t, WEIR_R_ALL);
 }
 
-int64_t sys_thread_exit(struct trapframe *tf)
+int64_t sys_thread_exit(struct trapframe *tf, const struct cap *cap)
 {
-	(void)tf;
+	(void)tf, (void)cap;
 	thread_exit();
 }
 
@@ -145,11 +135,12 @@ static int64_t thread_ctl(struct thread *t, uint64_t op, uint64_t arg)
 	return -WEIR_EINVAL;
 }
 
-int64_t sys_thread_ctl(struct trapframe *tf)
+int64_t sys_thread_ctl(struct trapframe *tf, const struct cap *none)
 {
 	struct cap t;
 	int64_t result;
 
+	(void)none;
 	if (ARG0(tf) == 0)
 		return thread_ctl(current(), ARG1(tf), ARG2(tf));
 	result = lookup(ARG0(tf), OBJ_THREAD, WEIR_R_MANAGE, &t);
@@ -162,10 +153,11 @@ int64_t sys_thread_ctl(struct trapframe *tf)
 
 /* ---- memory -------------------------------------------------------------- */
 
-int64_t sys_mem_create(struct trapframe *tf)
+int64_t sys_mem_create(struct trapframe *tf, const struct cap *cap)
 {
 	struct memobj *obj;
 
+	(void)cap;
 	if (ARG0(tf) == 0 || ARG0(tf) > MEMOBJ_MAX_PAGES)
 		return -WEIR_EINVAL;
 	obj = memobj_create_anon(ARG0(tf));
@@ -187,60 +179,41 @@ static unsigned prot_of_rights(unsigned rights)
 	       (rights & WEIR_R_EXEC ? WEIR_P_EXEC : 0);
 }
 
-int64_t sys_mem_map(struct trapframe *tf)
+static struct aspace *space_of(const struct cap *task)
 {
-	struct cap task, mem;
+	return ((struct task *)task->object)->as;
+}
+
+int64_t sys_mem_map(struct trapframe *tf, const struct cap *task)
+{
 	uint64_t va = ARG3(tf), prot = ARG5(tf);
 	unsigned maxprot;
+	struct cap mem;
 	int status;
 
 	if (!prot_valid(prot))
 		return -WEIR_EINVAL;
-	status = lookup(ARG0(tf), OBJ_TASK, WEIR_R_MANAGE, &task);
+	status = lookup(ARG1(tf), OBJ_MEM, WEIR_R_READ, &mem);
 	if (status)
 		return status;
-	status = lookup(ARG1(tf), OBJ_MEM, WEIR_R_READ, &mem);
-	if (status) {
-		cap_put(task);
-		return status;
-	}
 	maxprot = prot_of_rights(mem.rights);
 	if (prot & ~(uint64_t)maxprot)
 		status = -WEIR_ERIGHTS;
 	else
-		status = aspace_map(((struct task *)task.object)->as,
-				    mem.object, ARG2(tf), &va, ARG4(tf), prot,
-				    maxprot);
+		status = aspace_map(space_of(task), mem.object, ARG2(tf), &va,
+				    ARG4(tf), prot, maxprot);
 	cap_put(mem);
-	cap_put(task);
 	return status ? status : (int64_t)va;
 }
 
-int64_t sys_mem_unmap(struct trapframe *tf)
+int64_t sys_mem_unmap(struct trapframe *tf, const struct cap *task)
 {
-	struct cap task;
-	int status = lookup(ARG0(tf), OBJ_TASK, WEIR_R_MANAGE, &task);
-
-	if (status)
-		return status;
-	status = aspace_unmap(((struct task *)task.object)->as, ARG1(tf),
-			      ARG2(tf));
-	cap_put(task);
-	return status;
+	return aspace_unmap(space_of(task), ARG1(tf), ARG2(tf));
 }
 
-int64_t sys_mem_protect(struct trapframe *tf)
+int64_t sys_mem_protect(struct trapframe *tf, const struct cap *task)
 {
-	struct cap task;
-	int status;
-
 	if (!prot_valid(ARG3(tf)))
 		return -WEIR_EINVAL;
-	status = lookup(ARG0(tf), OBJ_TASK, WEIR_R_MANAGE, &task);
-	if (status)
-		return status;
-	status = aspace_protect(((struct task *)task.object)->as, ARG1(tf),
-				ARG2(tf), ARG3(tf));
-	cap_put(task);
-	return status;
+	return aspace_protect(space_of(task), ARG1(tf), ARG2(tf), ARG3(tf));
 }

@@ -12,19 +12,39 @@
 #include "kernel/ntfn.h"
 #include "kernel/stat.h"
 
-static int64_t (*const table[WEIR_NSYSCALLS])(struct trapframe *tf) = {
-#define SYSCALL(nr, name, nargs) [nr] = sys_##name,
+#define WEIR_R_0 0
+
+static const struct {
+	int64_t (*fn)(struct trapframe *tf, const struct cap *cap);
+	uint8_t object, right; /* of the first argument */
+} table[WEIR_NSYSCALLS] = {
+#define SYSCALL(nr, name, object, right) \
+	[nr] = { sys_##name, OBJ_##object, WEIR_R_##right },
 #include "kernel/abi/syscalls.def"
-#undef SYSCALL
 };
+
+static int64_t dispatch(struct trapframe *tf)
+{
+	struct cap cap = { .type = OBJ_NONE };
+	uint64_t nr = tf->rax;
+	int64_t result = 0;
+
+	if (nr >= WEIR_NSYSCALLS)
+		return -WEIR_ENOSYS;
+	if (table[nr].object != OBJ_NONE)
+		result = lookup(ARG0(tf), table[nr].object, table[nr].right,
+				&cap);
+	if (result)
+		return result;
+	result = table[nr].fn(tf, &cap);
+	cap_put(cap);
+	return result;
+}
 
 void kernel_syscall(struct trapframe *tf)
 {
 	stat_add(WEIR_C_syscalls, 1);
-	if (tf->rax >= WEIR_NSYSCALLS)
-		tf->rax = -(int64_t)WEIR_ENOSYS;
-	else
-		tf->rax = table[tf->rax](tf);
+	tf->rax = dispatch(tf);
 }
 
 int64_t give_handle(enum object_type type, void *object, unsigned rights)
@@ -61,89 +81,74 @@ static void msg_store(struct trapframe *tf, const struct weir_msg *msg)
 	tf->r13 = msg->w[4];
 }
 
-/* A call that takes an endpoint and ends with a message received. */
-static int64_t ipc(struct trapframe *tf, unsigned right,
+/* A call that ends with a message received. */
+static int64_t ipc(struct trapframe *tf, const struct cap *ep,
 		   int (*call)(const struct cap *, struct weir_msg *))
 {
 	struct weir_msg msg;
-	struct cap ep;
 	int status = msg_load(tf, &msg);
 
 	if (!status)
-		status = lookup(tf->rdi, OBJ_ENDPOINT, right, &ep);
-	if (status)
-		return status;
-	status = call(&ep, &msg);
-	cap_put(ep);
+		status = call(ep, &msg);
 	if (!status)
 		msg_store(tf, &msg);
 	return status;
 }
 
-int64_t sys_ipc_call(struct trapframe *tf)
+int64_t sys_ipc_call(struct trapframe *tf, const struct cap *cap)
 {
-	return ipc(tf, WEIR_R_WRITE, ipc_call);
+	return ipc(tf, cap, ipc_call);
 }
 
-int64_t sys_ipc_recv(struct trapframe *tf)
+int64_t sys_ipc_recv(struct trapframe *tf, const struct cap *cap)
 {
 	tf->rdx = 0; /* no message goes out */
-	return ipc(tf, WEIR_R_READ, ipc_recv);
+	return ipc(tf, cap, ipc_recv);
 }
 
-int64_t sys_ipc_reply_recv(struct trapframe *tf)
+int64_t sys_ipc_reply_recv(struct trapframe *tf, const struct cap *cap)
 {
-	return ipc(tf, WEIR_R_READ, ipc_reply_recv);
+	return ipc(tf, cap, ipc_reply_recv);
 }
 
-int64_t sys_ipc_reply(struct trapframe *tf)
+int64_t sys_ipc_reply(struct trapframe *tf, const struct cap *cap)
 {
 	struct weir_msg msg;
 	int status = msg_load(tf, &msg);
 
+	(void)cap;
 	return status ? status : ipc_reply(&msg);
 }
 
-int64_t sys_ep_create(struct trapframe *tf)
+int64_t sys_ep_create(struct trapframe *tf, const struct cap *cap)
 {
 	struct endpoint *ep = endpoint_create();
 
-	(void)tf;
+	(void)tf, (void)cap;
 	return ep ? give_handle(OBJ_ENDPOINT, ep, WEIR_R_ALL) : -WEIR_ENOMEM;
 }
 
 /* ---- notifications ------------------------------------------------------- */
 
-int64_t sys_ntfn_create(struct trapframe *tf)
+int64_t sys_ntfn_create(struct trapframe *tf, const struct cap *cap)
 {
 	struct ntfn *n = ntfn_create();
 
-	(void)tf;
+	(void)tf, (void)cap;
 	return n ? give_handle(OBJ_NTFN, n, WEIR_R_ALL) : -WEIR_ENOMEM;
 }
 
-int64_t sys_ntfn_signal(struct trapframe *tf)
+int64_t sys_ntfn_signal(struct trapframe *tf, const struct cap *cap)
 {
-	struct cap n;
-	int status = lookup(ARG0(tf), OBJ_NTFN, WEIR_R_WRITE, &n);
-
-	if (status)
-		return status;
-	ntfn_signal(n.object, ARG1(tf));
-	cap_put(n);
+	ntfn_signal(cap->object, ARG1(tf));
 	return 0;
 }
 
-int64_t sys_ntfn_wait(struct trapframe *tf)
+int64_t sys_ntfn_wait(struct trapframe *tf, const struct cap *cap)
 {
-	struct cap n;
 	uint64_t bits;
-	int status = lookup(ARG0(tf), OBJ_NTFN, WEIR_R_WAIT, &n);
+	int status = ntfn_wait(cap->object, ARG1(tf), ARG2(tf), &bits);
 
-	if (status)
-		return status;
-	status = ntfn_wait(n.object, ARG1(tf), ARG2(tf), &bits);
-	cap_put(n);
 	if (!status)
 		tf->rdx = bits;
 	return status;
@@ -151,59 +156,58 @@ int64_t sys_ntfn_wait(struct trapframe *tf)
 
 /* ---- handles ------------------------------------------------------------- */
 
-int64_t sys_handle_dup(struct trapframe *tf)
+/* Puts a copy of `cap`, with no more than `rights`, into `table`. */
+static int64_t insert_copy(struct handle_table *table, struct cap cap,
+			   unsigned rights)
 {
-	struct cap cap;
-	int status = lookup(ARG0(tf), OBJ_NONE, WEIR_R_DUP, &cap);
-	struct cap copy;
 	int64_t h;
 
-	if (status)
-		return status;
-	copy = cap;
-	copy.rights &= ARG1(tf);
-	if (ARG2(tf) && cap.badge && ARG2(tf) != cap.badge) {
-		cap_put(cap);
-		return -WEIR_ERIGHTS; /* a badge is for good */
-	}
-	if (ARG2(tf))
-		copy.badge = ARG2(tf);
-	cap_get(copy);
-	h = handle_insert(&current()->task->handles, copy);
+	cap.rights &= rights;
+	cap_get(cap);
+	h = handle_insert(table, cap);
 	if (h < 0)
-		cap_put(copy);
-	cap_put(cap);
+		cap_put(cap);
 	return h;
 }
 
-int64_t sys_handle_close(struct trapframe *tf)
+int64_t sys_handle_dup(struct trapframe *tf, const struct cap *none)
 {
+	uint64_t badge = ARG2(tf);
+	struct cap cap, copy;
+	int64_t result = lookup(ARG0(tf), OBJ_NONE, WEIR_R_DUP, &cap);
+
+	(void)none;
+	if (result)
+		return result;
+	copy = cap;
+	if (badge && cap.badge && badge != cap.badge) {
+		result = -WEIR_ERIGHTS; /* a badge is for good */
+	} else {
+		copy.badge = badge ? badge : cap.badge;
+		result = insert_copy(&current()->task->handles, copy,
+				     ARG1(tf));
+	}
+	cap_put(cap);
+	return result;
+}
+
+int64_t sys_handle_close(struct trapframe *tf, const struct cap *cap)
+{
+	(void)cap;
 	if (ARG0(tf) > UINT32_MAX)
 		return -WEIR_EHANDLE;
 	return handle_close(&current()->task->handles, ARG0(tf));
 }
 
-int64_t sys_handle_give(struct trapframe *tf)
+int64_t sys_handle_give(struct trapframe *tf, const struct cap *task)
 {
-	struct cap task, cap;
-	struct cap copy;
-	int64_t h;
-	int status = lookup(ARG0(tf), OBJ_TASK, WEIR_R_MANAGE, &task);
+	struct cap cap;
+	int64_t result = lookup(ARG1(tf), OBJ_NONE, WEIR_R_DUP, &cap);
 
-	if (status)
-		return status;
-	status = lookup(ARG1(tf), OBJ_NONE, WEIR_R_DUP, &cap);
-	if (status) {
-		cap_put(task);
-		return status;
-	}
-	copy = cap;
-	copy.rights &= ARG2(tf);
-	cap_get(copy);
-	h = handle_insert(&((struct task *)task.object)->handles, copy);
-	if (h < 0)
-		cap_put(copy);
+	if (result)
+		return result;
+	result = insert_copy(&((struct task *)task->object)->handles, cap,
+			     ARG2(tf));
 	cap_put(cap);
-	cap_put(task);
-	return h;
+	return result;
 }

@@ -1,9 +1,11 @@
 /*
  * syscall.h - what the files of system calls share.
  *
- * Each call is a function sys_NAME(tf) that takes its arguments from the
- * trap frame and returns the status for RAX. Context: the calling thread,
- * interrupts on, no lock; may sleep.
+ * Each call is a function sys_NAME(tf, cap) that takes its arguments from the
+ * trap frame and returns the status for RAX. `cap` is what its first handle
+ * names, where abi/syscalls.def gives that an object: checked, and held until
+ * the call returns. Context: the calling thread, interrupts on, no lock; may
+ * sleep.
  */
 #ifndef KERNEL_SYSCALL_H
 #define KERNEL_SYSCALL_H
@@ -15,9 +17,9 @@
 #include "kernel/task.h"
 #include "kernel/thread.h"
 
-#define SYSCALL(nr, name, nargs) int64_t sys_##name(struct trapframe *tf);
+#define SYSCALL(nr, name, object, right) \
+	int64_t sys_##name(struct trapframe *tf, const struct cap *cap);
 #include "kernel/abi/syscalls.def"
-#undef SYSCALL
 
 /* The arguments, in the ABI's order. */
 #define ARG0(tf) ((tf)->rdi)

@@ -167,9 +167,8 @@ struct weir_init_header {
 };
 
 enum weir_syscall {
-#define SYSCALL(nr, name, nargs) WEIR_SYS_##name = nr,
+#define SYSCALL(nr, name, object, right) WEIR_SYS_##name = nr,
 #include "syscalls.def"
-#undef SYSCALL
 	WEIR_NSYSCALLS
 };
 

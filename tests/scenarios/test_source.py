@@ -5,6 +5,7 @@ import subprocess
 
 import pytest
 from guest import ROOT, source_files
+from weirlib import docs
 
 ABI = r"kernel/abi/\w+\.(h|def)"
 BOOTINFO = r"boot/bootinfo\.h"
@@ -92,6 +93,18 @@ def test_kernel_sections_are_write_xor_execute(iso):
                    if "LOAD" in line and "0xffffffff8" in line]
     assert higher_half
     assert not [line for line in higher_half if "RWE" in line]
+
+
+def test_the_page_of_system_calls_is_the_table():
+    """And says of each call what it must; `tools/weir docs` writes it."""
+    calls = [c for _, calls in docs.parse(docs.SYSCALLS.read_text())
+             for c in calls]
+    assert [int(c.number) for c in calls] == list(range(len(calls)))
+    assert len(calls) == len(re.findall(r"^SYSCALL(?:\d|_REGS)\(\d",
+                                        docs.SYSCALLS.read_text(), re.M))
+    for call in calls:
+        assert set(call.about) == {"", *docs.WORDS}, call.name
+    assert docs.PAGE.read_text() == docs.page()
 
 
 def test_no_conditional_compilation_inside_a_function():
