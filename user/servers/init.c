@@ -80,12 +80,13 @@ static void check_initrd(void)
 /* Nothing works without the console server. */
 static void watch_console(void *arg)
 {
+	char text[32];
 	int status = 0;
 
 	(void)arg;
 	child_wait(&console, &status);
-	klogf("the console server ended with status %d", status);
-	exit(1);
+	snprintf(text, sizeof(text), "its status is %d", status);
+	give_up("the console server ended", text);
 }
 
 /* Returns the endpoint that clients call. */
