@@ -3,7 +3,8 @@
  *
  * A page fault that mm cannot resolve, and every other exception, becomes a
  * message to the task's fault endpoint; its reply decides. Without an
- * endpoint the task dies, and the console says why.
+ * endpoint the task dies, and the console says why; so does the task that
+ * ran out of memory: whoever is to answer may need some, too (P6).
  */
 #include "arch/x86_64/cpu.h"
 #include "arch/x86_64/panic.h"
@@ -28,15 +29,15 @@ static const char *fault_text(enum weir_fault kind)
 	case WEIR_FAULT_NOMEM:
 		return "out of memory and swap";
 	case WEIR_FAULT_IO:
-		return "page lost by the swap device";
+		return "the swap device failed";
 	case WEIR_FAULT_CPU:
 		return "CPU exception";
 	}
 	return "fault";
 }
 
-/* The current thread cannot go on: asks its fault endpoint. Returns to try
- * again, or with the task killed. Sleeps. */
+/* The current thread cannot go on: asks its fault endpoint, unless memory is
+ * what lacks. Returns to try again, or with the task killed. Sleeps. */
 static void report_fault(struct trapframe *tf, enum weir_fault kind,
 			 uint64_t addr, uint64_t error)
 {
@@ -48,7 +49,7 @@ static void report_fault(struct trapframe *tf, enum weir_fault kind,
 
 	if (thread_killed())
 		return;
-	if (task->fault.type == OBJ_ENDPOINT &&
+	if (kind != WEIR_FAULT_NOMEM && task->fault.type == OBJ_ENDPOINT &&
 	    ipc_call(&task->fault, &msg) == 0) {
 		if (msg.handle)
 			handle_close(&task->handles, msg.handle);

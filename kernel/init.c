@@ -12,7 +12,6 @@
 #include "arch/x86_64/cpu.h"
 #include "arch/x86_64/paging.h"
 #include "arch/x86_64/panic.h"
-#include "arch/x86_64/print.h"
 #include "arch/x86_64/string.h"
 #include "arch/x86_64/usercopy.h"
 #include "boot/bootinfo.h"
@@ -132,10 +131,8 @@ static handle_t give_initrd(struct task *task, const struct bootinfo *bi,
 	uint64_t pa, len, npages;
 
 	*size = 0;
-	if (i < 0 || bi->module[i].len == 0) {
-		kprintf("weir: no initrd: the boot loader passed none\n");
-		return 0;
-	}
+	if (i < 0 || bi->module[i].len == 0)
+		return 0; /* init says so */
 	pa = bi->module[i].pa;
 	len = bi->module[i].len;
 	if (pa % WEIR_PAGE_SIZE)

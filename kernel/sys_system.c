@@ -1,12 +1,14 @@
 /*
  * sys_system.c - the system calls on devices, records, information, control.
  */
+#include "arch/x86_64/panic.h"
 #include "arch/x86_64/power.h"
 #include "arch/x86_64/print.h"
 #include "arch/x86_64/string.h"
 #include "arch/x86_64/time.h"
 #include "arch/x86_64/uart.h"
 #include "arch/x86_64/usercopy.h"
+#include "kernel/abi/test.h"
 #include "kernel/dev.h"
 #include "kernel/ntfn.h"
 #include "kernel/param.h"
@@ -209,6 +211,8 @@ int64_t sys_sys_ctl(struct trapframe *tf, const struct cap *cap)
 	case WEIR_CTL_RECLAIM:
 		return reclaim_some(arg);
 	case WEIR_CTL_TEST:
+		if (arg == WEIR_TEST_PANIC)
+			panic(WEIR_TEST_SENTENCE);
 		return mm_test_op(current()->as, arg, ARG2(tf));
 	}
 	return -WEIR_EINVAL;

@@ -83,7 +83,8 @@ static void release_slot_if_scarce(struct frame *f)
 }
 
 /* [fault 4/6] The page is in a slot: reads it, once for all who want it.
- * Holds obj->lock on entry, and on success; 0 or -WEIR_EIO. */
+ * Holds obj->lock on entry, and on success; 0 or -WEIR_EIO: then the entry
+ * names the slot again, and those that slept read in their turn (P6). */
 static int fault_read_slot(struct fault *t, memobj_entry_t *entry)
 {
 	uint32_t slot = entry_slot(*entry);

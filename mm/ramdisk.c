@@ -23,7 +23,7 @@
 static char *disk;
 
 static uint64_t max_delay_us; /* atomic */
-static uint64_t fail_next;    /* atomic: testing aid */
+static uint64_t fail_next[2]; /* atomic: reads, writes; testing aid */
 
 static struct spinlock disk_lock = SPINLOCK_INIT("disk_lock");
 static struct swapio_list queue; /* under disk_lock, by due_ns */
@@ -40,9 +40,9 @@ uint64_t ramdisk_delay(void)
 	return __atomic_load_n(&max_delay_us, __ATOMIC_RELAXED);
 }
 
-void ramdisk_fail_next(unsigned n)
+void ramdisk_fail_next(bool write, uint64_t n)
 {
-	__atomic_store_n(&fail_next, n, __ATOMIC_RELAXED);
+	__atomic_store_n(&fail_next[write], n, __ATOMIC_RELAXED);
 }
 
 /* When an IO that is submitted now is due. Holds disk_lock. */
@@ -77,13 +77,13 @@ static void ramdisk_submit(struct swapio *io)
 }
 
 /* Whether this IO shall fail, for tests. */
-static bool planned_failure(void)
+static bool planned_failure(bool write)
 {
-	uint64_t n = __atomic_load_n(&fail_next, __ATOMIC_RELAXED);
+	uint64_t n = __atomic_load_n(&fail_next[write], __ATOMIC_RELAXED);
 
 	if (!n) /* one thread only: no one else counts down */
 		return false;
-	__atomic_sub_fetch(&fail_next, 1, __ATOMIC_RELAXED);
+	__atomic_sub_fetch(&fail_next[write], 1, __ATOMIC_RELAXED);
 	return true;
 }
 
@@ -92,7 +92,7 @@ static void transfer(struct swapio *io)
 	char *page = disk + (io->slot - 1) * WEIR_PAGE_SIZE;
 	char *memory = frame_kva(io->frame);
 
-	if (planned_failure()) {
+	if (planned_failure(io->write)) {
 		io->status = -WEIR_EIO;
 		return;
 	}

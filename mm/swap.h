@@ -75,7 +75,7 @@ void ramdisk_start(void);
 /* The longest delay of an IO from now on, in microseconds; 0: none. */
 void ramdisk_set_delay(uint64_t us);
 uint64_t ramdisk_delay(void);
-/* Testing aid: the next `n` IOs end with -WEIR_EIO. */
-void ramdisk_fail_next(unsigned n);
+/* Testing aid: the next `n` writes, or reads, end with -WEIR_EIO. */
+void ramdisk_fail_next(bool write, uint64_t n);
 
 #endif

@@ -5,6 +5,7 @@
  * flushes the stale entries until the test asks for it. The frame stays in
  * its object's entry, so no byte is lost. Not for use under memory pressure:
  * reclaim would not know of the stale entries (P1 rests on the test).
+ * FAIL_READS and FAIL_WRITES make a failing disk of the ramdisk (P6).
  */
 #include "mm/testops.h"
 
@@ -13,6 +14,7 @@
 #include "mm/aspace.h"
 #include "mm/frame.h"
 #include "mm/memobj.h"
+#include "mm/swap.h"
 #include "mm/tlb.h"
 
 static int describe(pte_t pte)
@@ -88,14 +90,19 @@ static int test_flush(struct aspace *as)
 	return 0;
 }
 
-int mm_test_op(struct aspace *as, uint64_t op, uint64_t va)
+int mm_test_op(struct aspace *as, uint64_t op, uint64_t arg)
 {
-	va &= ~(WEIR_PAGE_SIZE - 1);
+	uint64_t va = arg & ~(WEIR_PAGE_SIZE - 1);
+
 	switch (op) {
 	case WEIR_TEST_CLEAR:
 		return test_pte(as, va, true);
 	case WEIR_TEST_LOOK:
 		return test_pte(as, va, false);
+	case WEIR_TEST_FAIL_READS:
+	case WEIR_TEST_FAIL_WRITES:
+		ramdisk_fail_next(op == WEIR_TEST_FAIL_WRITES, arg);
+		return 0;
 	case WEIR_TEST_FLUSH:
 		return test_flush(as);
 	}

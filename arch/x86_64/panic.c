@@ -26,7 +26,7 @@ _Noreturn void panic_from(const char *fmt, va_list *ap,
 
 static uint32_t speaker; /* CPU id + 1 of who panics; 0: nobody */
 static char message[512];
-static char record[2048];
+static char record[4096];
 static size_t record_len;
 
 static _Noreturn void stop_here(const struct trapframe *tf)
@@ -119,18 +119,18 @@ static void backtrace(bool recorded, const struct trapframe *tf)
 	}
 }
 
-static void say_registers(const struct trapframe *tf)
+static void say_registers(bool recorded, const struct trapframe *tf)
 {
-	kprintf("  rip %016lx cs %lx flags %lx rsp %016lx\n", tf->rip, tf->cs,
-		tf->rflags, tf->rsp);
-	kprintf("  rax %016lx rbx %016lx rcx %016lx rdx %016lx\n", tf->rax,
-		tf->rbx, tf->rcx, tf->rdx);
-	kprintf("  rsi %016lx rdi %016lx rbp %016lx r8  %016lx\n", tf->rsi,
-		tf->rdi, tf->rbp, tf->r8);
-	kprintf("  r9  %016lx r10 %016lx r11 %016lx r12 %016lx\n", tf->r9,
-		tf->r10, tf->r11, tf->r12);
-	kprintf("  r13 %016lx r14 %016lx r15 %016lx\n", tf->r13, tf->r14,
-		tf->r15);
+	say(recorded, "  rip %016lx cs %lx flags %lx rsp %016lx\n", tf->rip,
+	    tf->cs, tf->rflags, tf->rsp);
+	say(recorded, "  rax %016lx rbx %016lx rcx %016lx rdx %016lx\n", tf->rax,
+	    tf->rbx, tf->rcx, tf->rdx);
+	say(recorded, "  rsi %016lx rdi %016lx rbp %016lx r8  %016lx\n", tf->rsi,
+	    tf->rdi, tf->rbp, tf->r8);
+	say(recorded, "  r9  %016lx r10 %016lx r11 %016lx r12 %016lx\n", tf->r9,
+	    tf->r10, tf->r11, tf->r12);
+	say(recorded, "  r13 %016lx r14 %016lx r15 %016lx\n", tf->r13, tf->r14,
+	    tf->r15);
 }
 
 static void say_cpu(const struct cpu *c, const struct trapframe *tf,
@@ -141,7 +141,7 @@ static void say_cpu(const struct cpu *c, const struct trapframe *tf,
 		kprintf("  did not stop\n");
 		return;
 	}
-	say_registers(tf);
+	say_registers(speaks, tf);
 	backtrace(speaks, tf);
 }
 

@@ -175,7 +175,8 @@ panic:
 	pushfq
 	cli
 	push 8
-	push qword [rsp + 32]		; RIP: our return address
+	push qword [rsp + 32]		; RIP: our return address, less one,
+	dec qword [rsp]			; for a call may end its function
 	push 0
 	push 0
 	push_all

@@ -1,21 +1,29 @@
 /*
- * test.h - sys_ctl(WEIR_CTL_TEST, op, va): looking at one PTE of the caller.
+ * test.h - sys_ctl(WEIR_CTL_TEST, op, arg2): aids for tests. Privileged.
  *
  * The litmus test holds a window open that reclaim closes in microseconds:
  * it clears a PTE, sees what another CPU can still do through its TLB, and
- * flushes. Page faults mend a cleared PTE as they do any other. Privileged.
+ * flushes. Page faults mend a cleared PTE as they do any other. Other tests
+ * need a swap device that fails, or a panic that nobody has to fear.
  */
 #ifndef WEIR_ABI_TEST_H
 #define WEIR_ABI_TEST_H
 
 enum weir_test {
-	/* Exchange the PTE for 0 and tell no TLB. Returns what it was. */
+	/* Exchange the PTE at arg2 for 0 and tell no TLB. Returns what it was. */
 	WEIR_TEST_CLEAR = 1,
-	/* Returns what the PTE is, and changes nothing. */
+	/* Returns what the PTE at arg2 is, and changes nothing. */
 	WEIR_TEST_LOOK,
 	/* Flush the caller's space on every CPU, as at the end of a batch. */
 	WEIR_TEST_FLUSH,
+	/* The next arg2 reads, or writes, of the swap device fail; 0: none. */
+	WEIR_TEST_FAIL_READS,
+	WEIR_TEST_FAIL_WRITES,
+	/* The kernel panics with WEIR_TEST_SENTENCE. */
+	WEIR_TEST_PANIC,
 };
+
+#define WEIR_TEST_SENTENCE "a test asked for this panic"
 
 /* What CLEAR and LOOK return: bits, 0 for a PTE that is not present. */
 enum weir_test_pte {

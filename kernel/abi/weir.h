@@ -61,13 +61,14 @@ struct weir_msg {
 	uint64_t badge;  /* received: the badge of the sender's handle */
 };
 
-/* Messages that the kernel sends to a task's fault endpoint. */
+/* Messages that the kernel sends to a task's fault endpoint. A task that runs
+ * out of memory is killed unasked: its exit status is -WEIR_ENOMEM. */
 #define WEIR_MSG_FAULT 0xfffffff1ull /* w: kind, address, rip, error, tid */
 #define WEIR_MSG_EXIT 0xfffffff2ull  /* w: exit status (int64) */
 /* Kinds of fault; a reply with label 0 retries, any other kills the task. */
 enum weir_fault {
 	WEIR_FAULT_PAGE = 1, /* no mapping, or not permitted */
-	WEIR_FAULT_NOMEM,    /* memory and swap are exhausted */
+	WEIR_FAULT_NOMEM,    /* memory and swap are exhausted (no message) */
 	WEIR_FAULT_IO,       /* the swap device failed to give the page back */
 	WEIR_FAULT_CPU,      /* illegal instruction, division, ...: error = vector */
 };

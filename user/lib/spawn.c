@@ -259,16 +259,14 @@ static void print_fault(const char *name, const struct weir_msg *m)
 {
 	static const char *const kinds[] = {
 		[WEIR_FAULT_PAGE] = "no access to that address",
-		[WEIR_FAULT_NOMEM] = "memory and swap are exhausted",
 		[WEIR_FAULT_IO] = "the swap device failed",
 		[WEIR_FAULT_CPU] = "processor exception",
 	};
 	uint64_t kind = m->w[0];
-	const char *text = kind >= WEIR_FAULT_PAGE && kind <= WEIR_FAULT_CPU
-				   ? kinds[kind] : "unknown fault";
+	const char *text = kind <= WEIR_FAULT_CPU ? kinds[kind] : NULL;
 
 	printf("%s: killed: %s (address %#llx, instruction %#llx, error "
-	       "%#llx, thread %llu)\n", name, text,
+	       "%#llx, thread %llu)\n", name, text ? text : "unknown fault",
 	       (unsigned long long)m->w[1], (unsigned long long)m->w[2],
 	       (unsigned long long)m->w[3], (unsigned long long)m->w[4]);
 }
@@ -290,6 +288,11 @@ long child_wait(struct child *child, int *status)
 			faulted = true;
 		}
 		sys_ipc_reply(&kill);
+	}
+	if (error == 0 && (int64_t)m.w[0] == -WEIR_ENOMEM) {
+		printf("%s: killed: memory and swap are exhausted\n",
+		       child->name);
+		faulted = true;
 	}
 	if (error == 0)
 		*status = faulted ? STATUS_FAULT

@@ -4,8 +4,8 @@
  * switches the machine off with that status.
  *
  * A flat image, so that the kernel needs no ELF loader: the header below is
- * at its start (init.ld). If init ends, the kernel panics; its last line in
- * the kernel's log says why.
+ * at its start (init.ld). What cannot start ends the machine with status 96
+ * and a sentence (docs/protocol.md). If init ends, the kernel panics.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -28,11 +28,31 @@ _Static_assert(sizeof(header) == sizeof(struct weir_init_header), "layout");
 static struct child console;
 static char command[512];
 
+static void __attribute__((noreturn)) power_off(int status)
+{
+	char text[16];
+	int n;
+
+	if (status < 0 || status > STATUS_OTHER)
+		status = STATUS_OTHER;
+	n = snprintf(text, sizeof(text), "%d", status);
+	sys_report(WEIR_REPORT_EXIT, text, (size_t)n);
+	sys_sys_ctl(WEIR_CTL_POWEROFF, (uint64_t)status, 0);
+	klogf("the kernel refused to switch the machine off");
+	exit(1);
+}
+
+/* Nothing can run: says why, on the console and to whoever gave run=, and
+ * switches the machine off. */
 static void __attribute__((noreturn)) give_up(const char *what,
 					      const char *why)
 {
+	char text[256];
+	int n = snprintf(text, sizeof(text), "init: %s: %s\n", what, why);
+
 	klogf("%s: %s", what, why);
-	exit(1);
+	sys_report(WEIR_REPORT_OUT, text, (size_t)n);
+	power_off(STATUS_START);
 }
 
 static void count_file(const char *name, uint64_t size, void *arg)
@@ -49,23 +69,24 @@ static void check_initrd(void)
 	unsigned files = 0;
 
 	if (!startup->initrd)
-		give_up("initrd", "missing: GRUB loaded no module for it");
+		give_up("no initrd", "GRUB passed none, or an empty one");
 	error = initrd_each(count_file, &files);
 	if (error)
-		give_up("initrd", error);
+		give_up("the initrd is damaged", error);
 	if (files == 0)
-		give_up("initrd", "there is no file in it");
+		give_up("the initrd is damaged", "there is no file in it");
 }
 
 /* Nothing works without the console server. */
 static void watch_console(void *arg)
 {
+	char text[32];
 	int status = 0;
 
 	(void)arg;
 	child_wait(&console, &status);
-	klogf("the console server ended with status %d", status);
-	exit(1);
+	snprintf(text, sizeof(text), "its status is %d", status);
+	give_up("the console server ended", text);
 }
 
 /* Returns the endpoint that clients call. */
@@ -86,7 +107,7 @@ static handle_t start_console(void)
 	if (ep < 0)
 		give_up("console endpoint", weir_strerror(ep));
 	if (spawn("servers/console", argv, &options, &console) < 0)
-		give_up("cannot start", spawn_error());
+		give_up("the system cannot start", spawn_error());
 	if (!uthread_start(watch_console, NULL, -1))
 		give_up("console watcher", "out of memory");
 	ep = sys_handle_dup((handle_t)ep, WEIR_R_WRITE | WEIR_R_DUP, 0);
@@ -107,24 +128,11 @@ static int run_shell(handle_t ep)
 	long error;
 
 	if (spawn("shell", argv, &options, &shell) < 0)
-		give_up("cannot start", spawn_error());
+		give_up("the system cannot start", spawn_error());
 	error = child_wait(&shell, &status);
 	if (error < 0)
 		give_up("waiting for the shell", weir_strerror(error));
 	return status;
-}
-
-static void __attribute__((noreturn)) power_off(int status)
-{
-	char text[16];
-	int n;
-
-	if (status < 0 || status > STATUS_OTHER)
-		status = STATUS_OTHER;
-	n = snprintf(text, sizeof(text), "%d", status);
-	sys_report(WEIR_REPORT_EXIT, text, (size_t)n);
-	sys_sys_ctl(WEIR_CTL_POWEROFF, (uint64_t)status, 0);
-	give_up("power off", "the kernel refused");
 }
 
 int main(void)

@@ -1,9 +1,12 @@
 /*
  * crash HOW - does one forbidden thing, to show what happens then: only this
  * task dies, its parent is told, and the shell prints the fault.
+ *
+ * `crash panic` asks the kernel for a panic, which nothing outlives.
  */
 #include <string.h>
 
+#include "kernel/abi/test.h"
 #include "user/lib/weir_user.h"
 
 static volatile int zero;
@@ -83,6 +86,11 @@ static void memory(void)
 	printf("crash: no more address space\n");
 }
 
+static void panic(void)
+{
+	sys_sys_ctl(WEIR_CTL_TEST, WEIR_TEST_PANIC, 0);
+}
+
 static const struct {
 	const char *name;
 	void (*fn)(void);
@@ -92,6 +100,7 @@ static const struct {
 	{ "divide", divide },   { "privileged", privileged },
 	{ "illegal", illegal }, { "execute", execute },
 	{ "stack", stack },     { "memory", memory },
+	{ "panic", panic },
 };
 #define NWAYS (sizeof(ways) / sizeof(ways[0]))
 

@@ -210,7 +210,8 @@ static void test_read(void)
 static void test_failures(void)
 {
 	ramdisk_set_delay(0);
-	ramdisk_fail_next(2);
+	ramdisk_fail_next(true, 1);
+	ramdisk_fail_next(false, 1);
 	fr[0]->state = FRAME_INBOUND;
 	paint(fr[0], 5);
 	CHECK(swap_read(fr[0], slot_of[1]) == -WEIR_EIO);
