@@ -101,6 +101,8 @@ void apic_init_cpu(void)
 	if (cpu_features.x2apic)
 		wrmsr(MSR_APIC_BASE, base | APIC_BASE_X2);
 	this_cpu()->apic_id = apic_read_id();
+	/* First: an APIC that is off keeps its LVT entries masked. */
+	apic_write(APIC_SVR, SVR_ON | VEC_SPURIOUS);
 	apic_write(APIC_TPR, 0);
 	apic_write(APIC_LVT_LINT0, LVT_MASKED);
 	apic_write(APIC_LVT_LINT1, ICR_NMI);
@@ -108,7 +110,6 @@ void apic_init_cpu(void)
 	apic_write(APIC_TIMER_DIVIDE, DIVIDE_16);
 	apic_write(APIC_TIMER_INITIAL, 0);
 	apic_write(APIC_LVT_TIMER, VEC_TIMER);
-	apic_write(APIC_SVR, SVR_ON | VEC_SPURIOUS);
 }
 
 void apic_init(void)
