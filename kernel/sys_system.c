@@ -108,7 +108,6 @@ int64_t sys_klog(struct trapframe *tf)
 int64_t sys_report(struct trapframe *tf)
 {
 	static const char *const kinds[] = { [WEIR_REPORT_OUT] = "out",
-					     [WEIR_REPORT_EXIT] = "exit",
 					     [WEIR_REPORT_NOTE] = "note" };
 	uint64_t kind = ARG0(tf), n = ARG2(tf);
 	char *bytes;
@@ -195,6 +194,7 @@ int64_t sys_sys_info(struct trapframe *tf)
 int64_t sys_sys_ctl(struct trapframe *tf)
 {
 	uint64_t arg = ARG1(tf);
+	char text[4];
 
 	if (!current()->task->privileged)
 		return -WEIR_EPERM;
@@ -202,6 +202,8 @@ int64_t sys_sys_ctl(struct trapframe *tf)
 	case WEIR_CTL_POWEROFF:
 		if (arg > 99)
 			return -WEIR_EINVAL;
+		com2_record("exit", text,
+			    ksnprintf(text, sizeof(text), "%lu", arg));
 		power_off(arg);
 	case WEIR_CTL_POLICY:
 		if (arg >= WEIR_NPOLICIES)

@@ -94,7 +94,7 @@ enum weir_irq_op {
 };
 
 /* report: records on COM2, the test protocol (docs/protocol.md) */
-enum weir_report { WEIR_REPORT_OUT = 1, WEIR_REPORT_EXIT, WEIR_REPORT_NOTE };
+enum weir_report { WEIR_REPORT_OUT = 1, WEIR_REPORT_NOTE };
 
 /* sys_ctl operations (privileged) */
 enum weir_ctl {

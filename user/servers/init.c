@@ -116,13 +116,8 @@ static int run_shell(handle_t ep)
 
 static void __attribute__((noreturn)) power_off(int status)
 {
-	char text[16];
-	int n;
-
 	if (status < 0 || status > STATUS_OTHER)
 		status = STATUS_OTHER;
-	n = snprintf(text, sizeof(text), "%d", status);
-	sys_report(WEIR_REPORT_EXIT, text, (size_t)n);
 	sys_sys_ctl(WEIR_CTL_POWEROFF, (uint64_t)status, 0);
 	give_up("power off", "the kernel refused");
 }
