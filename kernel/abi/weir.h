@@ -90,7 +90,7 @@ enum weir_thread_op {
 /* dev_irq operations */
 enum weir_irq_op {
 	WEIR_IRQ_BIND = 1, /* ntfn, bit number: signal it on each interrupt */
-	WEIR_IRQ_ACK,      /* unmask it again */
+	WEIR_IRQ_ACK,      /* unmask it again, before the device is served */
 };
 
 /* report: records on COM2, the test protocol (docs/protocol.md) */
