@@ -131,8 +131,9 @@ static void send(uint32_t apic_id, uint32_t command)
 
 	if (cpu_features.x2apic) {
 		/* Unlike a store to memory, this WRMSR does not wait for
-		 * earlier stores, which the other CPU must see. */
-		__asm__ volatile("mfence" ::: "memory");
+		 * earlier stores, which the other CPU must see; LFENCE makes
+		 * it wait for MFENCE. */
+		__asm__ volatile("mfence; lfence" ::: "memory");
 		wrmsr(MSR_X2APIC + (APIC_ICR >> 4),
 		      (uint64_t)apic_id << 32 | command);
 		return;
