@@ -14,7 +14,9 @@ def _call(command):
         raise HostError(f"{command[0]} does not start: {error}") from error
     if done.returncode != 0:
         lines = done.stderr.strip().splitlines() or ["it gave no reason"]
-        raise HostError(f"{command[0]}: {lines[-1].rstrip('.')}")
+        # xorriso says first what failed, and then that it gives up.
+        line = next((s for s in lines if "FAILURE" in s), lines[-1])
+        raise HostError(f"{command[0]}: {line.rstrip('.')}")
 
 
 def unpack(iso, tree):

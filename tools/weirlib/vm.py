@@ -1,8 +1,8 @@
 """Boots the ISO in QEMU, reads COM2, and says how it ended.
 
 One Machine is one boot. Everything that it creates on the host (COM2's
-file, the copy of the UEFI variables, logs) is in a directory of its own, so that
-any number of them run at once.
+file, the copy of the UEFI variables, logs) is in a directory of its own, so
+that any number of them run at once.
 """
 
 import os
@@ -216,7 +216,8 @@ class Machine:
             console = self.log.read_text(errors="replace") \
                 if self.log.exists() else ""
         except HostError as error:
-            status, verdict, console = HOST, f"The host could not run it: {error}.", ""
+            status, console = HOST, ""
+            verdict = f"The host could not run it: {error}."
         finally:
             self.stop()
             shutil.rmtree(self.dir, ignore_errors=True)
