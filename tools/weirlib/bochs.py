@@ -102,6 +102,12 @@ class Bochs(vm.Machine):
     def _leave(self):
         self.verdict = (0, "")
 
+    def stop(self):
+        """Bochs catches SIGTERM, and may then stay in its debugger."""
+        if self.process is not None and self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
+
     def _check(self, start):
         return super()._check(start) or self._check_reset()
 
