@@ -50,6 +50,7 @@ include user/rules.mk
 
 .PHONY: run test iso mutants gdb clean help doctor setup
 
+run: SETUP := --no-tests
 run: setup ## build, boot on 4 CPUs, demo, then a shell
 	@$(MAKE) --no-print-directory iso
 	@tools/weir run
@@ -73,7 +74,7 @@ doctor: ## what is needed, what is installed, how to install it
 
 setup:
 	@tools/bootstrap
-	@tools/weir setup
+	@tools/weir setup $(SETUP)
 
 clean: ## remove everything that was built
 	rm -rf $(BUILD)

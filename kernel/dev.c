@@ -2,7 +2,8 @@
  * dev.c - interrupts and I/O ports for drivers in user space.
  *
  * An interrupt masks itself and signals a notification; the driver unmasks
- * it when it has served the device. irq->lock guards the binding and is
+ * it and then serves the device, for an edge that comes while it is masked
+ * is lost. irq->lock guards the binding and is
  * taken by the interrupt itself. Order: irq.lock -> ntfn.lock.
  */
 #include "kernel/dev.h"

@@ -53,10 +53,11 @@ static void announce(void)
 	char text[160];
 	int n = ksnprintf(text, sizeof(text),
 			  "cpus=%u frames=%lu swap=%u tlb=%s batch=%u "
-			  "seed=%lu delay=%lu",
+			  "seed=%lu delay=%lu apic=%s",
 			  cpu_count(), nr_frames(), swap_slots_total(),
 			  tlb_policy->name, params.batch, params.seed,
-			  params.delay_us);
+			  params.delay_us,
+			  cpu_features.x2apic ? "x2apic" : "xapic");
 
 	kprintf("weir: %u CPUs, %lu MiB of memory, %u MiB of swap, tlb=%s\n",
 		cpu_count(), nr_frames() >> 8, swap_slots_total() >> 8,

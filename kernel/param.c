@@ -180,8 +180,9 @@ static bool blank(char c)
 	return c == ' ' || c == '\t' || c == '\n' || c == '\r';
 }
 
-/* Copies the next word of *text to `word` without its quotes. False: it was
- * too long, or a quote is open at the end; *text is past it either way. */
+/* Copies the next word of *text to `word` without its quotes. GRUB escapes
+ * outside of quotes, too, and the apostrophe. False: it was too long, or a
+ * quote is open at the end; *text is past it either way. */
 static bool next_word(const char **text, char *word)
 {
 	const char *s = *text;
@@ -193,7 +194,8 @@ static bool next_word(const char **text, char *word)
 			quoted = !quoted;
 			continue;
 		}
-		if (quoted && *s == '\\' && (s[1] == '"' || s[1] == '\\'))
+		if (*s == '\\' &&
+		    (s[1] == '"' || s[1] == '\\' || s[1] == '\''))
 			s++;
 		if (n + 1 < WORD_MAX)
 			word[n++] = *s;

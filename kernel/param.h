@@ -1,8 +1,8 @@
 /*
  * param.h - what the kernel command line asks for.
  *
- * Words `key=value`, separated by blanks; a value may be put in double
- * quotes, in which \" and \\ stand for the character. Later words win.
+ * Words `key=value`, separated by blanks; a word or its value may be put in
+ * double quotes. \" \' \\ stand for the character. Later words win.
  * The parser is plain C without kernel headers, so that host tests use it.
  */
 #ifndef KERNEL_PARAM_H

@@ -94,7 +94,6 @@ int64_t sys_klog(struct trapframe *tf, const struct cap *cap)
 int64_t sys_report(struct trapframe *tf, const struct cap *cap)
 {
 	static const char *const kinds[] = { [WEIR_REPORT_OUT] = "out",
-					     [WEIR_REPORT_EXIT] = "exit",
 					     [WEIR_REPORT_NOTE] = "note" };
 	uint64_t kind = ARG0(tf), n = ARG2(tf);
 	char *bytes;
@@ -183,6 +182,7 @@ int64_t sys_sys_info(struct trapframe *tf, const struct cap *cap)
 int64_t sys_sys_ctl(struct trapframe *tf, const struct cap *cap)
 {
 	uint64_t arg = ARG1(tf);
+	char text[4];
 
 	(void)cap;
 	if (!current()->task->privileged)
@@ -191,6 +191,8 @@ int64_t sys_sys_ctl(struct trapframe *tf, const struct cap *cap)
 	case WEIR_CTL_POWEROFF:
 		if (arg > 99)
 			return -WEIR_EINVAL;
+		com2_record("exit", text,
+			    ksnprintf(text, sizeof(text), "%lu", arg));
 		power_off(arg);
 	case WEIR_CTL_POLICY:
 		if (arg >= WEIR_NPOLICIES)

@@ -101,6 +101,8 @@ void apic_init_cpu(void)
 	if (cpu_features.x2apic)
 		wrmsr(MSR_APIC_BASE, base | APIC_BASE_X2);
 	this_cpu()->apic_id = apic_read_id();
+	/* First: an APIC that is off keeps its LVT entries masked. */
+	apic_write(APIC_SVR, SVR_ON | VEC_SPURIOUS);
 	apic_write(APIC_TPR, 0);
 	apic_write(APIC_LVT_LINT0, LVT_MASKED);
 	apic_write(APIC_LVT_LINT1, ICR_NMI);
@@ -108,7 +110,6 @@ void apic_init_cpu(void)
 	apic_write(APIC_TIMER_DIVIDE, DIVIDE_16);
 	apic_write(APIC_TIMER_INITIAL, 0);
 	apic_write(APIC_LVT_TIMER, VEC_TIMER);
-	apic_write(APIC_SVR, SVR_ON | VEC_SPURIOUS);
 }
 
 void apic_init(void)
@@ -130,8 +131,9 @@ static void send(uint32_t apic_id, uint32_t command)
 
 	if (cpu_features.x2apic) {
 		/* Unlike a store to memory, this WRMSR does not wait for
-		 * earlier stores, which the other CPU must see. */
-		__asm__ volatile("mfence" ::: "memory");
+		 * earlier stores, which the other CPU must see; LFENCE makes
+		 * it wait for MFENCE. */
+		__asm__ volatile("mfence; lfence" ::: "memory");
 		wrmsr(MSR_X2APIC + (APIC_ICR >> 4),
 		      (uint64_t)apic_id << 32 | command);
 		return;

@@ -4,6 +4,7 @@
 #include "arch/x86_64/power.h"
 
 #include "arch/x86_64/cpu.h"
+#include "arch/x86_64/uart.h"
 
 #define DEBUG_EXIT 0xf4
 #define PIIX4_PM 0x604
@@ -13,6 +14,7 @@
 void power_off(unsigned status)
 {
 	irq_disable();
+	uart_drain(); /* what the FIFOs hold would be lost */
 	outb(DEBUG_EXIT, status);
 	outw(PIIX4_PM, SLEEP_OFF);
 	outw(BOCHS_PM, SLEEP_OFF);

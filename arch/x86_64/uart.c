@@ -15,6 +15,7 @@
 #define COM1 0x3f8
 #define COM2 0x2f8
 #define LSR_ROOM 0x20
+#define LSR_SENT 0x40 /* all bytes, and the last one to its last bit */
 #define FIFO_BYTES 16
 
 enum uart_register {
@@ -59,15 +60,20 @@ void uart_init(void)
 	port_init(&com2);
 }
 
+static void wait_for(const struct port *p, uint8_t status)
+{
+	for (unsigned tries = 0; tries < 100000; tries++) {
+		if (inb(p->base + UART_LSR) & status)
+			return;
+		cpu_relax();
+	}
+}
+
 /* Waits for an empty FIFO only when we may have filled it. */
 static void put_byte(struct port *p, char c, bool burst)
 {
 	if (!p->room) {
-		for (unsigned tries = 0; tries < 100000; tries++) {
-			if (inb(p->base + UART_LSR) & LSR_ROOM)
-				break;
-			cpu_relax();
-		}
+		wait_for(p, LSR_ROOM);
 		p->room = burst ? FIFO_BYTES : 1;
 	}
 	p->room--;
@@ -107,6 +113,12 @@ void com2_record(const char *kind, const void *bytes, size_t n)
 	com2_write("\n", 1);
 	if (lock)
 		spin_unlock(&com2_lock);
+}
+
+void uart_drain(void)
+{
+	wait_for(&com1, LSR_SENT);
+	wait_for(&com2, LSR_SENT);
 }
 
 void uart_break_lock(void)

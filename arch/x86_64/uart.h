@@ -19,6 +19,9 @@ void com1_write(const char *buf, size_t n);
  * bytes, "\n". Any context; whole records never mix. */
 void com2_record(const char *kind, const void *bytes, size_t n);
 
+/* Waits until both ports have sent all that was written to them. */
+void uart_drain(void);
+
 /* For panic: the locks' holders are stopped, so take no lock. */
 void uart_break_lock(void);
 

@@ -91,11 +91,11 @@ enum weir_thread_op {
 /* dev_irq operations */
 enum weir_irq_op {
 	WEIR_IRQ_BIND = 1, /* ntfn, bit number: signal it on each interrupt */
-	WEIR_IRQ_ACK,      /* unmask it again */
+	WEIR_IRQ_ACK,      /* unmask it again, before the device is served */
 };
 
 /* report: records on COM2, the test protocol (docs/protocol.md) */
-enum weir_report { WEIR_REPORT_OUT = 1, WEIR_REPORT_EXIT, WEIR_REPORT_NOTE };
+enum weir_report { WEIR_REPORT_OUT = 1, WEIR_REPORT_NOTE };
 
 /* sys_ctl operations (privileged) */
 enum weir_ctl {

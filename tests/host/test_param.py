@@ -39,6 +39,10 @@ def parse(driver):
     ('run="a=b c=d" cpus=2', {"run": "a=b c=d", "cpus": "2"}),
     ('run=""', {}),
     ('"run=x y"', {"run": "x y"}),
+    # As GRUB hands on: run=echo "a'b", run="a", run=\a
+    (r'"run=echo \"a\'b\""', {"run": '''echo "a'b"'''}),
+    (r'run=\"a\"', {"run": '"a"'}),
+    (r'run=\\a', {"run": r"\a"}),
     ("run=" + "x" * 511, {"run": "x" * 511}),
     ("  cpus=3\tmem=64  ", {"cpus": "3", "mem": "64"}),
 ])

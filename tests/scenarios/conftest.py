@@ -3,7 +3,7 @@
 import shutil
 
 import pytest
-from guest import BOOT_TIMEOUT, make_iso, report, vm
+from guest import BOOT_TIMEOUT, image, report, vm
 
 
 @pytest.fixture(scope="session")
@@ -38,8 +38,8 @@ def variant(iso, tmp_path):
     """variant(change): an ISO whose tree `change(boot_folder)` edited."""
     def build(change):
         tree = tmp_path / "tree"
-        shutil.copytree(iso.parent / "iso", tree)
+        image.unpack(iso, tree)
         change(tree / "boot")
-        return make_iso(tmp_path / "variant.iso", tree)
+        return image.make(tmp_path / "variant.iso", tree)
     yield build
     shutil.rmtree(tmp_path, ignore_errors=True)

@@ -1,4 +1,4 @@
-; fake.asm - a guest of 60 lines that ends in one way (MODE), to test the
+; fake.asm - a guest of 70 lines that ends in one way (MODE), to test the
 ; harness's verdicts without a kernel that would have to be broken for it.
 MODE_STATUS  equ 1		; prints "hello", exits with status 7
 MODE_PANIC   equ 2		; panic record and code
@@ -21,18 +21,21 @@ global start
 start:
 	cli
 	mov esp, 0x90000
+	mov dx, 0x2fb		; COM2: 8 bits
+	mov al, 3
+	out dx, al
 	mov esi, boot
 	call puts
 %if MODE == MODE_STATUS
 	mov esi, out
 	call puts
 	mov eax, 7
-	out 0xf4, eax
+	jmp end
 %elif MODE == MODE_PANIC
 	mov esi, panic
 	call puts
 	mov eax, 0x7f
-	out 0xf4, eax
+	jmp end
 %elif MODE == MODE_TRIPLE
 	lidt [no_idt]
 	ud2
@@ -62,9 +65,20 @@ puts:	mov dx, 0x2fd		; COM2
 	jmp puts
 .end:	ret
 
+end:	out 0xf4, eax		; QEMU's exit device
+	mov dx, 0x2fd
+.sent:	in al, dx
+	test al, 0x40
+	jz .sent
+	mov dx, 0xb004		; ACPI: off
+	mov ax, 0x2000
+	out dx, ax
+	hlt
+
 section .data
 boot:	db "@weir boot 6", 10, "cpus=1", 10, 0
-out:	db "@weir out 6", 10, "hello", 10, 10, 0
+out:	db "@weir out 6", 10, "hello", 10, 10
+	db "@weir exit 1", 10, "7", 10, 0
 panic:	db "@weir panic 21", 10, "the weir has burst", 10, "r1", 10, 0
 beat:	db "@weir beat 27", 10, "progress="
 digit:	db "2 waiting=3 idle=1", 10, 0

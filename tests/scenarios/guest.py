@@ -1,14 +1,13 @@
 """What the scenarios share besides fixtures: the tool's modules, helpers."""
 
 import os
-import subprocess
 import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tools"))
 
-from weirlib import vm  # noqa: E402,F401
+from weirlib import image, vm  # noqa: E402,F401
 
 # A whole boot with its workload; a loaded host is several times slower.
 BOOT_TIMEOUT = 150
@@ -17,14 +16,6 @@ BOOT_TIMEOUT = 150
 def report(result):
     return (f"status {result.status} {result.verdict}\n--- output\n"
             f"{result.text[-3000:]}\n--- console\n{result.console[-5000:]}")
-
-
-def make_iso(path, tree):
-    """An ISO of the files in `tree` (a folder with boot/grub/grub.cfg)."""
-    done = subprocess.run(["grub-mkrescue", "-o", str(path), str(tree)],
-                          capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    return path
 
 
 def source_files(*rooms):

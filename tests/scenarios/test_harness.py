@@ -7,8 +7,8 @@ no kernel has to be broken to see every verdict.
 import subprocess
 
 import pytest
-from guest import ROOT, make_iso
-from weirlib import records, vm
+from guest import ROOT
+from weirlib import bochs, image, records, vm
 
 STATUS, PANIC, TRIPLE, SILENT, IDLE, BUSY = range(1, 7)
 GRUB = "set timeout=0\nmenuentry fake { multiboot2 /boot/weir.elf\nboot }\n"
@@ -27,7 +27,7 @@ def fake(tmp_path):
         subprocess.run(["x86_64-linux-gnu-ld", "-m", "elf_i386", "-Ttext",
                         "0x100000", "-e", "start", "-o", tree / "weir.elf",
                         tmp_path / "fake.o"], check=True)
-        return make_iso(tmp_path / "fake.iso", tmp_path / "tree")
+        return image.make(tmp_path / "fake.iso", tmp_path / "tree")
     return build
 
 
@@ -36,20 +36,26 @@ def boot(iso, command=("x",), timeout=60, **options):
                   command)
 
 
-def test_status_and_output(fake):
-    result = boot(fake(STATUS))
+machines = pytest.mark.parametrize("machine", ["qemu", "bochs"])
+
+
+@machines
+def test_status_and_output(fake, machine):
+    result = boot(fake(STATUS), machine=machine)
     assert (result.status, result.verdict) == (7, "")
     assert result.output == b"hello\n"
 
 
-def test_panic(fake):
-    result = boot(fake(PANIC))
+@machines
+def test_panic(fake, machine):
+    result = boot(fake(PANIC), machine=machine)
     assert result.status == vm.PANIC
     assert result.verdict == "The kernel panicked: the weir has burst."
 
 
-def test_triple_fault(fake):
-    result = boot(fake(TRIPLE))
+@machines
+def test_triple_fault(fake, machine):
+    result = boot(fake(TRIPLE), machine=machine)
     assert result.status == vm.TRIPLE
     assert "triple fault" in result.verdict
 
@@ -73,11 +79,15 @@ def test_over_the_limit(fake):
 def test_host_errors(tmp_path, fake, monkeypatch):
     missing = boot(tmp_path / "none.iso")
     assert missing.status == vm.HOST and "make iso" in missing.verdict
-    huge = boot(fake(STATUS), ram=1 << 30)
-    assert huge.status == vm.HOST and huge.verdict.endswith(".")
+    guest = fake(STATUS)
+    for machine in ("qemu", "bochs"):
+        huge = boot(guest, ram=1 << 30, machine=machine)
+        assert huge.status == vm.HOST and huge.verdict.endswith(".")
     monkeypatch.setattr(vm, "QEMU", "qemu-that-is-not-there")
-    none = boot(tmp_path / "none.iso")
-    assert none.status == vm.HOST and "not installed" in none.verdict
+    monkeypatch.setattr(bochs, "BOCHS", "bochs-that-is-not-there")
+    for machine in ("qemu", "bochs"):
+        none = boot(guest, machine=machine)
+        assert none.status == vm.HOST and "not installed" in none.verdict
 
 
 def test_command_line_tool(fake):
@@ -116,7 +126,7 @@ def test_doctor_names_every_package():
                           capture_output=True, check=False)
     assert done.returncode == 0, done.stdout
     for package in ("qemu-system-x86", "grub-pc-bin", "mtools", "ovmf",
-                    "nasm", "musl-dev"):
+                    "nasm", "musl-dev", "bochs-term"):
         assert package in done.stdout
 
 

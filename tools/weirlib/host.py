@@ -25,6 +25,7 @@ class Need:
     files: tuple = ()       # or: one of these must exist
     least: str = ""         # oldest version that will do
     optional: bool = False
+    tests: bool = False     # only `make test` needs it, and it is large
 
 
 def module(name, why):
@@ -77,6 +78,15 @@ NEEDS = [
     Need("OVMF", "UEFI firmware for QEMU", "ovmf",
          files=("/usr/share/OVMF/OVMF_CODE_4M.fd",
                 "/usr/share/OVMF/OVMF_CODE.fd")),
+    Need("bochs", "the other machine, with x2APIC (vm --machine bochs)",
+         "bochs", files=("/usr/bin/bochs",), tests=True),
+    Need("bochs screen", "Bochs starts with no other one without X",
+         "bochs-term", files=(f"/usr/lib/{MACHINE}-linux-gnu/bochs/plugins/"
+                              "libbx_term_gui.so",), tests=True),
+    Need("bochs BIOS", "boots Bochs", "bochsbios",
+         files=("/usr/share/bochs/BIOS-bochs-latest",), tests=True),
+    Need("bochs VGA BIOS", "Bochs asks for it", "vgabios",
+         files=("/usr/share/bochs/VGABIOS-lgpl-latest",), tests=True),
     Need("python3", "tools/weir and the tests", "python3",
          command=("/usr/bin/python3", "--version"), least="3.9"),
     module("pytest", "runs the tests"),
@@ -148,8 +158,15 @@ def agreed():
     return answer in ("", "y", "yes")
 
 
-def setup(_args):
-    missing = [n for n in NEEDS if not n.optional and not probe(n)[0]]
+def missing_needs(tests):
+    """What must still be installed, with or without what tests need."""
+    return [need for need in NEEDS if not need.optional
+            and (tests or not need.tests) and not probe(need)[0]]
+
+
+def setup(args):
+    tests = not getattr(args, "no_tests", False)
+    missing = missing_needs(tests)
     if not missing:
         return 0
     print("Missing on this machine:")
@@ -163,10 +180,10 @@ def setup(_args):
         return 1
     if not agreed():
         return 1
-    return install(root, packages)
+    return install(root, packages, tests)
 
 
-def install(root, packages):
+def install(root, packages, tests):
     sys.stdout.flush()
     env = ["env", "DEBIAN_FRONTEND=noninteractive"]
     line = install_line(packages).split()
@@ -178,7 +195,7 @@ def install(root, packages):
         if status.returncode != 0 and "install" in command:
             print("The installation failed.", file=sys.stderr)
             return 1
-    still = [n.name for n in NEEDS if not n.optional and not probe(n)[0]]
+    still = [need.name for need in missing_needs(tests)]
     if still:
         print("Still missing or too old: " + ", ".join(still),
               file=sys.stderr)
@@ -188,5 +205,7 @@ def install(root, packages):
 def add_verbs(sub):
     sub.add_parser("doctor", help="each tool needed, the version found, the "
                    "install line").set_defaults(run=doctor)
-    sub.add_parser("setup", help="install what is missing"
-                   ).set_defaults(run=setup)
+    verb = sub.add_parser("setup", help="install what is missing")
+    verb.add_argument("--no-tests", action="store_true",
+                      help="but nothing large that only tests need")
+    verb.set_defaults(run=setup)

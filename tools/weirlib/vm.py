@@ -1,8 +1,8 @@
 """Boots the ISO in QEMU, reads COM2, and says how it ended.
 
 One Machine is one boot. Everything that it creates on the host (COM2's
-file, the copy of the UEFI variables, logs) is in a directory of its own, so that
-any number of them run at once.
+file, the copy of the UEFI variables, logs) is in a directory of its own, so
+that any number of them run at once.
 """
 
 import os
@@ -24,6 +24,7 @@ OVMF = [  # (code, variables): Debian's names, newest first
 ]
 
 PANIC, TRIPLE, HANG, TIMEOUT, HOST = 101, 102, 103, 104, 105
+RESET = "The machine was reset without a word: a triple fault."
 PANIC_CODE = 0x7F       # what a panic writes to the exit device
 BOOT_SECONDS = 60       # nothing at all on COM1 and COM2: a hang
 BEAT_SECONDS = 30       # the guest owes one each second
@@ -46,6 +47,7 @@ class Options:
     swap: int = None            # MiB
     tlb: str = None
     words: list = field(default_factory=list)   # further key=value
+    machine: str = "qemu"
     accel: str = "tcg"
     firmware: str = "bios"
     timeout: float = None
@@ -72,22 +74,29 @@ class Result:
 
 def quote(value):
     """A value as a word of the kernel's command line."""
-    if value and not any(c in ' \t"\\' for c in value):
+    if value and not any(c in ' \t"\\\'' for c in value):
         return value
     escaped = value.replace("\\", "\\\\").replace('"', '\\"')
     return f'"{escaped}"'
 
 
-def command_line(options, command):
-    """The text of opt/weir/cmdline."""
+def kernel_words(options, command):
+    """The key=value words of the kernel's command line, unquoted."""
     words = [f"cpus={options.cpus}"] if options.cpu_word else []
     for key in ("mem", "swap", "tlb"):
         if getattr(options, key) is not None:
             words.append(f"{key}={getattr(options, key)}")
     words += options.words
     if command:
-        words.append("run=" + quote(" ".join(quote(a) for a in command)))
-    return " ".join(words)
+        words.append("run=" + " ".join(quote(a) for a in command))
+    return words
+
+
+def command_line(options, command):
+    """The text of opt/weir/cmdline."""
+    parts = (w.partition("=") for w in kernel_words(options, command))
+    return " ".join(key + equals + (quote(value) if value else "")
+                    for key, equals, value in parts)
 
 
 def machine_ram(options):
@@ -119,17 +128,17 @@ class Machine:
         self.progress = None
         self.still = 0
         self.verdict = None     # (code, sentence) decided by us
+        # Somebody watches for himself, so we do not judge.
+        self.watched = options.gdb or console == "stdio" and not self.command
         self.process = None
         self.dir = None
 
     # --- the command line of QEMU ---------------------------------------
     def arguments(self):
         o = self.options
-        iso = Path(o.iso) if o.iso else default_iso()
         if shutil.which(QEMU) is None:
             raise HostError(f"{QEMU} is not installed; see tools/weir doctor")
-        if not iso.is_file():
-            raise HostError(f"{iso} is not there; `make iso` builds it")
+        iso = self._iso()
         cmdline = self.dir / "cmdline"
         cmdline.write_text(command_line(o, self.command))
         args = [
@@ -148,6 +157,12 @@ class Machine:
             args += ["-S", "-gdb", f"unix:{self.dir}/gdb.sock,server=on,"
                      "wait=off"]
         return args
+
+    def _iso(self):
+        iso = Path(self.options.iso or default_iso())
+        if not iso.is_file():
+            raise HostError(f"{iso} is not there; `make iso` builds it")
+        return iso
 
     def _accelerator(self):
         if self.options.accel == "icount":
@@ -174,8 +189,7 @@ class Machine:
         raise HostError("no UEFI firmware for QEMU (package ovmf)")
 
     def _serial(self):
-        log = Path(self.options.log or self.dir / "console.log").absolute()
-        self.log = log
+        log = self._choose_log()
         if self.console == "stdio":
             backend = f"socket,path={self.dir}/com1,server=on,wait=on" \
                 if self.first else "stdio,signal=off"
@@ -187,6 +201,11 @@ class Machine:
                 "-chardev", f"file,id=com2,path={self.dir}/com2",
                 "-serial", "chardev:com2"] + monitor
 
+    def _choose_log(self):
+        self.log = Path(self.options.log or
+                        self.dir / "console.log").absolute()
+        return self.log
+
     # --- one boot -------------------------------------------------------
     def run(self):
         self.dir = Path(tempfile.mkdtemp(prefix="weir-"))
@@ -197,7 +216,8 @@ class Machine:
             console = self.log.read_text(errors="replace") \
                 if self.log.exists() else ""
         except HostError as error:
-            status, verdict, console = HOST, f"The host could not run it: {error}.", ""
+            status, console = HOST, ""
+            verdict = f"The host could not run it: {error}."
         finally:
             self.stop()
             shutil.rmtree(self.dir, ignore_errors=True)
@@ -207,30 +227,34 @@ class Machine:
     def _run(self, start):
         args = self.arguments()
         self.errors = open(self.dir / "errors", "wb+")
-        watched = self.console == "stdio" and not self.command
-        if self.first:
-            return self._run_at_terminal(args)
         try:
-            self.process = subprocess.Popen(
-                args, stderr=self.errors,
-                stdin=None if watched else subprocess.DEVNULL,
-                stdout=None if self.console == "stdio"
-                else subprocess.DEVNULL)
+            self.process = subprocess.Popen(args, stderr=self.errors,
+                                            **self._surroundings())
         except OSError as error:
-            raise HostError(f"{QEMU} does not start: {error}") from error
-        self._watch(start)
-        return self.process.wait()
-
-    def _run_at_terminal(self, args):
-        desk = terminal.Terminal(self.dir / "com1", self.first)
-        self.process = subprocess.Popen(args, stderr=self.errors,
-                                        stdin=subprocess.DEVNULL)
-        desk.start()
+            raise HostError(f"{args[0]} does not start: {error}") from error
+        desk = self._desk()
+        if desk:
+            desk.start()
         try:
-            self._watch(time.monotonic())
+            self._watch(start)
             return self.process.wait()
         finally:
-            desk.stop()
+            if desk:
+                desk.stop()
+
+    def _surroundings(self):
+        """What the process gets besides its arguments."""
+        mine = self.console == "stdio" and not self.first
+        return {"stdin": None if mine and not self.command
+                else subprocess.DEVNULL,
+                "stdout": None if mine else subprocess.DEVNULL}
+
+    def _desk(self):
+        """Who relays between this terminal and COM1, or None."""
+        if not self.first:
+            return None
+        return terminal.Terminal(terminal.SocketLine(self.dir / "com1"),
+                                 self.first)
 
     def _watch(self, start):
         """Reads COM2 until QEMU ends, or a verdict of ours ends it.
@@ -289,8 +313,8 @@ class Machine:
         if o.timeout and now - start > o.timeout:
             return (TIMEOUT, "The machine ran longer than its limit of "
                     f"{o.timeout:g} s.")
-        if self.console == "stdio" and not self.command or o.gdb:
-            return None         # somebody is watching for himself
+        if self.watched:
+            return None
         if not self.booted and self.log.exists():
             size = self.log.stat().st_size
             if size != self.log_size:
@@ -325,11 +349,10 @@ class Machine:
             return HOST, f"The host could not run it: {self._complaint()}."
         if code > 0 and code % 2 == 1 and code // 2 <= 99:
             return code // 2, ""
-        if code == 0 and self.console == "stdio" and not self.command:
+        if code == 0 and self.watched:
             return 0, ""        # left through QEMU's monitor
         if code == 0:
-            return TRIPLE, ("The machine was reset without a word: "
-                            "a triple fault.")
+            return TRIPLE, RESET
         if code < 0:
             name = signal.Signals(-code).name
             return HOST, f"The host could not run it: QEMU ended by {name}."
@@ -348,7 +371,13 @@ class Machine:
         return text.split("\n")[-1].rstrip(".") or "QEMU gave no reason"
 
 
+def create(options, *arguments, **keywords):
+    """The Machine that options.machine names."""
+    from weirlib import bochs   # which is made of this module's parts
+    kinds = {"qemu": Machine, "bochs": bochs.Bochs}
+    return kinds[options.machine](options, *arguments, **keywords)
+
+
 def run(options=None, command=(), **keywords):
     """Boots, runs COMMAND in the guest's shell, returns the Result."""
-    options = options or Options(**keywords)
-    return Machine(options, command).run()
+    return create(options or Options(**keywords), command).run()

@@ -137,11 +137,13 @@ static void reader(void *arg)
 	handle_t ntfn = *(handle_t *)arg;
 
 	for (;;) {
+		/* Before drain: what comes in while the interrupt is masked
+		 * makes no edge that the IOAPIC keeps. */
+		sys_dev_irq(startup->irq, WEIR_IRQ_ACK, 0, 0);
 		ulock_take(&lock);
 		drain();
 		wake_readers();
 		ulock_drop(&lock);
-		sys_dev_irq(startup->irq, WEIR_IRQ_ACK, 0, 0);
 		sys_ntfn_wait(ntfn, 1, 0, NULL);
 	}
 }

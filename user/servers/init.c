@@ -30,13 +30,8 @@ static char command[512];
 
 static void __attribute__((noreturn)) power_off(int status)
 {
-	char text[16];
-	int n;
-
 	if (status < 0 || status > STATUS_OTHER)
 		status = STATUS_OTHER;
-	n = snprintf(text, sizeof(text), "%d", status);
-	sys_report(WEIR_REPORT_EXIT, text, (size_t)n);
 	sys_sys_ctl(WEIR_CTL_POWEROFF, (uint64_t)status, 0);
 	klogf("the kernel refused to switch the machine off");
 	exit(1);
