@@ -52,7 +52,7 @@ static void announce(void)
 {
 	char text[160];
 	int n = ksnprintf(text, sizeof(text),
-			  "cpus=%u frames=%lu swap=%u tlb=%s batch=%u "
+			  "cpus=%u frames=%lu swap=%u tlb=%s batch=%lu "
 			  "seed=%lu delay=%lu apic=%s",
 			  cpu_count(), nr_frames(), swap_slots_total(),
 			  tlb_policy->name, params.batch, params.seed,

@@ -29,9 +29,25 @@ static bool same(const char *a, const char *b)
 	return *a == *b;
 }
 
+#define FIELD(name) offsetof(struct params, name)
+
+static const struct key {
+	const char *name;
+	size_t field;      /* a uint64_t */
+	uint64_t min, max; /* max 0: not a number, see set() */
+} keys[] = {
+	{ "cpus", FIELD(cpus), 1, 64 },
+	{ "mem", FIELD(mem_mib), 1, 1 << 24 },
+	{ "swap", FIELD(swap_mib), 1, 1 << 24 },
+	{ "batch", FIELD(batch), 1, 256 },
+	{ "seed", FIELD(seed), 0, UINT64_MAX },
+	{ "delay", FIELD(delay_us), 0, DELAY_MAX_US },
+	{ "tlb", FIELD(policy), 0, 0 },
+	{ "run", FIELD(run), 0, 0 },
+};
+
 /* A decimal number of [min, max]; false leaves *out alone. */
-static bool parse_number(const char *s, uint64_t min, uint64_t max,
-			 uint64_t *out)
+static bool set_number(uint64_t *out, const struct key *k, const char *s)
 {
 	uint64_t n = 0;
 
@@ -44,86 +60,48 @@ static bool parse_number(const char *s, uint64_t min, uint64_t max,
 			return false;
 		n = n * 10 + digit;
 	}
-	if (n < min || n > max)
+	if (n < k->min || n > k->max)
 		return false;
 	*out = n;
 	return true;
 }
 
-static bool set_cpus(struct params *p, const char *value)
-{
-	uint64_t n;
-
-	if (!parse_number(value, 1, 64, &n))
-		return false;
-	p->cpus = n;
-	return true;
-}
-
-static bool set_mem(struct params *p, const char *value)
-{
-	return parse_number(value, 1, 1 << 24, &p->mem_mib);
-}
-
-static bool set_swap(struct params *p, const char *value)
-{
-	return parse_number(value, 1, 1 << 24, &p->swap_mib);
-}
-
-static bool set_tlb(struct params *p, const char *value)
+static bool set_policy(uint64_t *out, const char *value)
 {
 	static const char *const names[] = WEIR_POLICY_NAMES;
 
 	for (size_t i = 0; i < LENGTH(names); i++) {
 		if (same(value, names[i])) {
-			p->policy = i;
+			*out = i;
 			return true;
 		}
 	}
 	return false;
 }
 
-static bool set_batch(struct params *p, const char *value)
-{
-	uint64_t n;
-
-	if (!parse_number(value, 1, 256, &n))
-		return false;
-	p->batch = n;
-	return true;
-}
-
-static bool set_seed(struct params *p, const char *value)
-{
-	return parse_number(value, 0, UINT64_MAX, &p->seed);
-}
-
-static bool set_delay(struct params *p, const char *value)
-{
-	return parse_number(value, 0, DELAY_MAX_US, &p->delay_us);
-}
-
-static bool set_run(struct params *p, const char *value)
+static bool set_run(char *run, const char *value)
 {
 	size_t n = 0;
 
 	while (value[n])
 		n++;
-	if (n >= sizeof(p->run))
+	if (n >= RUN_MAX)
 		return false;
 	for (size_t i = 0; i <= n; i++)
-		p->run[i] = value[i];
+		run[i] = value[i];
 	return true;
 }
 
-static const struct {
-	const char *name;
-	bool (*set)(struct params *p, const char *value);
-} keys[] = {
-	{ "cpus", set_cpus },   { "mem", set_mem },     { "swap", set_swap },
-	{ "tlb", set_tlb },     { "batch", set_batch }, { "seed", set_seed },
-	{ "delay", set_delay }, { "run", set_run },
-};
+/* False: the value is bad, and nothing was changed. */
+static bool set(struct params *p, const struct key *k, const char *value)
+{
+	void *field = (char *)p + k->field;
+
+	if (k->max)
+		return set_number(field, k, value);
+	return k->field == FIELD(run) ? set_run(field, value) :
+					set_policy(field, value);
+}
 
 static size_t append(char *out, size_t at, const char *text)
 {
@@ -166,7 +144,7 @@ static bool apply(char *word, struct params *p, void (*complain)(const char *))
 	for (size_t i = 0; i < LENGTH(keys); i++) {
 		if (!same(word, keys[i].name))
 			continue;
-		if (keys[i].set(p, value))
+		if (set(p, &keys[i], value))
 			return true;
 		say(complain, "parameter ", word, value);
 		return false;

@@ -11,15 +11,17 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#define RUN_MAX 512
+
 struct params {
-	unsigned cpus;     /* CPUs that must be found; 0: all there are */
+	uint64_t cpus;     /* CPUs that must be found; 0: all there are */
 	uint64_t mem_mib;  /* memory to use at most; 0: all */
 	uint64_t swap_mib; /* size of the ramdisk; 0: mm chooses */
-	int policy;        /* enum weir_policy */
-	unsigned batch;    /* frames per reclaim pass */
+	uint64_t policy;   /* enum weir_policy */
+	uint64_t batch;    /* frames per reclaim pass */
 	uint64_t seed;     /* of the swap device's delays */
 	uint64_t delay_us; /* longest delay of a swap IO */
-	char run[512];     /* what init runs first; "": nothing */
+	char run[RUN_MAX]; /* what init runs first; "": nothing */
 };
 
 extern struct params params;

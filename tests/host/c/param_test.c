@@ -24,7 +24,7 @@ static void complain_quietly(const char *text)
 
 static void check_ranges(const struct params *p)
 {
-	CHECK(p->cpus <= 64 && p->policy >= 0 && p->policy < 4);
+	CHECK(p->cpus <= 64 && p->policy < 4);
 	CHECK(p->batch >= 1 && p->batch <= 256);
 	CHECK(memchr(p->run, 0, sizeof(p->run)));
 }
@@ -78,7 +78,7 @@ int main(int argc, char **argv)
 	param_defaults(&p);
 	bad = param_parse(argv[1], &p, complain);
 	check_ranges(&p);
-	printf("bad=%u\ncpus=%u\nmem=%lu\nswap=%lu\ntlb=%s\nbatch=%u\n"
+	printf("bad=%u\ncpus=%lu\nmem=%lu\nswap=%lu\ntlb=%s\nbatch=%lu\n"
 	       "seed=%lu\ndelay=%lu\nrun=%s\n", bad,
 	       p.cpus, p.mem_mib, p.swap_mib, policies[p.policy], p.batch,
 	       p.seed, p.delay_us, p.run);
