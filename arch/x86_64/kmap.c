@@ -43,13 +43,11 @@ static uint64_t new_page(void)
 	return pa;
 }
 
-/* The leaf entry of `va`; NULL: no table and, if asked to, none to be had,
- * or a large page. */
-static pte_t *leaf(uint64_t va, bool create)
+pte_t *kmap_cell(uint64_t pml4_pa, uint64_t va, unsigned shift, bool create)
 {
-	pte_t *table = KVA(kernel_pml4_pa);
+	pte_t *table = KVA(pml4_pa);
 
-	for (unsigned s = 39; s > 12; s -= 9) {
+	for (unsigned s = 39; s > shift; s -= 9) {
 		pte_t *cell = &table[va >> s & 511];
 
 		if (!(*cell & PTE_P)) {
@@ -63,7 +61,12 @@ static pte_t *leaf(uint64_t va, bool create)
 			return cell;
 		table = KVA(pte_pa(*cell));
 	}
-	return &table[va >> 12 & 511];
+	return &table[va >> shift & 511];
+}
+
+static pte_t *leaf(uint64_t va, bool create)
+{
+	return kmap_cell(kernel_pml4_pa, va, 12, create);
 }
 
 static bool map_locked(uint64_t va, uint64_t pa, uint64_t flags)

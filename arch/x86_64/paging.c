@@ -99,26 +99,13 @@ void early_finish(void)
 	early_over = true;
 }
 
-static pte_t *next_table(pte_t *cell)
-{
-	if (!(*cell & PTE_P))
-		*cell = early_alloc(1) | PTE_P | PTE_W;
-	return *cell & PTE_PS ? NULL : KVA(pte_pa(*cell));
-}
-
 /* Maps one page of size 1 << shift (12, 21 or 30). What is already mapped
  * stays: firmware maps may overlap. */
-static void map_one(pte_t *pml4, uint64_t va, uint64_t pa, unsigned shift,
+static void map_one(uint64_t pml4, uint64_t va, uint64_t pa, unsigned shift,
 		    uint64_t flags)
 {
-	pte_t *table = pml4, *cell;
+	pte_t *cell = kmap_cell(pml4, va, shift, true);
 
-	for (unsigned s = PML4_SHIFT; s > shift; s -= 9) {
-		table = next_table(&table[va >> s & 511]);
-		if (!table)
-			return;
-	}
-	cell = &table[va >> shift & 511];
 	if (!(*cell & PTE_P))
 		*cell = pa | flags | (shift > 12 ? PTE_PS : 0);
 }
@@ -132,7 +119,7 @@ static unsigned best_shift(uint64_t va, uint64_t pa, uint64_t len)
 	return 12;
 }
 
-static void map_range(pte_t *pml4, uint64_t va, uint64_t pa, uint64_t len,
+static void map_range(uint64_t pml4, uint64_t va, uint64_t pa, uint64_t len,
 		      uint64_t flags)
 {
 	flags |= PTE_P | PTE_G | PTE_A;
@@ -148,7 +135,7 @@ static void map_range(pte_t *pml4, uint64_t va, uint64_t pa, uint64_t len,
 	}
 }
 
-static void map_image(pte_t *pml4, const char *start, const char *end,
+static void map_image(uint64_t pml4, const char *start, const char *end,
 		      uint64_t flags)
 {
 	if (end > start)
@@ -158,7 +145,7 @@ static void map_image(pte_t *pml4, const char *start, const char *end,
 
 /* The direct map of [start, end): writable but for the part in the kernel's
  * text and read-only data. */
-static void map_direct(pte_t *pml4, uint64_t start, uint64_t end)
+static void map_direct(uint64_t pml4, uint64_t start, uint64_t end)
 {
 	uint64_t cut[4] = { start, image_pa(kernel_text),
 			    image_pa(kernel_rodata_end), end };
@@ -176,7 +163,7 @@ static void map_direct(pte_t *pml4, uint64_t start, uint64_t end)
 				  i == 1 ? PTE_NX : PTE_NX | PTE_W);
 }
 
-static void map_ram(pte_t *pml4)
+static void map_ram(uint64_t pml4)
 {
 	for (unsigned i = 0; i < info->nmmap; i++) {
 		uint64_t start = (info->mmap[i].base + PAGE - 1) & -PAGE;
@@ -191,29 +178,27 @@ static void map_ram(pte_t *pml4)
 }
 
 /* A next-level table for every PML4 entry of the kernel half in use. */
-static void fix_top_level(pte_t *pml4)
+static void fix_top_level(uint64_t pml4)
 {
-	next_table(&pml4[KVA_BASE >> PML4_SHIFT & 511]);
-	next_table(&pml4[KSTACK_BASE >> PML4_SHIFT & 511]);
-	next_table(&pml4[MMIO_BASE >> PML4_SHIFT & 511]);
-	next_table(&pml4[KERNEL_BASE >> PML4_SHIFT & 511]);
+	kmap_cell(pml4, KVA_BASE, 30, true);
+	kmap_cell(pml4, KSTACK_BASE, 30, true);
+	kmap_cell(pml4, MMIO_BASE, 30, true);
+	kmap_cell(pml4, KERNEL_BASE, 30, true);
 }
 
 void paging_init(const struct bootinfo *bi)
 {
-	uint64_t pa;
-	pte_t *pml4;
+	uint64_t pml4;
 
 	info = bi;
 	early_next = image_pa(kernel_end);
-	pa = early_alloc(1);
-	pml4 = KVA(pa);
+	pml4 = early_alloc(1);
 	fix_top_level(pml4);
 	map_image(pml4, kernel_text, kernel_text_end, 0);
 	map_image(pml4, kernel_rodata, kernel_rodata_end, PTE_NX);
 	map_image(pml4, kernel_rodata_end, boot_stack_guard, PTE_NX | PTE_W);
 	map_image(pml4, boot_stack_guard + PAGE, kernel_end, PTE_NX | PTE_W);
 	map_ram(pml4);
-	write_cr3(pa);
-	kernel_pml4_pa = pa;
+	write_cr3(pml4);
+	kernel_pml4_pa = pml4;
 }
