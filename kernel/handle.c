@@ -18,11 +18,8 @@
 #include "mm/kmalloc.h"
 #include "mm/memobj.h"
 
-#define INDEX_BITS 10u
 #define GENERATION_MASK 0xffffu
 #define FIRST_CAPACITY 32u
-
-_Static_assert(1u << INDEX_BITS == HANDLES_MAX, "index bits");
 
 /* ---- references ---------------------------------------------------------- */
 
@@ -153,24 +150,10 @@ int64_t handle_insert(struct handle_table *t, struct cap cap)
 		if (names_owner(t, cap))
 			__atomic_sub_fetch(&t->owner->refs, 1,
 					   __ATOMIC_RELAXED);
-		result = (int64_t)s->generation << INDEX_BITS | index;
+		result = (int64_t)s->generation << HANDLE_INDEX_BITS | index;
 	}
 	spin_unlock(&t->lock);
 	return result;
-}
-
-/* The slot that `h` names, or NULL. Holds the lock. */
-static struct handle_slot *find(struct handle_table *t, handle_t h)
-{
-	unsigned index = h & (HANDLES_MAX - 1);
-	struct handle_slot *s;
-
-	if (index >= t->used)
-		return NULL;
-	s = &t->slots[index];
-	if (s->cap.type == OBJ_NONE || h >> INDEX_BITS != s->generation)
-		return NULL;
-	return s;
 }
 
 /* Empties a slot. Holds the lock; the reference is the caller's now. */
@@ -215,7 +198,7 @@ int handle_lookup(struct handle_table *t, handle_t h, enum object_type type,
 	int status = 0;
 
 	spin_lock(&t->lock);
-	s = find(t, h);
+	s = handle_find(t, h);
 	if (!s || s->moving || (type != OBJ_NONE && s->cap.type != type)) {
 		status = -WEIR_EHANDLE;
 	} else if ((s->cap.rights & rights) != rights) {
@@ -234,7 +217,7 @@ int handle_close(struct handle_table *t, handle_t h)
 	struct handle_slot *s;
 
 	spin_lock(&t->lock);
-	s = find(t, h);
+	s = handle_find(t, h);
 	if (s && !s->moving)
 		cap = free_slot(t, s);
 	spin_unlock(&t->lock);
@@ -250,7 +233,7 @@ int handle_move_begin(struct handle_table *t, handle_t h, struct cap *out)
 	int status = 0;
 
 	spin_lock(&t->lock);
-	s = find(t, h);
+	s = handle_find(t, h);
 	if (!s || s->moving) {
 		status = -WEIR_EHANDLE;
 	} else if (!(s->cap.rights & WEIR_R_DUP)) {
@@ -266,7 +249,7 @@ int handle_move_begin(struct handle_table *t, handle_t h, struct cap *out)
 void handle_move_done(struct handle_table *t, handle_t h)
 {
 	spin_lock(&t->lock);
-	struct handle_slot *s = find(t, h);
+	struct handle_slot *s = handle_find(t, h);
 
 	assert(s && s->moving);
 	free_slot(t, s);
@@ -276,7 +259,7 @@ void handle_move_done(struct handle_table *t, handle_t h)
 void handle_move_undo(struct handle_table *t, handle_t h)
 {
 	spin_lock(&t->lock);
-	struct handle_slot *s = find(t, h);
+	struct handle_slot *s = handle_find(t, h);
 
 	assert(s && s->moving);
 	s->moving = false;

@@ -10,12 +10,14 @@
 #define KERNEL_HANDLE_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "arch/x86_64/spin.h"
 #include "kernel/abi/weir.h"
 
-#define HANDLES_MAX 1024u
+#define HANDLE_INDEX_BITS 10u
+#define HANDLES_MAX (1u << HANDLE_INDEX_BITS)
 
 enum object_type {
 	OBJ_NONE,
@@ -69,6 +71,19 @@ int64_t handle_insert(struct handle_table *t, struct cap cap);
  * -WEIR_ERIGHTS. */
 int handle_lookup(struct handle_table *t, handle_t h, enum object_type type,
 		  unsigned rights, struct cap *out);
+
+/* The slot that `h` names, or NULL. Holds the lock. */
+static inline struct handle_slot *handle_find(struct handle_table *t,
+					      uint64_t h)
+{
+	uint64_t index = h & (HANDLES_MAX - 1);
+	struct handle_slot *s = &t->slots[index];
+
+	if (index >= t->used || s->cap.type == OBJ_NONE ||
+	    h >> HANDLE_INDEX_BITS != s->generation)
+		return NULL;
+	return s;
+}
 
 int handle_close(struct handle_table *t, handle_t h);
 

@@ -4,9 +4,8 @@
  * A message is a few words and at most one handle. It is copied from thread
  * to thread while both stand still: the caller sleeps in the kernel, and the
  * server's Reply is the link server->client <-> client->server.
- * ipc_lock guards every endpoint and every thread's `ipc`; it is held for a
- * few dozen instructions. Lock order: ipc_lock -> a handle table's lock, or
- * -> a wait queue's. A thread is in at most one of these places:
+ * ipc_lock is held for a few dozen instructions. Lock order: ipc_lock -> a
+ * handle table's lock, or -> a run queue's. A thread is in at most one of these places:
  *   CALLING      in ep->callers, its handle (if any) marked as moving
  *   AWAIT_REPLY  client->server and server->client point to each other
  *   RECEIVING    in ep->receivers, and owes nobody a reply
@@ -16,20 +15,13 @@
 #include "kernel/ipc.h"
 
 #include "arch/x86_64/panic.h"
+#include "kernel/endpoint.h"
 #include "kernel/sched.h"
 #include "kernel/stat.h"
 #include "kernel/task.h"
 #include "mm/kmalloc.h"
 
-struct endpoint {
-	uint64_t refs; /* atomic */
-
-	/* Under ipc_lock. */
-	uint64_t nreceivers; /* references that may receive */
-	TAILQ_HEAD(ipc_queue, thread) callers, receivers;
-};
-
-static struct spinlock ipc_lock = SPINLOCK_INIT("ipc");
+struct spinlock ipc_lock = SPINLOCK_INIT("ipc");
 
 struct endpoint *endpoint_create(void)
 {
@@ -44,9 +36,30 @@ struct endpoint *endpoint_create(void)
 	return ep;
 }
 
-void ipc_init_thread(struct thread *t)
+/* ---- priorities ---------------------------------------------------------- */
+
+/* The client of `t`, or its own priority, is another one: `t` gets what it
+ * now runs at, and so does whoever works for it. Holds ipc_lock. */
+static void settle_prio(struct thread *t)
 {
-	waitq_init(&t->ipc.wait);
+	for (; t; t = t->ipc.server) {
+		struct thread *client = t->ipc.client;
+		unsigned prio = t->base_prio;
+
+		if (client && client->prio > prio)
+			prio = client->prio;
+		if (prio == t->prio)
+			return;
+		sched_set_prio(t, prio);
+	}
+}
+
+void ipc_set_prio(struct thread *t, unsigned prio)
+{
+	spin_lock(&ipc_lock);
+	t->base_prio = prio;
+	settle_prio(t);
+	spin_unlock(&ipc_lock);
 }
 
 /* ---- ends of waits (all hold ipc_lock) ----------------------------------- */
@@ -58,12 +71,8 @@ static void complete(struct thread *t, int status, bool here)
 	t->ipc.ep = NULL;
 	t->ipc.status = status;
 	t->ipc.done = true;
-	if (t == current())
-		return;
-	if (here)
-		waitq_wake_here(&t->ipc.wait);
-	else
-		waitq_wake_one(&t->ipc.wait);
+	if (sched_claim(t, false))
+		sched_enqueue(t, here);
 }
 
 /* The message of `t` does not travel: its handle stays. */
@@ -80,6 +89,14 @@ static void fail_caller(struct thread *t, int status)
 	complete(t, status, false);
 }
 
+/* The client of `t` does not wait for it any more. */
+static void unlink_client(struct thread *t)
+{
+	t->ipc.client->ipc.server = NULL;
+	t->ipc.client = NULL;
+	settle_prio(t);
+}
+
 /* Whoever waits for a reply of `t` waits in vain. */
 static void drop_client(struct thread *t)
 {
@@ -87,8 +104,7 @@ static void drop_client(struct thread *t)
 
 	if (!client)
 		return;
-	t->ipc.client = NULL;
-	client->ipc.server = NULL;
+	unlink_client(t);
 	complete(client, -WEIR_EPEER, false);
 }
 
@@ -104,8 +120,7 @@ static void cancel(struct thread *t)
 		TAILQ_REMOVE(&t->ipc.ep->receivers, t, ipc.link);
 		break;
 	case IPC_AWAIT_REPLY:
-		t->ipc.server->ipc.client = NULL;
-		t->ipc.server = NULL;
+		unlink_client(t->ipc.server);
 		break;
 	case IPC_NONE:
 		break;
@@ -118,19 +133,27 @@ static void cancel(struct thread *t)
 static int wait_done(struct thread *t, bool killable)
 {
 	while (!t->ipc.done) {
-		bool killed = false;
-
-		if (killable)
-			killed = waitq_wait(&t->ipc.wait, &ipc_lock, 0) ==
-				 WAIT_KILLED;
-		else
-			waitq_sleep(&t->ipc.wait, &ipc_lock);
-		spin_lock(&ipc_lock);
-		if (killed && !t->ipc.done)
+		if (killable && thread_killed()) {
 			cancel(t);
+			break;
+		}
+		sched_sleep(killable ? THREAD_WAITING : THREAD_SLEEPING,
+			    &ipc_lock, NULL);
+		spin_lock(&ipc_lock);
 	}
 	spin_unlock(&ipc_lock);
 	return t->ipc.status;
+}
+
+int ipc_wait(struct weir_msg *msg)
+{
+	struct thread *t = current();
+	int status;
+
+	spin_lock(&ipc_lock);
+	status = wait_done(t, true);
+	*msg = t->ipc.msg;
+	return status;
 }
 
 void ipc_exit_thread(struct thread *t)
@@ -206,6 +229,7 @@ static bool deliver(struct thread *from, struct thread *to)
 		from->ipc.ep = NULL;
 		from->ipc.server = to;
 		to->ipc.client = from;
+		settle_prio(to);
 	}
 	complete(to, 0, from == current());
 	return true;
@@ -314,8 +338,7 @@ static int reply(const struct weir_msg *msg, const struct cap *moved,
 	status = transfer(t, &answer, moved, client);
 	if (status)
 		undo_move(t);
-	t->ipc.client = NULL;
-	client->ipc.server = NULL;
+	unlink_client(t);
 	complete(client, status, here);
 	return status;
 }

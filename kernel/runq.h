@@ -1,5 +1,5 @@
 /*
- * runq.h - run queues, for sched.c alone.
+ * runq.h - run queues and the switch, for sched.c and fastpath.c alone.
  */
 #ifndef KERNEL_RUNQ_H
 #define KERNEL_RUNQ_H
@@ -7,12 +7,16 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "kernel/stat.h"
+#include "kernel/task.h"
 #include "kernel/thread.h"
 
 #define PRIO_IDLE (-1)
 
 struct runq {
-	struct spinlock lock; /* guards the first group */
+	struct spinlock lock; /* guards the second group */
+	struct thread *prev;  /* this CPU: left its stack just now */
+
 	TAILQ_HEAD(, thread) queue[PRIORITIES];
 	uint32_t bitmap; /* priorities with a thread */
 	unsigned nr;     /* atomic reads elsewhere */
@@ -22,12 +26,53 @@ struct runq {
 
 	/* This CPU only. */
 	uint64_t slice_end;
-	struct thread *prev; /* left its stack just now */
-	bool prev_moves;     /* and may not run here any more */
+	bool prev_moves; /* `prev` may not run here any more */
 	struct thread idle;
 } __attribute__((aligned(128)));
 
+_Static_assert(offsetof(struct runq, lock.holder) == 0, "trap.asm");
+_Static_assert(offsetof(struct runq, prev) == 16, "trap.asm");
+
 extern struct runq runqs[MAX_CPUS];
+
+/* Does somebody wait here who is more urgent than `prio`? */
+static inline bool rq_above(const struct runq *rq, int prio)
+{
+	return (uint64_t)rq->bitmap >> (prio + 1);
+}
+
+/* Adds what `t` ran since it was last asked to its task's time. */
+static inline void account(struct thread *t, uint64_t tsc)
+{
+	if (t->task)
+		__atomic_add_fetch(&t->task->cpu_tsc, tsc - t->run_start,
+				   __ATOMIC_RELAXED);
+	t->run_start = tsc;
+}
+
+/* The hardware's side of `next` becoming current in place of `prev`, in all
+ * but the kernel stack that runs. Holds rq->lock; next->cpu is this one. */
+static inline void load_thread(struct runq *rq, struct cpu *cpu,
+			       struct thread *prev, struct thread *next)
+{
+	uint64_t now = rdtsc();
+
+	account(prev, now);
+	next->run_start = now;
+	__atomic_store_n(&next->on_cpu, 1, __ATOMIC_RELAXED);
+	rq->prev = prev;
+	cpu->current = next;
+	cpu->batch = &next->batch;
+	if (prev->task)
+		fpu_save(prev->fpu);
+	tlb_switch_to(next->as);
+	if (next->task) {
+		fpu_restore(next->fpu);
+		set_fs_base(next->fs_base);
+		set_kernel_stack(cpu, next->stack_top);
+	}
+	stat_add(WEIR_C_ctxt, 1);
+}
 
 /* All hold rq->lock. Insert: at the end of its priority; it is `rq`'s CPU's
  * from then on. */

@@ -51,39 +51,7 @@ static void arm_timer(struct runq *rq)
 		timer_oneshot_ns(at > now ? at - now : 1);
 }
 
-static void account(struct thread *t, uint64_t now)
-{
-	if (t->task)
-		__atomic_add_fetch(&t->task->cpu_ns, now - t->run_start_ns,
-				   __ATOMIC_RELAXED);
-	t->run_start_ns = now;
-}
-
 /* ---- the switch ---------------------------------------------------------- */
-
-/* The hardware's side of `next` becoming current. Holds rq->lock. */
-static void load_thread(struct runq *rq, struct thread *next)
-{
-	uint64_t now = time_ns();
-	struct cpu *cpu = this_cpu();
-
-	account(cpu->current, now);
-	next->run_start_ns = now;
-	next->cpu = rq - runqs;
-	__atomic_store_n(&next->on_cpu, 1, __ATOMIC_RELAXED);
-	rq->prio = next == &rq->idle ? PRIO_IDLE : next->prio;
-	rq->slice_end = now + SLICE_NS;
-	cpu->current = next;
-	cpu->batch = &next->batch;
-	tlb_switch_to(next->as);
-	if (next->task) {
-		fpu_restore(next->fpu);
-		set_fs_base(next->fs_base);
-		set_kernel_stack(next->stack_top);
-	}
-	stat_add(WEIR_C_ctxt, 1);
-	arm_timer(rq);
-}
 
 /* On the new thread's stack: lets go of the one that ran before. Not inline:
  * the CPU is another one than before the switch. */
@@ -117,16 +85,14 @@ static void switch_locked(struct runq *rq)
 		rq_remove(rq, next);
 	else
 		next = &rq->idle;
+	rq->prio = next == &rq->idle ? PRIO_IDLE : next->prio;
+	rq->slice_end = time_ns() + SLICE_NS;
+	arm_timer(rq);
 	if (next == prev) {
-		rq->slice_end = time_ns() + SLICE_NS;
-		arm_timer(rq);
 		spin_unlock(&rq->lock);
 		return;
 	}
-	if (prev->task)
-		fpu_save(prev->fpu);
-	load_thread(rq, next);
-	rq->prev = prev;
+	load_thread(rq, this_cpu(), prev, next);
 	context_switch(&prev->sp, next->sp);
 	finish_switch(irqs_on);
 }
@@ -350,7 +316,7 @@ void kernel_timer(void)
 
 	sleepq_expire();
 	if (rq->prio != PRIO_IDLE && now >= rq->slice_end) {
-		account(current(), now);
+		account(current(), rdtsc());
 		balance(rq);
 		if (rq->nr)
 			rq->need = true;
@@ -401,7 +367,7 @@ static struct runq *lock_rq_of(struct thread *t)
 void sched_set_prio(struct thread *t, unsigned prio)
 {
 	struct runq *rq = lock_rq_of(t);
-	bool queued = t->queued;
+	bool queued = t->queued, preempts;
 	unsigned cpu = t->cpu;
 
 	if (queued)
@@ -409,8 +375,12 @@ void sched_set_prio(struct thread *t, unsigned prio)
 	t->prio = prio;
 	if (queued)
 		rq_insert(rq, t);
+	else if (t->on_cpu)
+		rq->prio = prio; /* it runs: who leaves holds the lock */
+	preempts = rq_above(rq, rq->prio);
 	spin_unlock(&rq->lock);
-	kick(cpu);
+	if (preempts)
+		kick(cpu);
 }
 
 void sched_set_affinity(struct thread *t, uint64_t mask)

@@ -12,6 +12,7 @@
 #include "arch/x86_64/cpu.h"
 #include "arch/x86_64/panic.h"
 #include "arch/x86_64/print.h"
+#include "arch/x86_64/time.h"
 #include "kernel/ipc.h"
 #include "kernel/sched.h"
 #include "mm/aspace.h"
@@ -216,7 +217,8 @@ bool task_info(unsigned index, struct weir_task *out)
 		*out = (struct weir_task){
 			.id = t->id, .parent = t->parent,
 			.threads = t->nthreads, .privileged = t->privileged,
-			.resident = t->as->resident, .cpu_ns = t->cpu_ns };
+			.resident = t->as->resident,
+			.cpu_ns = time_of_ticks(t->cpu_tsc) };
 		ksnprintf(out->name, sizeof(out->name), "%s", t->name);
 	}
 	spin_unlock(&tasks_lock);
