@@ -13,13 +13,15 @@ VEC_SYSCALL	equ 0x100
 MSR_GS_BASE	equ 0xc0000101
 GS_USER_RSP	equ 8
 GS_KERNEL_RSP	equ 16
+THREAD_ON_CPU	equ 512
+RUNQ_PREV	equ 16
 ; struct trapframe, from `vector` on
 TF_RIP		equ 16
 TF_CS		equ 24
 TF_RFLAGS	equ 32
 TF_RSP		equ 40
 
-extern trap_dispatch, trap_dispatch_paranoid, syscall_dispatch
+extern trap_dispatch, trap_dispatch_paranoid, syscall_dispatch, fastpath
 extern panic_from
 global trap_stubs, trap_text, trap_text_end, trap_restore_user
 global syscall_entry, panic
@@ -139,11 +141,23 @@ syscall_entry:
 	push 0
 	push VEC_SYSCALL
 	push_all
-	sti
+	test rax, ~2			; ipc_call, ipc_reply_recv?
+	jnz .slow
+	mov rdi, rsp
+	call fastpath			; rax: the partner's frame, rdx: queue
+	test rax, rax
+	jz .slow
+	mov rsp, rax			; the old stack is left:
+	mov rcx, [rdx + RUNQ_PREV]
+	mov byte [rcx + THREAD_ON_CPU], 0
+	mov dword [rdx], 0		; its lock (kernel/runq.h)
+	jmp .sysret
+.slow:	sti
 	mov rdi, rsp
 	call syscall_dispatch		; interrupts are off afterwards
 	test al, al			; may SYSRET?
 	jz trap_restore
+.sysret:
 	pop r15
 	pop r14
 	pop r13
