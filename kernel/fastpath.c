@@ -17,64 +17,60 @@
 #include "kernel/runq.h"
 #include "kernel/sched.h"
 
-/* For trap.asm: the frame to leave by, and the run queue, whose `prev` is off
- * its CPU and whose lock is free once the old stack is left. NULL: slow. */
-struct fast_exit {
-	struct trapframe *tf;
-	struct runq *rq;
-};
+/* Return only where the slow path has to do it. */
+void fast_call(struct trapframe *tf);
+void fast_reply_recv(struct trapframe *tf);
 
-struct fast_exit fastpath(struct trapframe *tf);
+/* trap.asm: goes over to the tables of `as`, leaves the stack of `left`,
+ * which is then off its CPU, gives back this CPU's run queue, and enters user
+ * mode by frame `to`, with `badge` and the message that `from` has. */
+_Noreturn void fast_leave(uint64_t badge, const struct trapframe *from,
+			  struct trapframe *to, struct thread *left,
+			  struct aspace *as);
 
-/* Whom `t` reaches through `ep`, if that one's wait can end right here. Holds
- * ipc_lock and rq->lock. */
-static inline struct thread *find_partner(struct thread *t, bool call,
-					  struct endpoint *ep,
-					  struct runq *rq)
+/* Can the wait of `to` end here, on CPU `cpu`? Its last CPU is this one, so
+ * nobody is on its stack; it may run here (sched_set_affinity). Against a
+ * kill: whoever loses the exchange finds it claimed, and makes this CPU look
+ * (task_kill). Holds ipc_lock and the run queue's lock. */
+static inline bool claim_here(struct thread *to, const struct cpu *cpu)
 {
-	struct thread *to = call ? TAILQ_FIRST(&ep->receivers) :
-				   t->ipc.client;
 	uint8_t waits = THREAD_WAITING;
 
-	if (!to || (!call && !TAILQ_EMPTY(&ep->callers)))
-		return NULL;
-	/* It waits in a system call on this endpoint, not in a fault. */
-	if (to->cap.object != ep)
-		return NULL;
-	/* Its last CPU is this one, so nobody is on its stack. */
-	if (&runqs[to->cpu] != rq || !(to->affinity >> (rq - runqs) & 1))
-		return NULL;
-	if (rq_above(rq, call && t->prio > to->prio ? t->prio : to->prio))
-		return NULL;
-	if (!sysret_fits(thread_frame(to)))
-		return NULL;
-	/* Against a kill: the loser of this exchange finds it claimed, and
-	 * then makes this CPU look (task_kill). */
-	if (!__atomic_compare_exchange_n(&to->state, &waits, THREAD_RUNNABLE,
-					 false, __ATOMIC_SEQ_CST,
-					 __ATOMIC_SEQ_CST))
-		return NULL;
-	return to;
+	return to->cpu == cpu->id && sysret_fits(thread_frame(to)) &&
+	       __atomic_compare_exchange_n(&to->state, &waits, THREAD_RUNNABLE,
+					   false, __ATOMIC_SEQ_CST,
+					   __ATOMIC_SEQ_CST);
 }
 
-static inline void pass_message(const struct trapframe *from,
-				struct trapframe *to, uint64_t badge)
+/* The receiver that a call of `t` reaches; it will be as urgent as `t`, and
+ * nobody here is more so, or `need` would be set. */
+static inline struct thread *claim_server(struct endpoint *ep,
+					  const struct cpu *cpu)
 {
-	to->rax = 0;
-	to->rdi = badge;
-	to->rsi = from->rsi;
-	to->rdx = 0;
-	to->r10 = from->r10;
-	to->r8 = from->r8;
-	to->r9 = from->r9;
-	to->r12 = from->r12;
-	to->r13 = from->r13;
+	struct thread *to = TAILQ_FIRST(&ep->receivers);
+
+	return to && claim_here(to, cpu) ? to : NULL;
+}
+
+/* The client that a reply of `t` reaches, if `t` has to wait next, and if
+ * that client called through `ep` (not by a fault, which goes on in the
+ * kernel). */
+static inline struct thread *claim_client(struct thread *t,
+					  struct endpoint *ep,
+					  const struct cpu *cpu)
+{
+	struct thread *to = t->ipc.client;
+
+	return to && TAILQ_EMPTY(&ep->callers) &&
+	       to->cap.type == OBJ_ENDPOINT && to->cap.object == ep &&
+	       !rq_above(cpu->rq, to->prio) && claim_here(to, cpu) ? to : NULL;
 }
 
 /* `t` waits for what comes next, `to` no longer does. Holds ipc_lock. */
 static inline void change_places(struct thread *t, struct thread *to,
 				 bool call, struct endpoint *ep)
 {
+	to->ipc.state = IPC_NONE;
 	if (call) {
 		TAILQ_REMOVE(&ep->receivers, to, ipc.link);
 		to->ipc.client = t;
@@ -90,91 +86,106 @@ static inline void change_places(struct thread *t, struct thread *to,
 		t->ipc.state = IPC_RECEIVING;
 		t->prio = t->base_prio;
 	}
-	to->ipc.state = IPC_NONE;
-	t->ipc.done = false;
 }
 
-/* The reference of `to` becomes that of `t`, whose handle is `cap`. Nobody
- * calls while one receives, so nobody is to be told when that was the last
- * one. Holds ipc_lock. */
+/* The reference of `to` becomes that of `t`, whose handle is `cap`. The
+ * server's one receives; does the client's? Nobody calls while one receives,
+ * so nobody is to be told that it was the last. Holds ipc_lock. */
 static inline void pass_reference(struct thread *t, struct thread *to,
-				  const struct cap *cap, struct endpoint *ep)
+				  bool call, const struct cap *cap,
+				  struct endpoint *ep)
 {
-	int more = (cap->rights & WEIR_R_READ) -
-		   (to->cap.rights & WEIR_R_READ);
-
-	if (more)
-		__atomic_add_fetch(&ep->nreceivers, more, __ATOMIC_ACQ_REL);
-	t->cap = *cap;
-	to->cap = (struct cap){ .type = OBJ_NONE };
+	if (!((call ? cap : &to->cap)->rights & WEIR_R_READ))
+		__atomic_add_fetch(&ep->nreceivers, call ? -1 : 1,
+				   __ATOMIC_ACQ_REL);
+	to->cap.type = OBJ_NONE;
+	t->cap.type = OBJ_ENDPOINT;
+	t->cap.rights = cap->rights;
+	t->cap.object = ep;
 }
 
 /* `t` sleeps, unless it was killed: then nobody else would wake it. Holds
- * rq->lock. */
-static inline void park(struct thread *t, struct runq *rq)
+ * the run queue's lock. */
+static inline void park(struct thread *t, struct task *task, struct runq *rq)
 {
 	t->sp = &t->parked;
 	__atomic_store_n(&t->state, THREAD_WAITING, __ATOMIC_SEQ_CST);
-	if (__atomic_load_n(&t->task->killed, __ATOMIC_SEQ_CST) &&
-	    sched_claim(t, true)) {
+	if (task->killed && sched_claim(t, true)) {
 		__atomic_store_n(&t->state, THREAD_RUNNABLE, __ATOMIC_SEQ_CST);
 		rq_insert(rq, t);
 		rq->need = true;
 	}
 }
 
-static inline __attribute__((always_inline)) struct fast_exit
-pass(struct trapframe *tf, bool call)
+static inline void count(const struct cpu *cpu, bool call)
+{
+	struct stat_set *set = &stat_sets[cpu->id];
+
+	set->n[WEIR_C_ipc_fast]++; /* and, by stat.c, a call and a switch */
+	if (call)
+		set->n[WEIR_C_ipc_call]++;
+}
+
+static inline void pass(struct trapframe *tf,
+						       bool call)
 {
 	struct cpu *cpu = this_cpu();
-	struct runq *rq = &runqs[cpu->id];
-	struct thread *t = cpu->current, *to = NULL;
-	struct handle_table *handles = &t->task->handles;
+	struct runq *rq = cpu->rq;
+	struct thread *t = cpu->current, *to;
+	struct task *task = t->task;
+	const uint32_t holder = cpu->id + 1;
 	struct handle_slot *slot;
+	const struct cap *cap;
 	struct endpoint *ep;
+	uint64_t badge;
 
+	/* No handle moves, and nothing else is due. */
 	if (tf->rdx || rq->need)
-		return (struct fast_exit){ NULL, NULL };
-	if (!spin_try_quick(&handles->lock, cpu->id + 1))
-		return (struct fast_exit){ NULL, NULL };
-	slot = handle_find(handles, tf->rdi);
-	if (!slot || slot->moving || slot->cap.type != OBJ_ENDPOINT ||
-	    !(slot->cap.rights & (call ? WEIR_R_WRITE : WEIR_R_READ)))
+		return;
+	if (!spin_try_quick(&task->handles.lock, holder))
+		return;
+	slot = handle_find(&task->handles, tf->rdi);
+	if (!slot)
 		goto no_handle;
-	ep = slot->cap.object;
-	if (!spin_try_quick(&ipc_lock, cpu->id + 1))
+	cap = &slot->cap;
+	if (cap->type != OBJ_ENDPOINT ||
+	    !(cap->rights & (call ? WEIR_R_WRITE : WEIR_R_READ)))
 		goto no_handle;
-	if (!spin_try_quick(&rq->lock, cpu->id + 1))
+	ep = cap->object;
+	if (!spin_try_quick(&ipc_lock, holder))
+		goto no_handle;
+	if (!spin_try_quick(&rq->lock, holder))
 		goto no_rq;
-	to = find_partner(t, call, ep, rq);
+	to = call ? claim_server(ep, cpu) : claim_client(t, ep, cpu);
 	if (!to)
 		goto no_partner;
 
 	/* ---- the commit point ---- */
-	pass_message(tf, thread_frame(to), call ? slot->cap.badge : 0);
 	change_places(t, to, call, ep);
-	pass_reference(t, to, &slot->cap, ep);
-	park(t, rq);
+	pass_reference(t, to, call, cap, ep);
+	badge = call ? cap->badge : 0;
+	park(t, task, rq);
 	spin_drop_quick(&ipc_lock);
-	spin_drop_quick(&handles->lock);
+	spin_drop_quick(&task->handles.lock);
 	rq->prio = to->prio;
-	load_thread(rq, cpu, t, to);
-	stat_add(WEIR_C_syscalls, 1);
-	stat_add(WEIR_C_ipc_fast, 1);
-	if (call)
-		stat_add(WEIR_C_ipc_call, 1);
-	return (struct fast_exit){ thread_frame(to), rq };
+	count(cpu, call);
+	load_thread(cpu, t, to, true);
+	fast_leave(badge, tf, thread_frame(to), t, to->as);
 
 no_partner:
 	spin_drop_quick(&rq->lock);
 no_rq:
 	spin_drop_quick(&ipc_lock);
 no_handle:
-	spin_drop_quick(&handles->lock);
-	return (struct fast_exit){ NULL, NULL };
+	spin_drop_quick(&task->handles.lock);
 }
 
-struct fast_exit fastpath(struct trapframe *tf)
+__attribute__((flatten)) void fast_call(struct trapframe *tf)
 {
-	return tf->rax == WEIR_SYS_ipc_call ? pass(tf, true) : pass(tf, false);
+	pass(tf, true);
+}
+
+__attribute__((flatten)) void fast_reply_recv(struct trapframe *tf)
+{
+	pass(tf, false);
 }

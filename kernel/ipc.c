@@ -9,7 +9,7 @@
  *   CALLING      in ep->callers, its handle (if any) marked as moving
  *   AWAIT_REPLY  client->server and server->client point to each other
  *   RECEIVING    in ep->receivers, and owes nobody a reply
- * Who ends a wait sets `done` under ipc_lock; a killed thread takes itself
+ * Who ends a wait makes that IPC_NONE under ipc_lock; a killed thread takes itself
  * out of these places under the same lock (P4).
  */
 #include "kernel/ipc.h"
@@ -70,7 +70,6 @@ static void complete(struct thread *t, int status, bool here)
 	t->ipc.state = IPC_NONE;
 	t->ipc.ep = NULL;
 	t->ipc.status = status;
-	t->ipc.done = true;
 	if (sched_claim(t, false))
 		sched_enqueue(t, here);
 }
@@ -132,7 +131,7 @@ static void cancel(struct thread *t)
  * ipc_lock, which is released. */
 static int wait_done(struct thread *t, bool killable)
 {
-	while (!t->ipc.done) {
+	while (t->ipc.state != IPC_NONE) {
 		if (killable && thread_killed()) {
 			cancel(t);
 			break;
@@ -265,7 +264,6 @@ static int call(const struct cap *cap, struct weir_msg *msg, bool oneway)
 	t->ipc.msg = *msg;
 	t->ipc.msg.badge = cap->badge;
 	t->ipc.oneway = oneway;
-	t->ipc.done = false;
 	t->ipc.ep = ep;
 	t->ipc.state = IPC_CALLING;
 	server = TAILQ_FIRST(&ep->receivers);
@@ -302,14 +300,13 @@ static int receive(struct endpoint *ep, struct weir_msg *msg)
 	int status;
 
 	drop_client(t);
-	t->ipc.done = false;
 	t->ipc.state = IPC_RECEIVING;
 	t->ipc.ep = ep;
-	while (!t->ipc.done && (caller = TAILQ_FIRST(&ep->callers))) {
+	while (t->ipc.state && (caller = TAILQ_FIRST(&ep->callers))) {
 		TAILQ_REMOVE(&ep->callers, caller, ipc.link);
 		deliver(caller, t);
 	}
-	if (!t->ipc.done)
+	if (t->ipc.state)
 		TAILQ_INSERT_TAIL(&ep->receivers, t, ipc.link);
 	status = wait_done(t, true);
 	*msg = t->ipc.msg;

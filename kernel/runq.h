@@ -14,9 +14,7 @@
 #define PRIO_IDLE (-1)
 
 struct runq {
-	struct spinlock lock; /* guards the second group */
-	struct thread *prev;  /* this CPU: left its stack just now */
-
+	struct spinlock lock; /* guards the first group */
 	TAILQ_HEAD(, thread) queue[PRIORITIES];
 	uint32_t bitmap; /* priorities with a thread */
 	unsigned nr;     /* atomic reads elsewhere */
@@ -26,12 +24,12 @@ struct runq {
 
 	/* This CPU only. */
 	uint64_t slice_end;
-	bool prev_moves; /* `prev` may not run here any more */
+	struct thread *prev; /* left its stack just now */
+	bool prev_moves;     /* and may not run here any more */
 	struct thread idle;
 } __attribute__((aligned(128)));
 
 _Static_assert(offsetof(struct runq, lock.holder) == 0, "trap.asm");
-_Static_assert(offsetof(struct runq, prev) == 16, "trap.asm");
 
 extern struct runq runqs[MAX_CPUS];
 
@@ -44,34 +42,31 @@ static inline bool rq_above(const struct runq *rq, int prio)
 /* Adds what `t` ran since it was last asked to its task's time. */
 static inline void account(struct thread *t, uint64_t tsc)
 {
-	if (t->task)
-		__atomic_add_fetch(&t->task->cpu_tsc, tsc - t->run_start,
-				   __ATOMIC_RELAXED);
+	__atomic_add_fetch(&t->task->cpu_tsc, tsc - t->run_start,
+			   __ATOMIC_RELAXED);
 	t->run_start = tsc;
 }
 
-/* The hardware's side of `next` becoming current in place of `prev`, in all
- * but the kernel stack that runs. Holds rq->lock; next->cpu is this one. */
-static inline void load_thread(struct runq *rq, struct cpu *cpu,
-			       struct thread *prev, struct thread *next)
+/* The hardware's side of `next` becoming current in place of `prev`, but
+ * for its kernel stack and its address space. `users`: neither is a kernel thread. Holds
+ * the run queue's lock. */
+static inline void load_thread(struct cpu *cpu, struct thread *prev,
+			       struct thread *next, bool users)
 {
 	uint64_t now = rdtsc();
 
-	account(prev, now);
+	if (users || prev->task) {
+		account(prev, now);
+		fpu_save(prev->fpu);
+	}
 	next->run_start = now;
 	__atomic_store_n(&next->on_cpu, 1, __ATOMIC_RELAXED);
-	rq->prev = prev;
 	cpu->current = next;
-	cpu->batch = &next->batch;
-	if (prev->task)
-		fpu_save(prev->fpu);
-	tlb_switch_to(next->as);
-	if (next->task) {
+	if (users || next->task) {
 		fpu_restore(next->fpu);
 		set_fs_base(next->fs_base);
 		set_kernel_stack(cpu, next->stack_top);
 	}
-	stat_add(WEIR_C_ctxt, 1);
 }
 
 /* All hold rq->lock. Insert: at the end of its priority; it is `rq`'s CPU's

@@ -30,7 +30,7 @@ static uint64_t idle_mask; /* atomic: CPUs that look for work */
 
 static struct runq *this_rq(void)
 {
-	return &runqs[cpu_id()];
+	return this_cpu()->rq;
 }
 
 uint64_t sched_cpus(void)
@@ -92,7 +92,10 @@ static void switch_locked(struct runq *rq)
 		spin_unlock(&rq->lock);
 		return;
 	}
-	load_thread(rq, this_cpu(), prev, next);
+	rq->prev = prev;
+	load_thread(this_cpu(), prev, next, false);
+	tlb_switch_to(next->as);
+	stat_add(WEIR_C_ctxt, 1);
 	context_switch(&prev->sp, next->sp);
 	finish_switch(irqs_on);
 }
@@ -316,7 +319,8 @@ void kernel_timer(void)
 
 	sleepq_expire();
 	if (rq->prio != PRIO_IDLE && now >= rq->slice_end) {
-		account(current(), rdtsc());
+		if (current()->task)
+			account(current(), rdtsc());
 		balance(rq);
 		if (rq->nr)
 			rq->need = true;
@@ -392,6 +396,8 @@ void sched_set_affinity(struct thread *t, uint64_t mask)
 	t->affinity = mask;
 	if (moves)
 		rq_remove(rq, t);
+	else if (!t->on_cpu && !(mask >> cpu & 1))
+		t->cpu = __builtin_ctzll(mask); /* asleep: not here */
 	spin_unlock(&rq->lock);
 	if (moves)
 		sched_enqueue(t, false);
@@ -433,8 +439,8 @@ static void adopt_idle(unsigned cpu)
 	rq->idle.affinity = 1ull << cpu;
 	rq->idle.on_cpu = 1;
 	ksnprintf(rq->idle.name, sizeof(rq->idle.name), "idle%u", cpu);
+	this_cpu()->rq = rq;
 	this_cpu()->current = &rq->idle;
-	this_cpu()->batch = &rq->idle.batch;
 	uint64_t flags = irq_save();
 
 	tlb_switch_to(NULL);

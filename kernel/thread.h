@@ -48,8 +48,7 @@ struct ipc {
 	struct thread *server; /* that holds the Reply to this thread */
 	TAILQ_ENTRY(thread) link; /* ep->callers or ep->receivers */
 	bool oneway;           /* the caller wants no reply */
-	bool done;             /* the wait is over: status and msg are valid */
-	int status;
+	int status;            /* of the last wait, once `state` is NONE */
 	struct weir_msg msg;   /* in: what it sends; out: what it got */
 	handle_t moving;       /* its handle that travels, 0: none */
 	struct cap cap;        /* what that handle names */
@@ -73,7 +72,7 @@ struct thread {
 
 	/* Under the run queue's lock of `cpu`. */
 	void *sp;
-	unsigned cpu;    /* where it runs, or ran last */
+	unsigned cpu;    /* where it runs, or ran last, and may run */
 	uint8_t prio;    /* what counts; changed under ipc_lock, too */
 	uint64_t affinity;
 	bool queued;

@@ -49,7 +49,6 @@ static inline void set_fs_base(uint64_t base)
 /* The stack that traps and system calls from user mode start on. */
 static inline void set_kernel_stack(struct cpu *c, void *top)
 {
-	c->kernel_rsp = (uint64_t)top;
 	c->tss.rsp[0] = (uint64_t)top;
 }
 

@@ -12,19 +12,21 @@ USER_CS		equ 0x23
 VEC_SYSCALL	equ 0x100
 MSR_GS_BASE	equ 0xc0000101
 GS_USER_RSP	equ 8
-GS_KERNEL_RSP	equ 16
+GS_RQ		equ 24
+GS_KERNEL_RSP	equ 36			; in the TSS
 THREAD_ON_CPU	equ 512
-RUNQ_PREV	equ 16
+SYS_REPLY_RECV	equ 2
 ; struct trapframe, from `vector` on
 TF_RIP		equ 16
 TF_CS		equ 24
 TF_RFLAGS	equ 32
 TF_RSP		equ 40
 
-extern trap_dispatch, trap_dispatch_paranoid, syscall_dispatch, fastpath
+extern trap_dispatch, trap_dispatch_paranoid, syscall_dispatch
+extern fast_call, fast_reply_recv, tlb_switch_to
 extern panic_from
 global trap_stubs, trap_text, trap_text_end, trap_restore_user
-global syscall_entry, panic
+global syscall_entry, fast_leave, panic
 
 %macro push_all 0
 	push rax
@@ -141,23 +143,19 @@ syscall_entry:
 	push 0
 	push VEC_SYSCALL
 	push_all
-	test rax, ~2			; ipc_call, ipc_reply_recv?
-	jnz .slow
 	mov rdi, rsp
-	call fastpath			; rax: the partner's frame, rdx: queue
 	test rax, rax
-	jz .slow
-	mov rsp, rax			; the old stack is left:
-	mov rcx, [rdx + RUNQ_PREV]
-	mov byte [rcx + THREAD_ON_CPU], 0
-	mov dword [rdx], 0		; its lock (kernel/runq.h)
-	jmp .sysret
+	jz .call
+	cmp rax, SYS_REPLY_RECV
+	jne .slow
+	call fast_reply_recv		; may go to fast_leave
+	jmp .slow
+.call:	call fast_call
 .slow:	sti
 	mov rdi, rsp
 	call syscall_dispatch		; interrupts are off afterwards
 	test al, al			; may SYSRET?
 	jz trap_restore
-.sysret:
 	pop r15
 	pop r14
 	pop r13
@@ -176,6 +174,38 @@ syscall_entry:
 	mov rcx, [rsp + TF_RIP]
 	mov r11, [rsp + TF_RFLAGS]
 	mov rsp, [rsp + TF_RSP]
+	swapgs
+	o64 sysret
+
+; fast_leave(badge, from, to, left, space): see kernel/fastpath.c. Interrupts
+; are off. No register needs to be kept for the caller.
+fast_leave:
+	mov r15, rdi
+	mov rbx, rsi
+	mov rbp, rdx
+	mov r14, rcx
+	mov rdi, r8
+	call tlb_switch_to
+	mov r13, [rbx + 2 * 8]		; the message
+	mov r12, [rbx + 3 * 8]
+	mov r10, [rbx + 5 * 8]
+	mov r9, [rbx + 6 * 8]
+	mov r8, [rbx + 7 * 8]
+	mov rsi, [rbx + 10 * 8]
+	mov rdi, r15
+	mov rax, [gs:GS_RQ]
+	mov rsp, rbp			; the old stack is left
+	mov byte [r14 + THREAD_ON_CPU], 0
+	mov dword [rax], 0		; the holder of its lock (spin.h)
+	xor eax, eax
+	xor edx, edx
+	pop r15
+	pop r14
+	mov rbx, [rsp + 11 * 8]
+	mov rbp, [rsp + 6 * 8]
+	mov rcx, [rsp + 13 * 8 + TF_RIP]
+	mov r11, [rsp + 13 * 8 + TF_RFLAGS]
+	mov rsp, [rsp + 13 * 8 + TF_RSP]
 	swapgs
 	o64 sysret
 

@@ -58,7 +58,7 @@ static inline bool trap_from_user(const struct trapframe *tf)
 /* May a frame that SYSCALL made be left by SYSRET as it is? */
 static inline bool sysret_fits(const struct trapframe *tf)
 {
-	return tf->rip < USER_END && !(tf->rflags & RFLAGS_NOT_SYSRET);
+	return !(tf->rip >> 47) && !(tf->rflags & RFLAGS_NOT_SYSRET);
 }
 
 /* Sets the handler of `vector` (VEC_IRQ0 and up; NULL: none). The handler
