@@ -21,35 +21,33 @@
 void fast_call(struct trapframe *tf);
 void fast_reply_recv(struct trapframe *tf);
 
-/* trap.asm: goes over to the tables of `as`, leaves the stack of `left`,
- * which is then off its CPU, gives back this CPU's run queue, and enters user
- * mode by frame `to`, with `badge` and the message that `from` has. */
+/* trap.asm: leaves the stack of `left`, which is then off its CPU, gives back
+ * this CPU's run queue, and enters user mode by frame `to`, with `badge` and
+ * the message that `from` has. */
 _Noreturn void fast_leave(uint64_t badge, const struct trapframe *from,
-			  struct trapframe *to, struct thread *left,
-			  struct aspace *as);
+			  struct trapframe *to, struct thread *left);
 
-/* Can the wait of `to` end here, on CPU `cpu`? Its last CPU is this one, so
- * nobody is on its stack; it may run here (sched_set_affinity). Against a
+/* Can the wait of `to` end here, on CPU `id`? Its last CPU is this one, so
+ * nobody is on its stack, and it may run here (sched_set_affinity). Against a
  * kill: whoever loses the exchange finds it claimed, and makes this CPU look
  * (task_kill). Holds ipc_lock and the run queue's lock. */
-static inline bool claim_here(struct thread *to, const struct cpu *cpu)
+static inline bool claim_here(struct thread *to, unsigned id)
 {
 	uint8_t waits = THREAD_WAITING;
 
-	return to->cpu == cpu->id && sysret_fits(thread_frame(to)) &&
+	return to->cpu == id && sysret_fits(thread_frame(to)) &&
 	       __atomic_compare_exchange_n(&to->state, &waits, THREAD_RUNNABLE,
 					   false, __ATOMIC_SEQ_CST,
 					   __ATOMIC_SEQ_CST);
 }
 
-/* The receiver that a call of `t` reaches; it will be as urgent as `t`, and
+/* The receiver that a call reaches. It will be as urgent as the caller, and
  * nobody here is more so, or `need` would be set. */
-static inline struct thread *claim_server(struct endpoint *ep,
-					  const struct cpu *cpu)
+static inline struct thread *claim_server(struct endpoint *ep, unsigned id)
 {
 	struct thread *to = TAILQ_FIRST(&ep->receivers);
 
-	return to && claim_here(to, cpu) ? to : NULL;
+	return to && claim_here(to, id) ? to : NULL;
 }
 
 /* The client that a reply of `t` reaches, if `t` has to wait next, and if
@@ -57,13 +55,12 @@ static inline struct thread *claim_server(struct endpoint *ep,
  * kernel). */
 static inline struct thread *claim_client(struct thread *t,
 					  struct endpoint *ep,
-					  const struct cpu *cpu)
+					  const struct runq *rq, unsigned id)
 {
 	struct thread *to = t->ipc.client;
 
-	return to && TAILQ_EMPTY(&ep->callers) &&
-	       to->cap.type == OBJ_ENDPOINT && to->cap.object == ep &&
-	       !rq_above(cpu->rq, to->prio) && claim_here(to, cpu) ? to : NULL;
+	return to && TAILQ_EMPTY(&ep->callers) && to->cap.object == ep &&
+	       !rq_above(rq, to->prio) && claim_here(to, id) ? to : NULL;
 }
 
 /* `t` waits for what comes next, `to` no longer does. Holds ipc_lock. */
@@ -88,96 +85,101 @@ static inline void change_places(struct thread *t, struct thread *to,
 	}
 }
 
-/* The reference of `to` becomes that of `t`, whose handle is `cap`. The
+/* The reference of `to` becomes that of `t`, whose handle has `rights`. The
  * server's one receives; does the client's? Nobody calls while one receives,
  * so nobody is to be told that it was the last. Holds ipc_lock. */
 static inline void pass_reference(struct thread *t, struct thread *to,
-				  bool call, const struct cap *cap,
+				  bool call, unsigned rights,
 				  struct endpoint *ep)
 {
-	if (!((call ? cap : &to->cap)->rights & WEIR_R_READ))
+	if (!((call ? rights : to->cap.rights) & WEIR_R_READ))
 		__atomic_add_fetch(&ep->nreceivers, call ? -1 : 1,
 				   __ATOMIC_ACQ_REL);
-	to->cap.type = OBJ_NONE;
+	to->cap.object = NULL;
 	t->cap.type = OBJ_ENDPOINT;
-	t->cap.rights = cap->rights;
+	t->cap.rights = rights;
 	t->cap.object = ep;
 }
 
-/* `t` sleeps, unless it was killed: then nobody else would wake it. Holds
- * the run queue's lock. */
-static inline void park(struct thread *t, struct task *task, struct runq *rq)
+/* As fast_leave, for a thread that was killed: nobody else would wake it. */
+static __attribute__((noinline, noreturn, cold)) void
+leave_killed(uint64_t badge, const struct trapframe *from,
+	     struct trapframe *to, struct thread *left)
 {
-	t->sp = &t->parked;
-	__atomic_store_n(&t->state, THREAD_WAITING, __ATOMIC_SEQ_CST);
-	if (task->killed && sched_claim(t, true)) {
-		__atomic_store_n(&t->state, THREAD_RUNNABLE, __ATOMIC_SEQ_CST);
-		rq_insert(rq, t);
+	struct runq *rq = this_cpu()->rq;
+
+	if (sched_claim(left, true)) {
+		__atomic_store_n(&left->state, THREAD_RUNNABLE,
+				 __ATOMIC_SEQ_CST);
+		rq_insert(rq, left);
 		rq->need = true;
 	}
+	fast_leave(badge, from, to, left);
 }
 
-static inline void count(const struct cpu *cpu, bool call)
+static inline void count(unsigned id, bool call)
 {
-	struct stat_set *set = &stat_sets[cpu->id];
+	struct stat_set *set = &stat_sets[id];
 
 	set->n[WEIR_C_ipc_fast]++; /* and, by stat.c, a call and a switch */
 	if (call)
 		set->n[WEIR_C_ipc_call]++;
 }
 
-static inline void pass(struct trapframe *tf,
-						       bool call)
+static inline void pass(struct trapframe *tf, bool call)
 {
 	struct cpu *cpu = this_cpu();
 	struct runq *rq = cpu->rq;
 	struct thread *t = cpu->current, *to;
-	struct task *task = t->task;
-	const uint32_t holder = cpu->id + 1;
+	struct handle_table *handles = &t->task->handles;
+	const unsigned id = cpu->id;
 	struct handle_slot *slot;
-	const struct cap *cap;
 	struct endpoint *ep;
+	unsigned rights;
 	uint64_t badge;
 
 	/* No handle moves, and nothing else is due. */
 	if (tf->rdx || rq->need)
 		return;
-	if (!spin_try_quick(&task->handles.lock, holder))
+	if (!spin_try_quick(&handles->lock, id + 1))
 		return;
-	slot = handle_find(&task->handles, tf->rdi);
-	if (!slot)
+	slot = handle_find(handles, tf->rdi);
+	if (!slot || slot->cap.type != OBJ_ENDPOINT)
 		goto no_handle;
-	cap = &slot->cap;
-	if (cap->type != OBJ_ENDPOINT ||
-	    !(cap->rights & (call ? WEIR_R_WRITE : WEIR_R_READ)))
+	rights = slot->cap.rights;
+	if (!(rights & (call ? WEIR_R_WRITE : WEIR_R_READ)))
 		goto no_handle;
-	ep = cap->object;
-	if (!spin_try_quick(&ipc_lock, holder))
+	ep = slot->cap.object;
+	badge = call ? slot->cap.badge : 0;
+	if (!spin_try_quick(&ipc_lock, id + 1))
 		goto no_handle;
-	if (!spin_try_quick(&rq->lock, holder))
+	if (!spin_try_quick(&rq->lock, id + 1))
 		goto no_rq;
-	to = call ? claim_server(ep, cpu) : claim_client(t, ep, cpu);
+	to = call ? claim_server(ep, id) : claim_client(t, ep, rq, id);
 	if (!to)
 		goto no_partner;
 
 	/* ---- the commit point ---- */
 	change_places(t, to, call, ep);
-	pass_reference(t, to, call, cap, ep);
-	badge = call ? cap->badge : 0;
-	park(t, task, rq);
+	pass_reference(t, to, call, rights, ep);
+	t->sp = &t->parked;
+	__atomic_store_n(&t->state, THREAD_WAITING, __ATOMIC_SEQ_CST);
 	spin_drop_quick(&ipc_lock);
-	spin_drop_quick(&task->handles.lock);
+	spin_drop_quick(&handles->lock);
 	rq->prio = to->prio;
-	count(cpu, call);
-	load_thread(cpu, t, to, true);
-	fast_leave(badge, tf, thread_frame(to), t, to->as);
+	count(id, call);
+	load_thread(cpu, id, t, to, true);
+	/* Who kills us and came too late to claim us did that before. */
+	if (t->task->killed)
+		leave_killed(badge, tf, thread_frame(to), t);
+	fast_leave(badge, tf, thread_frame(to), t);
 
 no_partner:
 	spin_drop_quick(&rq->lock);
 no_rq:
 	spin_drop_quick(&ipc_lock);
 no_handle:
-	spin_drop_quick(&task->handles.lock);
+	spin_drop_quick(&handles->lock);
 }
 
 __attribute__((flatten)) void fast_call(struct trapframe *tf)

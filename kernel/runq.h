@@ -10,6 +10,7 @@
 #include "kernel/stat.h"
 #include "kernel/task.h"
 #include "kernel/thread.h"
+#include "mm/tlb_switch.h"
 
 #define PRIO_IDLE (-1)
 
@@ -47,11 +48,12 @@ static inline void account(struct thread *t, uint64_t tsc)
 	t->run_start = tsc;
 }
 
-/* The hardware's side of `next` becoming current in place of `prev`, but
- * for its kernel stack and its address space. `users`: neither is a kernel thread. Holds
- * the run queue's lock. */
-static inline void load_thread(struct cpu *cpu, struct thread *prev,
-			       struct thread *next, bool users)
+/* The hardware's side of `next` becoming current in place of `prev`, but for
+ * its kernel stack, on this CPU, which is `id`. `users`: neither is a kernel
+ * thread. Holds the run queue's lock. */
+static inline void load_thread(struct cpu *cpu, unsigned id,
+			       struct thread *prev, struct thread *next,
+			       bool users)
 {
 	uint64_t now = rdtsc();
 
@@ -67,6 +69,7 @@ static inline void load_thread(struct cpu *cpu, struct thread *prev,
 		set_fs_base(next->fs_base);
 		set_kernel_stack(cpu, next->stack_top);
 	}
+	tlb_switch_on(id, next->as, users);
 }
 
 /* All hold rq->lock. Insert: at the end of its priority; it is `rq`'s CPU's

@@ -93,8 +93,7 @@ static void switch_locked(struct runq *rq)
 		return;
 	}
 	rq->prev = prev;
-	load_thread(this_cpu(), prev, next, false);
-	tlb_switch_to(next->as);
+	load_thread(this_cpu(), cpu_id(), prev, next, false);
 	stat_add(WEIR_C_ctxt, 1);
 	context_switch(&prev->sp, next->sp);
 	finish_switch(irqs_on);

@@ -37,13 +37,13 @@ static int64_t dispatch(struct trapframe *tf)
 {
 	struct cap *cap = &current()->cap;
 	uint64_t nr = tf->rax;
-	int64_t result = 0;
+	int64_t result;
 
 	if (nr >= WEIR_NSYSCALLS)
 		return -WEIR_ENOSYS;
-	if (table[nr].object != OBJ_NONE)
-		result = lookup(ARG0(tf), table[nr].object, table[nr].right,
-				cap);
+	if (table[nr].object == OBJ_NONE)
+		return table[nr].fn(tf, cap);
+	result = lookup(ARG0(tf), table[nr].object, table[nr].right, cap);
 	if (result)
 		return result;
 	result = table[nr].fn(tf, cap);

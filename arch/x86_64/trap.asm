@@ -23,7 +23,7 @@ TF_RFLAGS	equ 32
 TF_RSP		equ 40
 
 extern trap_dispatch, trap_dispatch_paranoid, syscall_dispatch
-extern fast_call, fast_reply_recv, tlb_switch_to
+extern fast_call, fast_reply_recv
 extern panic_from
 global trap_stubs, trap_text, trap_text_end, trap_restore_user
 global syscall_entry, fast_leave, panic
@@ -177,25 +177,17 @@ syscall_entry:
 	swapgs
 	o64 sysret
 
-; fast_leave(badge, from, to, left, space): see kernel/fastpath.c. Interrupts
-; are off. No register needs to be kept for the caller.
+; fast_leave(badge, from, to, left): see kernel/fastpath.c. Interrupts are off.
 fast_leave:
-	mov r15, rdi
-	mov rbx, rsi
-	mov rbp, rdx
-	mov r14, rcx
-	mov rdi, r8
-	call tlb_switch_to
-	mov r13, [rbx + 2 * 8]		; the message
-	mov r12, [rbx + 3 * 8]
-	mov r10, [rbx + 5 * 8]
-	mov r9, [rbx + 6 * 8]
-	mov r8, [rbx + 7 * 8]
-	mov rsi, [rbx + 10 * 8]
-	mov rdi, r15
+	mov r13, [rsi + 2 * 8]		; the message
+	mov r12, [rsi + 3 * 8]
+	mov r10, [rsi + 5 * 8]
+	mov r9, [rsi + 6 * 8]
+	mov r8, [rsi + 7 * 8]
+	mov rsi, [rsi + 10 * 8]
 	mov rax, [gs:GS_RQ]
-	mov rsp, rbp			; the old stack is left
-	mov byte [r14 + THREAD_ON_CPU], 0
+	mov rsp, rdx			; the old stack is left
+	mov byte [rcx + THREAD_ON_CPU], 0
 	mov dword [rax], 0		; the holder of its lock (spin.h)
 	xor eax, eax
 	xor edx, edx
