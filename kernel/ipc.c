@@ -127,9 +127,9 @@ static void cancel(struct thread *t)
 	complete(t, -WEIR_EPEER, false);
 }
 
-/* Sleeps until the wait of the current thread is over: its status. Holds
- * ipc_lock, which is released. */
-static int wait_done(struct thread *t, bool killable)
+/* Sleeps until the wait of the current thread `t` is over: its status, and
+ * what it got. Holds ipc_lock, which is released. */
+static int wait_done(struct thread *t, bool killable, struct weir_msg *msg)
 {
 	while (t->ipc.state != IPC_NONE) {
 		if (killable && thread_killed()) {
@@ -141,18 +141,15 @@ static int wait_done(struct thread *t, bool killable)
 		spin_lock(&ipc_lock);
 	}
 	spin_unlock(&ipc_lock);
+	*msg = t->ipc.msg;
 	return t->ipc.status;
 }
 
-int ipc_wait(struct weir_msg *msg)
+int ipc_wait(const struct cap *ep, struct weir_msg *msg)
 {
-	struct thread *t = current();
-	int status;
-
+	(void)ep;
 	spin_lock(&ipc_lock);
-	status = wait_done(t, true);
-	*msg = t->ipc.msg;
-	return status;
+	return wait_done(current(), true, msg);
 }
 
 void ipc_exit_thread(struct thread *t)
@@ -276,9 +273,7 @@ static int call(const struct cap *cap, struct weir_msg *msg, bool oneway)
 		if (!deliver(t, server))
 			TAILQ_INSERT_HEAD(&ep->receivers, server, ipc.link);
 	}
-	status = wait_done(t, !oneway);
-	*msg = t->ipc.msg;
-	return status;
+	return wait_done(t, !oneway, msg);
 }
 
 int ipc_call(const struct cap *ep, struct weir_msg *msg)
@@ -297,7 +292,6 @@ void ipc_send(const struct cap *ep, const struct weir_msg *msg)
 static int receive(struct endpoint *ep, struct weir_msg *msg)
 {
 	struct thread *t = current(), *caller;
-	int status;
 
 	drop_client(t);
 	t->ipc.state = IPC_RECEIVING;
@@ -308,9 +302,7 @@ static int receive(struct endpoint *ep, struct weir_msg *msg)
 	}
 	if (t->ipc.state)
 		TAILQ_INSERT_TAIL(&ep->receivers, t, ipc.link);
-	status = wait_done(t, true);
-	*msg = t->ipc.msg;
-	return status;
+	return wait_done(t, true, msg);
 }
 
 int ipc_recv(const struct cap *ep, struct weir_msg *msg)

@@ -40,7 +40,7 @@ int ipc_reply_recv(const struct cap *ep, struct weir_msg *msg);
 
 /* The end of a wait of one of these calls that left nothing on the stack:
  * see fastpath.c. */
-int ipc_wait(struct weir_msg *msg);
+int ipc_wait(const struct cap *ep, struct weir_msg *msg);
 /* The first function of the thread `t` after such a wait (syscall.c). */
 void ipc_resume(void *t);
 

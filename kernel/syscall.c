@@ -7,7 +7,6 @@
  */
 #include "kernel/syscall.h"
 
-#include "arch/x86_64/cpu.h"
 #include "arch/x86_64/upcalls.h"
 #include "kernel/ipc.h"
 #include "kernel/ntfn.h"
@@ -109,16 +108,10 @@ static int64_t ipc(struct trapframe *tf, const struct cap *ep,
 void ipc_resume(void *t)
 {
 	struct trapframe *tf = thread_frame(t);
-	struct weir_msg msg;
-	int status;
 
 	sched_first_run();
-	status = ipc_wait(&msg);
-	if (!status)
-		msg_store(tf, &msg);
-	tf->rax = status;
+	tf->rax = ipc(tf, NULL, ipc_wait);
 	drop_cap();
-	irq_disable();
 	trap_return(tf);
 }
 

@@ -13,6 +13,7 @@
 #include "arch/x86_64/panic.h"
 #include "arch/x86_64/print.h"
 #include "arch/x86_64/time.h"
+#include "kernel/endpoint.h"
 #include "kernel/ipc.h"
 #include "kernel/sched.h"
 #include "mm/aspace.h"
@@ -186,10 +187,13 @@ void task_kill(struct task *task, int64_t status)
 	struct thread *t;
 	bool empty = false;
 
+	/* fastpath.c looks at `killed` and goes to sleep under ipc_lock. */
+	spin_lock(&ipc_lock);
 	spin_lock(&task->lock);
 	if (!task->killed)
 		task->status = status;
 	__atomic_store_n(&task->killed, true, __ATOMIC_SEQ_CST);
+	spin_unlock(&ipc_lock);
 	LIST_FOREACH(t, &task->threads, task_link) {
 		if (sched_claim(t, true))
 			sched_enqueue(t, false);

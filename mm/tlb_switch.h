@@ -35,13 +35,7 @@ static inline uint64_t cpu_bit(unsigned cpu)
 }
 
 #if MAX_CPUS == 1
-
-static inline void tlb_switch_on(unsigned self, struct aspace *as, bool users)
-{
-	(void)self, (void)users;
-	tlb_switch_to(as);
-}
-
+#define tlb_switch_on(self, as, users) tlb_switch_to(as)
 #else
 
 extern struct tlb_cpu tlb_cpus[MAX_CPUS];

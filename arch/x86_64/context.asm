@@ -3,7 +3,7 @@
 ; A context is a stack pointer under which lie, ascending: r15 r14 r13 r12
 ; rbx rbp and the return address (context.c builds new ones).
 
-global context_switch, context_entry, context_unpark
+global context_switch, context_entry
 
 section .text
 
@@ -25,11 +25,10 @@ context_switch:
 	pop rbp
 	ret
 
-; A parked one does not lie on its stack, which is rbx.
-context_unpark:
-	mov rsp, rbx
-; A new context "returns" here: r12 the function, r13 its argument.
+; A new context "returns" here: rbx its stack, on which it need not lie, r12
+; the function, r13 its argument.
 context_entry:
+	mov rsp, rbx
 	xor ebp, ebp
 	mov rdi, r13
 	call r12

@@ -9,20 +9,6 @@
 #define MXCSR_DEFAULT 0x1f80
 
 void context_entry(void);
-void context_unpark(void);
-
-void *context_make(void *stack_top, void (*fn)(void *), void *arg)
-{
-	uint64_t top = (uint64_t)stack_top & ~15ull;
-	struct context *c = (struct context *)top - 1;
-
-	*c = (struct context){
-		.r12 = (uint64_t)fn,
-		.r13 = (uint64_t)arg,
-		.rip = (uint64_t)context_entry,
-	};
-	return c;
-}
 
 void context_park(struct context *c, void *stack_top, void (*fn)(void *),
 		  void *arg)
@@ -31,8 +17,17 @@ void context_park(struct context *c, void *stack_top, void (*fn)(void *),
 		.rbx = (uint64_t)stack_top,
 		.r12 = (uint64_t)fn,
 		.r13 = (uint64_t)arg,
-		.rip = (uint64_t)context_unpark,
+		.rip = (uint64_t)context_entry,
 	};
+}
+
+void *context_make(void *stack_top, void (*fn)(void *), void *arg)
+{
+	void *top = (void *)((uint64_t)stack_top & ~15ull);
+	struct context *c = (struct context *)top - 1;
+
+	context_park(c, top, fn, arg);
+	return c;
 }
 
 void fpu_init_area(void *area)
