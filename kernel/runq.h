@@ -72,8 +72,7 @@ static inline void load_thread(struct cpu *cpu, unsigned id,
 	tlb_switch_on(id, next->as, users);
 }
 
-/* All hold rq->lock. Insert: at the end of its priority; it is `rq`'s CPU's
- * from then on. */
+/* All hold rq->lock. Insert: at the end of its priority. */
 void rq_insert(struct runq *rq, struct thread *t);
 void rq_remove(struct runq *rq, struct thread *t);
 /* The first of the highest priority; NULL: none. */

@@ -3,8 +3,9 @@
  *
  * Data: `struct runq` per CPU, under its own lock, which is held from the
  * moment a thread decides to leave until its successor runs on its own
- * stack. So who holds runq(c).lock knows that no queued thread's stack is in
- * use on c; who moves a thread to another CPU first waits for t->on_cpu.
+ * stack. So who holds the lock of the run queue that t->cpu names, and that
+ * alone changes t->cpu, knows that the stack of `t` is not in use unless `t`
+ * runs.
  * Lock order: any wait queue's or task's lock -> one run queue's lock; two
  * run queues' locks are never held at once. Only user mode is preempted.
  * Balancing: a wake-up goes to an idle CPU, an idle CPU steals, and a CPU
@@ -134,7 +135,7 @@ bool sched_sleep(enum thread_state state, struct spinlock *a,
 	spin_lock(&rq->lock);
 	rq->prev_moves = false;
 	/* From here a waker may claim us; it cannot enqueue us before the
-	 * switch is done, for that needs rq->lock, or on_cpu to be 0. */
+	 * switch is done, for that needs rq->lock. */
 	__atomic_store_n(&t->state, state, __ATOMIC_SEQ_CST);
 	if (state == THREAD_WAITING && thread_killed() &&
 	    __atomic_compare_exchange_n(&t->state, &was, THREAD_RUNNABLE,
@@ -226,6 +227,20 @@ static void kick(unsigned cpu)
 	ipi_send(1ull << cpu, VEC_RESCHED);
 }
 
+/* Locks the run queue that `t` is on, or would be on. */
+static struct runq *lock_rq_of(struct thread *t)
+{
+	for (;;) {
+		struct runq *rq =
+			&runqs[__atomic_load_n(&t->cpu, __ATOMIC_RELAXED)];
+
+		spin_lock(&rq->lock);
+		if (rq == &runqs[t->cpu])
+			return rq;
+		spin_unlock(&rq->lock);
+	}
+}
+
 void sched_kick(struct thread *t)
 {
 	kick(__atomic_load_n(&t->cpu, __ATOMIC_SEQ_CST));
@@ -235,20 +250,20 @@ void sched_enqueue(struct thread *t, bool here)
 {
 	uint64_t flags = irq_save();
 	unsigned cpu = choose_cpu(t, here);
-	struct runq *rq = &runqs[cpu];
+	struct runq *rq = lock_rq_of(t); /* it has left its last CPU */
 	bool preempts;
 
-	/* It may still be leaving its last CPU, which waits for nobody. */
-	while (cpu != t->cpu &&
-	       __atomic_load_n(&t->on_cpu, __ATOMIC_ACQUIRE))
-		cpu_relax();
-	spin_lock(&rq->lock);
+	if (cpu != t->cpu && t->affinity >> cpu & 1) {
+		t->cpu = cpu;
+		spin_unlock(&rq->lock);
+		rq = lock_rq_of(t);
+	}
 	__atomic_store_n(&t->state, THREAD_RUNNABLE, __ATOMIC_SEQ_CST);
 	rq_insert(rq, t);
 	preempts = rq->prio < t->prio;
 	spin_unlock(&rq->lock);
 	if (preempts)
-		kick(cpu);
+		kick(rq - runqs);
 	irq_restore(flags);
 }
 
@@ -257,21 +272,26 @@ void sched_enqueue(struct thread *t, bool here)
 /* Takes one thread from `victim` over to this CPU. Interrupts off. */
 static bool steal_from(struct runq *victim)
 {
-	struct runq *rq = this_rq();
+	struct runq *rq;
 	struct thread *t;
 
 	if (!spin_trylock(&victim->lock))
 		return false;
 	t = rq_best_for(victim, cpu_id());
-	if (t)
+	if (t) {
 		rq_remove(victim, t);
+		t->cpu = cpu_id();
+	}
 	spin_unlock(&victim->lock);
 	if (!t)
 		return false;
-	spin_lock(&rq->lock);
+	rq = lock_rq_of(t);
 	rq_insert(rq, t);
 	spin_unlock(&rq->lock);
-	return true;
+	if (rq == this_rq())
+		return true;
+	kick(rq - runqs); /* its affinity was changed just now */
+	return false;
 }
 
 /* Steals from the longest queue that has at least `min` threads. */
@@ -352,20 +372,6 @@ void cond_resched(void)
 }
 
 /* ---- changing a thread --------------------------------------------------- */
-
-/* Locks the run queue that `t` is on, or ran on last. */
-static struct runq *lock_rq_of(struct thread *t)
-{
-	for (;;) {
-		struct runq *rq =
-			&runqs[__atomic_load_n(&t->cpu, __ATOMIC_RELAXED)];
-
-		spin_lock(&rq->lock);
-		if (rq == &runqs[t->cpu])
-			return rq;
-		spin_unlock(&rq->lock);
-	}
-}
 
 void sched_set_prio(struct thread *t, unsigned prio)
 {
