@@ -35,7 +35,7 @@ static inline uint64_t cpu_bit(unsigned cpu)
 }
 
 #if MAX_CPUS == 1
-#define tlb_switch_on(self, as, users) tlb_switch_to(as)
+#define tlb_switch_on(self, as, users) ((void)(self), tlb_switch_to(as))
 #else
 
 extern struct tlb_cpu tlb_cpus[MAX_CPUS];
