@@ -101,6 +101,10 @@ $(OUT)/ksyms.o: $(OUT)/ksyms.asm
 $(OUT)/weir.elf: $(OUT)/stage1.elf $(OUT)/ksyms.o
 	$(LINK) $(KERNEL_OBJ) $(OUT)/ksyms.o
 
+# Its functions return to trap.asm alone, which keeps nothing in registers.
+$(OUT)/kernel/fastpath.o: KERNEL_CFLAGS += -fomit-frame-pointer \
+	$(foreach r,rbx r12 r13 r14 r15,-fcall-used-$(r))
+
 $(OUT)/%.o: %.c $(OUT)/flags
 	@mkdir -p $(@D)
 	$(CC) $(KERNEL_CFLAGS) -MMD -MP -c -o $@ $<

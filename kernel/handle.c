@@ -18,11 +18,11 @@
 #include "mm/kmalloc.h"
 #include "mm/memobj.h"
 
-#define INDEX_BITS 10u
 #define GENERATION_MASK 0xffffu
 #define FIRST_CAPACITY 32u
+#define TRAVELS 1u /* in slot->name: makes it the name of another slot */
 
-_Static_assert(1u << INDEX_BITS == HANDLES_MAX, "index bits");
+static struct handle_slot no_slots[1];
 
 /* ---- references ---------------------------------------------------------- */
 
@@ -86,6 +86,8 @@ void handles_init(struct handle_table *t, struct task *owner)
 {
 	memset(t, 0, sizeof(*t));
 	spin_init(&t->lock, "handles");
+	t->slots = no_slots;
+	t->used = 1;
 	t->owner = owner;
 }
 
@@ -94,24 +96,31 @@ static bool names_owner(struct handle_table *t, struct cap cap)
 	return cap.type == OBJ_TASK && cap.object == t->owner;
 }
 
+static void free_slots(struct handle_table *t)
+{
+	if (t->mask)
+		kfree(t->slots);
+	t->slots = no_slots;
+	t->mask = 0;
+}
+
 /* Makes room for one more slot at the end. Holds the lock. */
 static int grow(struct handle_table *t)
 {
-	unsigned capacity = t->capacity ? t->capacity * 2 : FIRST_CAPACITY;
+	unsigned capacity = t->mask ? (t->mask + 1) * 2 : FIRST_CAPACITY;
 	struct handle_slot *slots;
 
-	if (t->used < t->capacity)
+	if (t->used <= t->mask)
 		return 0;
 	if (capacity > HANDLES_MAX)
 		return -WEIR_EFULL;
 	slots = kzalloc(capacity * sizeof(*slots));
 	if (!slots)
 		return -WEIR_ENOMEM;
-	if (t->slots)
-		memcpy(slots, t->slots, t->used * sizeof(*slots));
-	kfree(t->slots);
+	memcpy(slots, t->slots, t->used * sizeof(*slots));
+	free_slots(t);
 	t->slots = slots;
-	t->capacity = capacity;
+	t->mask = capacity - 1;
 	return 0;
 }
 
@@ -149,28 +158,14 @@ int64_t handle_insert(struct handle_table *t, struct cap cap)
 		struct handle_slot *s = &t->slots[index];
 
 		s->cap = cap;
-		s->moving = false;
+		s->name = (handle_t)s->generation << HANDLE_INDEX_BITS | index;
 		if (names_owner(t, cap))
 			__atomic_sub_fetch(&t->owner->refs, 1,
 					   __ATOMIC_RELAXED);
-		result = (int64_t)s->generation << INDEX_BITS | index;
+		result = s->name;
 	}
 	spin_unlock(&t->lock);
 	return result;
-}
-
-/* The slot that `h` names, or NULL. Holds the lock. */
-static struct handle_slot *find(struct handle_table *t, handle_t h)
-{
-	unsigned index = h & (HANDLES_MAX - 1);
-	struct handle_slot *s;
-
-	if (index >= t->used)
-		return NULL;
-	s = &t->slots[index];
-	if (s->cap.type == OBJ_NONE || h >> INDEX_BITS != s->generation)
-		return NULL;
-	return s;
 }
 
 /* Empties a slot. Holds the lock; the reference is the caller's now. */
@@ -181,7 +176,6 @@ static struct cap free_slot(struct handle_table *t, struct handle_slot *s)
 	if (names_owner(t, cap))
 		task_get(t->owner);
 	s->cap = (struct cap){ .type = OBJ_NONE };
-	s->moving = false;
 	s->generation = s->generation == GENERATION_MASK ? 1 :
 							   s->generation + 1;
 	s->next_free = t->free_head;
@@ -202,9 +196,9 @@ void handles_close_all(struct handle_table *t)
 		cap_put(cap);
 		spin_lock(&t->lock);
 	}
-	kfree(t->slots);
-	t->slots = NULL;
-	t->used = t->capacity = t->free_head = 0;
+	free_slots(t);
+	t->used = 1;
+	t->free_head = 0;
 	spin_unlock(&t->lock);
 }
 
@@ -215,8 +209,8 @@ int handle_lookup(struct handle_table *t, handle_t h, enum object_type type,
 	int status = 0;
 
 	spin_lock(&t->lock);
-	s = find(t, h);
-	if (!s || s->moving || (type != OBJ_NONE && s->cap.type != type)) {
+	s = handle_find(t, h);
+	if (!s || (type != OBJ_NONE && s->cap.type != type)) {
 		status = -WEIR_EHANDLE;
 	} else if ((s->cap.rights & rights) != rights) {
 		status = -WEIR_ERIGHTS;
@@ -234,8 +228,8 @@ int handle_close(struct handle_table *t, handle_t h)
 	struct handle_slot *s;
 
 	spin_lock(&t->lock);
-	s = find(t, h);
-	if (s && !s->moving)
+	s = handle_find(t, h);
+	if (s)
 		cap = free_slot(t, s);
 	spin_unlock(&t->lock);
 	cap_put(cap);
@@ -250,35 +244,37 @@ int handle_move_begin(struct handle_table *t, handle_t h, struct cap *out)
 	int status = 0;
 
 	spin_lock(&t->lock);
-	s = find(t, h);
-	if (!s || s->moving) {
+	s = handle_find(t, h);
+	if (!s) {
 		status = -WEIR_EHANDLE;
 	} else if (!(s->cap.rights & WEIR_R_DUP)) {
 		status = -WEIR_ERIGHTS;
 	} else {
-		s->moving = true;
+		s->name ^= TRAVELS;
 		*out = s->cap;
 	}
 	spin_unlock(&t->lock);
 	return status;
 }
 
+static struct handle_slot *travelling(struct handle_table *t, handle_t h)
+{
+	struct handle_slot *s = &t->slots[h & t->mask];
+
+	assert(s->cap.type != OBJ_NONE && s->name == (h ^ TRAVELS));
+	return s;
+}
+
 void handle_move_done(struct handle_table *t, handle_t h)
 {
 	spin_lock(&t->lock);
-	struct handle_slot *s = find(t, h);
-
-	assert(s && s->moving);
-	free_slot(t, s);
+	free_slot(t, travelling(t, h));
 	spin_unlock(&t->lock);
 }
 
 void handle_move_undo(struct handle_table *t, handle_t h)
 {
 	spin_lock(&t->lock);
-	struct handle_slot *s = find(t, h);
-
-	assert(s && s->moving);
-	s->moving = false;
+	travelling(t, h)->name = h;
 	spin_unlock(&t->lock);
 }

@@ -10,12 +10,14 @@
 #define KERNEL_HANDLE_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "arch/x86_64/spin.h"
 #include "kernel/abi/weir.h"
 
-#define HANDLES_MAX 1024u
+#define HANDLE_INDEX_BITS 10u
+#define HANDLES_MAX (1u << HANDLE_INDEX_BITS)
 
 enum object_type {
 	OBJ_NONE,
@@ -37,9 +39,10 @@ struct cap {
 
 struct handle_slot {
 	struct cap cap;      /* type OBJ_NONE: free */
+	handle_t name;       /* the handle, but while it travels with a
+			      * message one that no slot here answers to */
 	uint16_t generation; /* part of the handle; never 0 */
 	uint16_t next_free;
-	bool moving;         /* travels with a message: nobody may use it */
 };
 
 struct task;
@@ -49,8 +52,8 @@ struct handle_table {
 
 	struct spinlock lock; /* guards all below */
 	struct handle_slot *slots; /* grown in steps, to HANDLES_MAX */
-	unsigned used;      /* slots that were ever in use */
-	unsigned capacity;  /* slots allocated */
+	unsigned mask;      /* slots allocated, a power of 2, minus 1 */
+	unsigned used;      /* slots that were ever in use, and the first */
 	unsigned free_head; /* index + 1; 0: none */
 	bool closed;        /* the task is dead: nothing enters */
 };
@@ -69,6 +72,15 @@ int64_t handle_insert(struct handle_table *t, struct cap cap);
  * -WEIR_ERIGHTS. */
 int handle_lookup(struct handle_table *t, handle_t h, enum object_type type,
 		  unsigned rights, struct cap *out);
+
+/* The slot that `h` names, or NULL. Holds the lock. */
+static inline struct handle_slot *handle_find(struct handle_table *t,
+					      uint64_t h)
+{
+	struct handle_slot *s = &t->slots[h & t->mask];
+
+	return s->name == h && s->cap.type != OBJ_NONE ? s : NULL;
+}
 
 int handle_close(struct handle_table *t, handle_t h);
 

@@ -4,32 +4,24 @@
  * A message is a few words and at most one handle. It is copied from thread
  * to thread while both stand still: the caller sleeps in the kernel, and the
  * server's Reply is the link server->client <-> client->server.
- * ipc_lock guards every endpoint and every thread's `ipc`; it is held for a
- * few dozen instructions. Lock order: ipc_lock -> a handle table's lock, or
- * -> a wait queue's. A thread is in at most one of these places:
+ * ipc_lock is held for a few dozen instructions. Lock order: ipc_lock -> a
+ * handle table's lock, or -> a run queue's. A thread is in at most one of these places:
  *   CALLING      in ep->callers, its handle (if any) marked as moving
  *   AWAIT_REPLY  client->server and server->client point to each other
  *   RECEIVING    in ep->receivers, and owes nobody a reply
- * Who ends a wait sets `done` under ipc_lock; a killed thread takes itself
+ * Who ends a wait makes that IPC_NONE under ipc_lock; a killed thread takes itself
  * out of these places under the same lock (P4).
  */
 #include "kernel/ipc.h"
 
 #include "arch/x86_64/panic.h"
+#include "kernel/endpoint.h"
 #include "kernel/sched.h"
 #include "kernel/stat.h"
 #include "kernel/task.h"
 #include "mm/kmalloc.h"
 
-struct endpoint {
-	uint64_t refs; /* atomic */
-
-	/* Under ipc_lock. */
-	uint64_t nreceivers; /* references that may receive */
-	TAILQ_HEAD(ipc_queue, thread) callers, receivers;
-};
-
-static struct spinlock ipc_lock = SPINLOCK_INIT("ipc");
+struct spinlock ipc_lock = SPINLOCK_INIT("ipc");
 
 struct endpoint *endpoint_create(void)
 {
@@ -44,9 +36,30 @@ struct endpoint *endpoint_create(void)
 	return ep;
 }
 
-void ipc_init_thread(struct thread *t)
+/* ---- priorities ---------------------------------------------------------- */
+
+/* The client of `t`, or its own priority, is another one: `t` gets what it
+ * now runs at, and so does whoever works for it. Holds ipc_lock. */
+static void settle_prio(struct thread *t)
 {
-	waitq_init(&t->ipc.wait);
+	for (; t; t = t->ipc.server) {
+		struct thread *client = t->ipc.client;
+		unsigned prio = t->base_prio;
+
+		if (client && client->prio > prio)
+			prio = client->prio;
+		if (prio == t->prio)
+			return;
+		sched_set_prio(t, prio);
+	}
+}
+
+void ipc_set_prio(struct thread *t, unsigned prio)
+{
+	spin_lock(&ipc_lock);
+	t->base_prio = prio;
+	settle_prio(t);
+	spin_unlock(&ipc_lock);
 }
 
 /* ---- ends of waits (all hold ipc_lock) ----------------------------------- */
@@ -57,13 +70,8 @@ static void complete(struct thread *t, int status, bool here)
 	t->ipc.state = IPC_NONE;
 	t->ipc.ep = NULL;
 	t->ipc.status = status;
-	t->ipc.done = true;
-	if (t == current())
-		return;
-	if (here)
-		waitq_wake_here(&t->ipc.wait);
-	else
-		waitq_wake_one(&t->ipc.wait);
+	if (sched_claim(t, false))
+		sched_enqueue(t, here);
 }
 
 /* The message of `t` does not travel: its handle stays. */
@@ -80,6 +88,14 @@ static void fail_caller(struct thread *t, int status)
 	complete(t, status, false);
 }
 
+/* The client of `t` does not wait for it any more. */
+static void unlink_client(struct thread *t)
+{
+	t->ipc.client->ipc.server = NULL;
+	t->ipc.client = NULL;
+	settle_prio(t);
+}
+
 /* Whoever waits for a reply of `t` waits in vain. */
 static void drop_client(struct thread *t)
 {
@@ -87,8 +103,7 @@ static void drop_client(struct thread *t)
 
 	if (!client)
 		return;
-	t->ipc.client = NULL;
-	client->ipc.server = NULL;
+	unlink_client(t);
 	complete(client, -WEIR_EPEER, false);
 }
 
@@ -104,8 +119,7 @@ static void cancel(struct thread *t)
 		TAILQ_REMOVE(&t->ipc.ep->receivers, t, ipc.link);
 		break;
 	case IPC_AWAIT_REPLY:
-		t->ipc.server->ipc.client = NULL;
-		t->ipc.server = NULL;
+		unlink_client(t->ipc.server);
 		break;
 	case IPC_NONE:
 		break;
@@ -113,24 +127,29 @@ static void cancel(struct thread *t)
 	complete(t, -WEIR_EPEER, false);
 }
 
-/* Sleeps until the wait of the current thread is over: its status. Holds
- * ipc_lock, which is released. */
-static int wait_done(struct thread *t, bool killable)
+/* Sleeps until the wait of the current thread `t` is over: its status, and
+ * what it got. Holds ipc_lock, which is released. */
+static int wait_done(struct thread *t, bool killable, struct weir_msg *msg)
 {
-	while (!t->ipc.done) {
-		bool killed = false;
-
-		if (killable)
-			killed = waitq_wait(&t->ipc.wait, &ipc_lock, 0) ==
-				 WAIT_KILLED;
-		else
-			waitq_sleep(&t->ipc.wait, &ipc_lock);
-		spin_lock(&ipc_lock);
-		if (killed && !t->ipc.done)
+	while (t->ipc.state != IPC_NONE) {
+		if (killable && thread_killed()) {
 			cancel(t);
+			break;
+		}
+		sched_sleep(killable ? THREAD_WAITING : THREAD_SLEEPING,
+			    &ipc_lock, NULL);
+		spin_lock(&ipc_lock);
 	}
 	spin_unlock(&ipc_lock);
+	*msg = t->ipc.msg;
 	return t->ipc.status;
+}
+
+int ipc_wait(const struct cap *ep, struct weir_msg *msg)
+{
+	(void)ep;
+	spin_lock(&ipc_lock);
+	return wait_done(current(), true, msg);
 }
 
 void ipc_exit_thread(struct thread *t)
@@ -206,6 +225,7 @@ static bool deliver(struct thread *from, struct thread *to)
 		from->ipc.ep = NULL;
 		from->ipc.server = to;
 		to->ipc.client = from;
+		settle_prio(to);
 	}
 	complete(to, 0, from == current());
 	return true;
@@ -241,7 +261,6 @@ static int call(const struct cap *cap, struct weir_msg *msg, bool oneway)
 	t->ipc.msg = *msg;
 	t->ipc.msg.badge = cap->badge;
 	t->ipc.oneway = oneway;
-	t->ipc.done = false;
 	t->ipc.ep = ep;
 	t->ipc.state = IPC_CALLING;
 	server = TAILQ_FIRST(&ep->receivers);
@@ -254,9 +273,7 @@ static int call(const struct cap *cap, struct weir_msg *msg, bool oneway)
 		if (!deliver(t, server))
 			TAILQ_INSERT_HEAD(&ep->receivers, server, ipc.link);
 	}
-	status = wait_done(t, !oneway);
-	*msg = t->ipc.msg;
-	return status;
+	return wait_done(t, !oneway, msg);
 }
 
 int ipc_call(const struct cap *ep, struct weir_msg *msg)
@@ -275,21 +292,17 @@ void ipc_send(const struct cap *ep, const struct weir_msg *msg)
 static int receive(struct endpoint *ep, struct weir_msg *msg)
 {
 	struct thread *t = current(), *caller;
-	int status;
 
 	drop_client(t);
-	t->ipc.done = false;
 	t->ipc.state = IPC_RECEIVING;
 	t->ipc.ep = ep;
-	while (!t->ipc.done && (caller = TAILQ_FIRST(&ep->callers))) {
+	while (t->ipc.state && (caller = TAILQ_FIRST(&ep->callers))) {
 		TAILQ_REMOVE(&ep->callers, caller, ipc.link);
 		deliver(caller, t);
 	}
-	if (!t->ipc.done)
+	if (t->ipc.state)
 		TAILQ_INSERT_TAIL(&ep->receivers, t, ipc.link);
-	status = wait_done(t, true);
-	*msg = t->ipc.msg;
-	return status;
+	return wait_done(t, true, msg);
 }
 
 int ipc_recv(const struct cap *ep, struct weir_msg *msg)
@@ -314,8 +327,7 @@ static int reply(const struct weir_msg *msg, const struct cap *moved,
 	status = transfer(t, &answer, moved, client);
 	if (status)
 		undo_move(t);
-	t->ipc.client = NULL;
-	client->ipc.server = NULL;
+	unlink_client(t);
 	complete(client, status, here);
 	return status;
 }

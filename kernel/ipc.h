@@ -20,7 +20,11 @@ struct endpoint *endpoint_create(void);
 void endpoint_get(struct endpoint *ep, bool receives);
 void endpoint_put(struct endpoint *ep, bool receives);
 
-void ipc_init_thread(struct thread *t);
+/* The priority of `t`, below which it never runs: while a client waits for
+ * its reply, `t` runs at the client's if that is higher, and so does whoever
+ * `t` itself calls meanwhile. */
+void ipc_set_prio(struct thread *t, unsigned prio);
+
 /* The current thread exits: who waits for its reply is told. */
 void ipc_exit_thread(struct thread *t);
 
@@ -33,6 +37,12 @@ int ipc_recv(const struct cap *ep, struct weir_msg *msg);
 int ipc_reply(const struct weir_msg *msg);
 /* Without a client that waits, only receives. */
 int ipc_reply_recv(const struct cap *ep, struct weir_msg *msg);
+
+/* The end of a wait of one of these calls that left nothing on the stack:
+ * see fastpath.c. */
+int ipc_wait(const struct cap *ep, struct weir_msg *msg);
+/* The first function of the thread `t` after such a wait (syscall.c). */
+void ipc_resume(void *t);
 
 /* A message from the kernel that wants no reply. Returns when it was
  * received, or nobody can any more; a kill does not end it. */

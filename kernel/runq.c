@@ -8,9 +8,8 @@
 
 void rq_insert(struct runq *rq, struct thread *t)
 {
-	assert(spin_held(&rq->lock) && !t->queued);
+	assert(spin_held(&rq->lock) && &runqs[t->cpu] == rq && !t->queued);
 	t->queued = true;
-	t->cpu = rq - runqs;
 	TAILQ_INSERT_TAIL(&rq->queue[t->prio], t, run_link);
 	rq->bitmap |= 1u << t->prio;
 	rq->nr++;

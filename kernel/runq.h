@@ -1,5 +1,5 @@
 /*
- * runq.h - run queues, for sched.c alone.
+ * runq.h - run queues and the switch, for sched.c and fastpath.c alone.
  */
 #ifndef KERNEL_RUNQ_H
 #define KERNEL_RUNQ_H
@@ -7,7 +7,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "kernel/stat.h"
+#include "kernel/task.h"
 #include "kernel/thread.h"
+#include "mm/tlb_switch.h"
 
 #define PRIO_IDLE (-1)
 
@@ -27,10 +30,49 @@ struct runq {
 	struct thread idle;
 } __attribute__((aligned(128)));
 
+_Static_assert(offsetof(struct runq, lock.holder) == 0, "trap.asm");
+
 extern struct runq runqs[MAX_CPUS];
 
-/* All hold rq->lock. Insert: at the end of its priority; it is `rq`'s CPU's
- * from then on. */
+/* Does somebody wait here who is more urgent than `prio`? */
+static inline bool rq_above(const struct runq *rq, int prio)
+{
+	return (uint64_t)rq->bitmap >> (prio + 1);
+}
+
+/* Adds what `t` ran since it was last asked to its task's time. */
+static inline void account(struct thread *t, uint64_t tsc)
+{
+	__atomic_add_fetch(&t->task->cpu_tsc, tsc - t->run_start,
+			   __ATOMIC_RELAXED);
+	t->run_start = tsc;
+}
+
+/* The hardware's side of `next` becoming current in place of `prev`, but for
+ * its kernel stack, on this CPU, which is `id`. `users`: neither is a kernel
+ * thread. Holds the run queue's lock. */
+static inline void load_thread(struct cpu *cpu, unsigned id,
+			       struct thread *prev, struct thread *next,
+			       bool users)
+{
+	uint64_t now = rdtsc();
+
+	if (users || prev->task) {
+		account(prev, now);
+		fpu_save(prev->fpu);
+	}
+	next->run_start = now;
+	__atomic_store_n(&next->on_cpu, 1, __ATOMIC_RELAXED);
+	cpu->current = next;
+	if (users || next->task) {
+		fpu_restore(next->fpu);
+		set_fs_base(next->fs_base);
+		set_kernel_stack(cpu, next->stack_top);
+	}
+	tlb_switch_on(id, next->as, users);
+}
+
+/* All hold rq->lock. Insert: at the end of its priority. */
 void rq_insert(struct runq *rq, struct thread *t);
 void rq_remove(struct runq *rq, struct thread *t);
 /* The first of the highest priority; NULL: none. */

@@ -3,8 +3,9 @@
  *
  * Data: `struct runq` per CPU, under its own lock, which is held from the
  * moment a thread decides to leave until its successor runs on its own
- * stack. So who holds runq(c).lock knows that no queued thread's stack is in
- * use on c; who moves a thread to another CPU first waits for t->on_cpu.
+ * stack. So who holds the lock of the run queue that t->cpu names, and that
+ * alone changes t->cpu, knows that the stack of `t` is not in use unless `t`
+ * runs.
  * Lock order: any wait queue's or task's lock -> one run queue's lock; two
  * run queues' locks are never held at once. Only user mode is preempted.
  * Balancing: a wake-up goes to an idle CPU, an idle CPU steals, and a CPU
@@ -30,7 +31,7 @@ static uint64_t idle_mask; /* atomic: CPUs that look for work */
 
 static struct runq *this_rq(void)
 {
-	return &runqs[cpu_id()];
+	return this_cpu()->rq;
 }
 
 uint64_t sched_cpus(void)
@@ -51,39 +52,7 @@ static void arm_timer(struct runq *rq)
 		timer_oneshot_ns(at > now ? at - now : 1);
 }
 
-static void account(struct thread *t, uint64_t now)
-{
-	if (t->task)
-		__atomic_add_fetch(&t->task->cpu_ns, now - t->run_start_ns,
-				   __ATOMIC_RELAXED);
-	t->run_start_ns = now;
-}
-
 /* ---- the switch ---------------------------------------------------------- */
-
-/* The hardware's side of `next` becoming current. Holds rq->lock. */
-static void load_thread(struct runq *rq, struct thread *next)
-{
-	uint64_t now = time_ns();
-	struct cpu *cpu = this_cpu();
-
-	account(cpu->current, now);
-	next->run_start_ns = now;
-	next->cpu = rq - runqs;
-	__atomic_store_n(&next->on_cpu, 1, __ATOMIC_RELAXED);
-	rq->prio = next == &rq->idle ? PRIO_IDLE : next->prio;
-	rq->slice_end = now + SLICE_NS;
-	cpu->current = next;
-	cpu->batch = &next->batch;
-	tlb_switch_to(next->as);
-	if (next->task) {
-		fpu_restore(next->fpu);
-		set_fs_base(next->fs_base);
-		set_kernel_stack(next->stack_top);
-	}
-	stat_add(WEIR_C_ctxt, 1);
-	arm_timer(rq);
-}
 
 /* On the new thread's stack: lets go of the one that ran before. Not inline:
  * the CPU is another one than before the switch. */
@@ -117,16 +86,16 @@ static void switch_locked(struct runq *rq)
 		rq_remove(rq, next);
 	else
 		next = &rq->idle;
+	rq->prio = next == &rq->idle ? PRIO_IDLE : next->prio;
+	rq->slice_end = time_ns() + SLICE_NS;
+	arm_timer(rq);
 	if (next == prev) {
-		rq->slice_end = time_ns() + SLICE_NS;
-		arm_timer(rq);
 		spin_unlock(&rq->lock);
 		return;
 	}
-	if (prev->task)
-		fpu_save(prev->fpu);
-	load_thread(rq, next);
 	rq->prev = prev;
+	load_thread(this_cpu(), cpu_id(), prev, next, false);
+	stat_add(WEIR_C_ctxt, 1);
 	context_switch(&prev->sp, next->sp);
 	finish_switch(irqs_on);
 }
@@ -166,7 +135,7 @@ bool sched_sleep(enum thread_state state, struct spinlock *a,
 	spin_lock(&rq->lock);
 	rq->prev_moves = false;
 	/* From here a waker may claim us; it cannot enqueue us before the
-	 * switch is done, for that needs rq->lock, or on_cpu to be 0. */
+	 * switch is done, for that needs rq->lock. */
 	__atomic_store_n(&t->state, state, __ATOMIC_SEQ_CST);
 	if (state == THREAD_WAITING && thread_killed() &&
 	    __atomic_compare_exchange_n(&t->state, &was, THREAD_RUNNABLE,
@@ -258,6 +227,20 @@ static void kick(unsigned cpu)
 	ipi_send(1ull << cpu, VEC_RESCHED);
 }
 
+/* Locks the run queue that `t` is on, or would be on. */
+static struct runq *lock_rq_of(struct thread *t)
+{
+	for (;;) {
+		struct runq *rq =
+			&runqs[__atomic_load_n(&t->cpu, __ATOMIC_RELAXED)];
+
+		spin_lock(&rq->lock);
+		if (rq == &runqs[t->cpu])
+			return rq;
+		spin_unlock(&rq->lock);
+	}
+}
+
 void sched_kick(struct thread *t)
 {
 	kick(__atomic_load_n(&t->cpu, __ATOMIC_SEQ_CST));
@@ -267,20 +250,20 @@ void sched_enqueue(struct thread *t, bool here)
 {
 	uint64_t flags = irq_save();
 	unsigned cpu = choose_cpu(t, here);
-	struct runq *rq = &runqs[cpu];
+	struct runq *rq = lock_rq_of(t); /* it has left its last CPU */
 	bool preempts;
 
-	/* It may still be leaving its last CPU, which waits for nobody. */
-	while (cpu != t->cpu &&
-	       __atomic_load_n(&t->on_cpu, __ATOMIC_ACQUIRE))
-		cpu_relax();
-	spin_lock(&rq->lock);
+	if (cpu != t->cpu && t->affinity >> cpu & 1) {
+		t->cpu = cpu;
+		spin_unlock(&rq->lock);
+		rq = lock_rq_of(t);
+	}
 	__atomic_store_n(&t->state, THREAD_RUNNABLE, __ATOMIC_SEQ_CST);
 	rq_insert(rq, t);
 	preempts = rq->prio < t->prio;
 	spin_unlock(&rq->lock);
 	if (preempts)
-		kick(cpu);
+		kick(rq - runqs);
 	irq_restore(flags);
 }
 
@@ -289,21 +272,26 @@ void sched_enqueue(struct thread *t, bool here)
 /* Takes one thread from `victim` over to this CPU. Interrupts off. */
 static bool steal_from(struct runq *victim)
 {
-	struct runq *rq = this_rq();
+	struct runq *rq;
 	struct thread *t;
 
 	if (!spin_trylock(&victim->lock))
 		return false;
 	t = rq_best_for(victim, cpu_id());
-	if (t)
+	if (t) {
 		rq_remove(victim, t);
+		t->cpu = cpu_id();
+	}
 	spin_unlock(&victim->lock);
 	if (!t)
 		return false;
-	spin_lock(&rq->lock);
+	rq = lock_rq_of(t);
 	rq_insert(rq, t);
 	spin_unlock(&rq->lock);
-	return true;
+	if (rq == this_rq())
+		return true;
+	kick(rq - runqs); /* its affinity was changed just now */
+	return false;
 }
 
 /* Steals from the longest queue that has at least `min` threads. */
@@ -350,7 +338,8 @@ void kernel_timer(void)
 
 	sleepq_expire();
 	if (rq->prio != PRIO_IDLE && now >= rq->slice_end) {
-		account(current(), now);
+		if (current()->task)
+			account(current(), rdtsc());
 		balance(rq);
 		if (rq->nr)
 			rq->need = true;
@@ -384,24 +373,10 @@ void cond_resched(void)
 
 /* ---- changing a thread --------------------------------------------------- */
 
-/* Locks the run queue that `t` is on, or ran on last. */
-static struct runq *lock_rq_of(struct thread *t)
-{
-	for (;;) {
-		struct runq *rq =
-			&runqs[__atomic_load_n(&t->cpu, __ATOMIC_RELAXED)];
-
-		spin_lock(&rq->lock);
-		if (rq == &runqs[t->cpu])
-			return rq;
-		spin_unlock(&rq->lock);
-	}
-}
-
 void sched_set_prio(struct thread *t, unsigned prio)
 {
 	struct runq *rq = lock_rq_of(t);
-	bool queued = t->queued;
+	bool queued = t->queued, preempts;
 	unsigned cpu = t->cpu;
 
 	if (queued)
@@ -409,8 +384,12 @@ void sched_set_prio(struct thread *t, unsigned prio)
 	t->prio = prio;
 	if (queued)
 		rq_insert(rq, t);
+	else if (t->on_cpu)
+		rq->prio = prio; /* it runs: who leaves holds the lock */
+	preempts = rq_above(rq, rq->prio);
 	spin_unlock(&rq->lock);
-	kick(cpu);
+	if (preempts)
+		kick(cpu);
 }
 
 void sched_set_affinity(struct thread *t, uint64_t mask)
@@ -422,6 +401,8 @@ void sched_set_affinity(struct thread *t, uint64_t mask)
 	t->affinity = mask;
 	if (moves)
 		rq_remove(rq, t);
+	else if (!t->on_cpu && !(mask >> cpu & 1))
+		t->cpu = __builtin_ctzll(mask); /* asleep: not here */
 	spin_unlock(&rq->lock);
 	if (moves)
 		sched_enqueue(t, false);
@@ -463,8 +444,8 @@ static void adopt_idle(unsigned cpu)
 	rq->idle.affinity = 1ull << cpu;
 	rq->idle.on_cpu = 1;
 	ksnprintf(rq->idle.name, sizeof(rq->idle.name), "idle%u", cpu);
+	this_cpu()->rq = rq;
 	this_cpu()->current = &rq->idle;
-	this_cpu()->batch = &rq->idle.batch;
 	uint64_t flags = irq_save();
 
 	tlb_switch_to(NULL);

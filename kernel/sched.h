@@ -45,6 +45,8 @@ void sched_die(void) __attribute__((noreturn));
 /* The first function of every new thread. */
 void sched_first_run(void);
 
+/* `prio` counts from now on; for ipc.c, which knows what else counts. Holds
+ * ipc_lock. */
 void sched_set_prio(struct thread *t, unsigned prio);
 /* `mask` names at least one CPU that exists. */
 void sched_set_affinity(struct thread *t, uint64_t mask);

@@ -66,7 +66,7 @@ enum wait_result waitq_wait(struct waitq *wq, struct spinlock *release,
 }
 
 /* Takes off sleepers until `max` of them were really woken by us. */
-static unsigned wake(struct waitq *wq, unsigned max, bool here)
+static unsigned wake(struct waitq *wq, unsigned max)
 {
 	struct thread *t;
 	unsigned woken = 0;
@@ -76,7 +76,7 @@ static unsigned wake(struct waitq *wq, unsigned max, bool here)
 		TAILQ_REMOVE(&wq->threads, t, wait_link);
 		t->on_wq = false;
 		if (sched_claim(t, false)) {
-			sched_enqueue(t, here);
+			sched_enqueue(t, false);
 			woken++;
 		}
 	}
@@ -86,17 +86,12 @@ static unsigned wake(struct waitq *wq, unsigned max, bool here)
 
 bool waitq_wake_one(struct waitq *wq)
 {
-	return wake(wq, 1, false) == 1;
-}
-
-bool waitq_wake_here(struct waitq *wq)
-{
-	return wake(wq, 1, true) == 1;
+	return wake(wq, 1) == 1;
 }
 
 void waitq_wake_all(struct waitq *wq)
 {
-	wake(wq, UINT32_MAX, false);
+	wake(wq, UINT32_MAX);
 }
 
 void mutex_init(struct mutex *m)

@@ -42,10 +42,6 @@ enum wait_result waitq_wait(struct waitq *wq, struct spinlock *release,
 void waitq_wake_all(struct waitq *wq);
 bool waitq_wake_one(struct waitq *wq);
 
-/* As wake_one, by a thread that is about to sleep: the woken one rather
- * takes over this CPU. */
-bool waitq_wake_here(struct waitq *wq);
-
 /* A lock that sleeps; threads only, no spinlock held. */
 struct mutex {
 	struct spinlock lock;

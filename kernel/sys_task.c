@@ -5,6 +5,7 @@
 
 #include "arch/x86_64/context.h"
 #include "arch/x86_64/usercopy.h"
+#include "kernel/ipc.h"
 #include "kernel/sched.h"
 #include "kernel/syscall.h"
 #include "mm/aspace.h"
@@ -117,7 +118,7 @@ static int64_t thread_ctl(struct thread *t, uint64_t op, uint64_t arg)
 	case WEIR_THREAD_PRIO:
 		if (arg >= PRIORITIES)
 			return -WEIR_EINVAL;
-		sched_set_prio(t, arg);
+		ipc_set_prio(t, arg);
 		return 0;
 	case WEIR_THREAD_AFFINITY:
 		if (arg == 0 || arg & ~sched_cpus())

@@ -10,6 +10,7 @@
 #include "arch/x86_64/upcalls.h"
 #include "kernel/ipc.h"
 #include "kernel/ntfn.h"
+#include "kernel/sched.h"
 #include "kernel/stat.h"
 
 #define WEIR_R_0 0
@@ -23,21 +24,29 @@ static const struct {
 #include "kernel/abi/syscalls.def"
 };
 
+static void drop_cap(void)
+{
+	struct cap cap = current()->cap;
+
+	current()->cap = (struct cap){ .type = OBJ_NONE };
+	cap_put(cap);
+}
+
 static int64_t dispatch(struct trapframe *tf)
 {
-	struct cap cap = { .type = OBJ_NONE };
+	struct cap *cap = &current()->cap;
 	uint64_t nr = tf->rax;
-	int64_t result = 0;
+	int64_t result;
 
 	if (nr >= WEIR_NSYSCALLS)
 		return -WEIR_ENOSYS;
-	if (table[nr].object != OBJ_NONE)
-		result = lookup(ARG0(tf), table[nr].object, table[nr].right,
-				&cap);
+	if (table[nr].object == OBJ_NONE)
+		return table[nr].fn(tf, cap);
+	result = lookup(ARG0(tf), table[nr].object, table[nr].right, cap);
 	if (result)
 		return result;
-	result = table[nr].fn(tf, &cap);
-	cap_put(cap);
+	result = table[nr].fn(tf, cap);
+	drop_cap();
 	return result;
 }
 
@@ -93,6 +102,17 @@ static int64_t ipc(struct trapframe *tf, const struct cap *ep,
 	if (!status)
 		msg_store(tf, &msg);
 	return status;
+}
+
+/* The rest of a call that the fast path has begun. */
+void ipc_resume(void *t)
+{
+	struct trapframe *tf = thread_frame(t);
+
+	sched_first_run();
+	tf->rax = ipc(tf, NULL, ipc_wait);
+	drop_cap();
+	trap_return(tf);
 }
 
 int64_t sys_ipc_call(struct trapframe *tf, const struct cap *cap)

@@ -12,6 +12,8 @@
 #include "arch/x86_64/cpu.h"
 #include "arch/x86_64/panic.h"
 #include "arch/x86_64/print.h"
+#include "arch/x86_64/time.h"
+#include "kernel/endpoint.h"
 #include "kernel/ipc.h"
 #include "kernel/sched.h"
 #include "mm/aspace.h"
@@ -185,10 +187,13 @@ void task_kill(struct task *task, int64_t status)
 	struct thread *t;
 	bool empty = false;
 
+	/* fastpath.c looks at `killed` and goes to sleep under ipc_lock. */
+	spin_lock(&ipc_lock);
 	spin_lock(&task->lock);
 	if (!task->killed)
 		task->status = status;
 	__atomic_store_n(&task->killed, true, __ATOMIC_SEQ_CST);
+	spin_unlock(&ipc_lock);
 	LIST_FOREACH(t, &task->threads, task_link) {
 		if (sched_claim(t, true))
 			sched_enqueue(t, false);
@@ -216,7 +221,8 @@ bool task_info(unsigned index, struct weir_task *out)
 		*out = (struct weir_task){
 			.id = t->id, .parent = t->parent,
 			.threads = t->nthreads, .privileged = t->privileged,
-			.resident = t->as->resident, .cpu_ns = t->cpu_ns };
+			.resident = t->as->resident,
+			.cpu_ns = time_of_ticks(t->cpu_tsc) };
 		ksnprintf(out->name, sizeof(out->name), "%s", t->name);
 	}
 	spin_unlock(&tasks_lock);

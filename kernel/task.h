@@ -30,7 +30,7 @@ struct task {
 	struct cap fault; /* its fault endpoint, or OBJ_NONE */
 
 	uint64_t refs;   /* atomic: handles, threads */
-	uint64_t cpu_ns; /* atomic */
+	uint64_t cpu_tsc; /* atomic: TSC ticks that its threads ran */
 	bool killed;     /* atomic; set under lock, never cleared */
 	struct handle_table handles;
 

@@ -35,11 +35,10 @@ static struct thread *thread_alloc(const char *name, unsigned prio)
 	t->id = __atomic_add_fetch(&last_id, 1, __ATOMIC_RELAXED);
 	t->refs = 1;
 	t->state = THREAD_WAKING; /* ours to enqueue */
-	t->prio = prio;
+	t->prio = t->base_prio = prio;
 	t->affinity = ~0ull;
 	t->cpu = cpu_id();
 	ksnprintf(t->name, sizeof(t->name), "%s", name);
-	ipc_init_thread(t);
 	return t;
 }
 
@@ -84,18 +83,13 @@ struct thread *thread_create_kernel(const char *name, void (*fn)(void *),
 	return t;
 }
 
-static struct trapframe *user_frame(struct thread *t)
-{
-	return (struct trapframe *)t->stack_top - 1;
-}
-
 static void user_thread_entry(void *arg)
 {
 	struct thread *t = arg;
 
 	sched_first_run();
 	irq_disable();
-	trap_return(user_frame(t));
+	trap_return(thread_frame(t));
 }
 
 int thread_create_user(struct task *task, uint64_t ip, uint64_t sp,
@@ -110,11 +104,12 @@ int thread_create_user(struct task *task, uint64_t ip, uint64_t sp,
 	t->task = task;
 	t->as = task->as;
 	fpu_init_area(t->fpu);
-	tf = user_frame(t);
+	tf = thread_frame(t);
 	*tf = (struct trapframe){ .rip = ip, .rsp = sp, .rdi = arg,
 				  .cs = USER_CS, .ss = USER_SS,
 				  .rflags = 0x202 };
 	t->sp = context_make(tf, user_thread_entry, t);
+	context_park(&t->parked, tf, ipc_resume, t);
 	status = task_enter(task, t);
 	if (status) {
 		t->task = NULL;

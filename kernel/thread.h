@@ -9,11 +9,14 @@
 #define KERNEL_THREAD_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include <bsd/sys/queue.h>
 
+#include "arch/x86_64/context.h"
 #include "arch/x86_64/cpu.h"
+#include "arch/x86_64/trap.h"
 #include "kernel/abi/weir.h"
 #include "kernel/handle.h"
 #include "kernel/sync.h"
@@ -25,7 +28,6 @@
 
 struct aspace;
 struct task;
-struct trapframe;
 
 enum thread_state {
 	THREAD_RUNNABLE, /* on a run queue, or current on a CPU */
@@ -46,16 +48,15 @@ struct ipc {
 	struct thread *server; /* that holds the Reply to this thread */
 	TAILQ_ENTRY(thread) link; /* ep->callers or ep->receivers */
 	bool oneway;           /* the caller wants no reply */
-	bool done;             /* the wait is over: status and msg are valid */
-	int status;
+	int status;            /* of the last wait, once `state` is NONE */
 	struct weir_msg msg;   /* in: what it sends; out: what it got */
 	handle_t moving;       /* its handle that travels, 0: none */
 	struct cap cap;        /* what that handle names */
-	struct waitq wait;
 };
 
 struct thread {
 	uint8_t fpu[512] __attribute__((aligned(16)));
+	uint8_t on_cpu; /* atomic: its stack is in use; trap.asm knows it */
 
 	/* Constant after creation. */
 	uint32_t id;
@@ -64,15 +65,15 @@ struct thread {
 	void (*fn)(void *);
 	void *arg;
 	char name[20];
+	struct context parked; /* ends an IPC wait that left no stack */
 
 	uint64_t refs;   /* atomic */
 	uint8_t state;   /* atomic; enum thread_state */
-	uint8_t on_cpu;  /* atomic: its stack is in use */
 
 	/* Under the run queue's lock of `cpu`. */
 	void *sp;
-	unsigned cpu;    /* where it runs, or ran last */
-	uint8_t prio;
+	unsigned cpu;    /* where it runs, or ran last, and may run */
+	uint8_t prio;    /* what counts; changed under ipc_lock, too */
 	uint64_t affinity;
 	bool queued;
 	TAILQ_ENTRY(thread) run_link;
@@ -80,7 +81,8 @@ struct thread {
 	/* Only the thread itself, or the switch to and from it. */
 	struct aspace *as; /* whose user half it needs; NULL: none */
 	uint64_t fs_base;
-	uint64_t run_start_ns;
+	uint64_t run_start;     /* TSC */
+	struct cap cap; /* that its system call uses; a reference is held */
 	struct tlb_batch batch; /* what it owes: see mm/tlb.h */
 
 	struct waitq *wq; /* that it is on; list under wq->lock */
@@ -94,9 +96,12 @@ struct thread {
 	unsigned sleep_cpu;
 	TAILQ_ENTRY(thread) sleep_link;
 
+	uint8_t base_prio; /* its own; under ipc_lock */
 	struct ipc ipc;
 	LIST_ENTRY(thread) task_link; /* task->threads, under task->lock */
 };
+
+_Static_assert(offsetof(struct thread, on_cpu) == 512, "trap.asm");
 
 /* A user thread of `task` that starts at `ip` with stack `sp` and `arg` in
  * RDI; *out holds a reference for the caller. Sleeps. 0, -WEIR_ENOMEM,
@@ -106,6 +111,12 @@ int thread_create_user(struct task *task, uint64_t ip, uint64_t sp,
 
 struct thread *thread_get(struct thread *t);
 void thread_put(struct thread *t);
+
+/* Where traps and system calls of a user thread keep its registers. */
+static inline struct trapframe *thread_frame(const struct thread *t)
+{
+	return (struct trapframe *)t->stack_top - 1;
+}
 
 /* Ends the calling thread. Interrupts on, no lock held. */
 void thread_exit(void) __attribute__((noreturn));

@@ -249,7 +249,7 @@ static uint64_t reclaim_pass(struct pass *p)
 	uint64_t freed = 0;
 
 	p->policy = __atomic_load_n(&tlb_policy, __ATOMIC_ACQUIRE);
-	p->batch = this_cpu()->batch;
+	p->batch = &current()->batch;
 	assert(!p->batch->flush_required); /* I10: never nested */
 	pass_age(p);
 	pass_isolate(p);

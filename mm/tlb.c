@@ -31,6 +31,7 @@
 #include "kernel/stat.h"
 #include "mm/aspace.h"
 #include "mm/planted.h"
+#include "mm/tlb_switch.h"
 
 /* Above this many pages one CR3 reload beats an INVLPG each; Linux measured
  * 33, sv6 uses 4. */
@@ -39,37 +40,13 @@
 #define ACK_WARN_NS 2000000000ull
 #define ACK_LOST_NS 30000000000ull
 
-enum request_kind { FLUSH_ALL, FLUSH_RANGE, LEAVE_TABLES };
-
-struct tlb_request {
-	enum request_kind kind;
-	struct aspace *as; /* NULL: whatever the target has loaded */
-	uint64_t va, npages, gen;
-	uint64_t waiting; /* atomic: CPUs that have not acknowledged */
-};
-
-struct tlb_cpu {
-	struct aspace *as; /* whose tables CR3 has; NULL: the kernel's own */
-	uint64_t seen;     /* generation of `as` that this TLB reflects */
-	bool lazy;         /* atomic: only borrows the tables */
-	uint64_t inbox;    /* atomic: CPUs whose request waits for this one */
-	struct tlb_request request;
-} __attribute__((aligned(128)));
-
-static struct tlb_cpu tlb_cpus[MAX_CPUS];
-
-#define LOAD(p) __atomic_load_n(p, __ATOMIC_SEQ_CST)
-
-static inline uint64_t cpu_bit(unsigned cpu)
-{
-	return 1ull << cpu;
-}
+struct tlb_cpu tlb_cpus[MAX_CPUS];
 
 /* ---- on the target -------------------------------------------------- */
 
 /* Empties this CPU's TLB of user entries. The generation is read first, so
  * that `seen` never claims a debt recorded during the flush. */
-static void flush_own(struct tlb_cpu *c)
+void tlb_flush_own(struct tlb_cpu *c)
 {
 	uint64_t gen = c->as ? LOAD(&c->as->tlb_pending) : 0;
 
@@ -114,7 +91,7 @@ static void serve(struct tlb_cpu *c, unsigned self, struct tlb_request *r)
 	else if (r->kind == FLUSH_RANGE && c->seen + 1 == r->gen)
 		flush_own_range(c, r->va, r->npages, r->gen); /* I15 */
 	else if (c->seen < LOAD(&c->as->tlb_pending))
-		flush_own(c);
+		tlb_flush_own(c);
 }
 
 /* Serves every request that waits for this CPU; acknowledges each after its
@@ -381,30 +358,8 @@ void tlb_leave_tables(struct aspace *as)
 
 void tlb_switch_to(struct aspace *as)
 {
-	unsigned self = cpu_id();
-	struct tlb_cpu *c = &tlb_cpus[self];
-	struct aspace *old = c->as;
-
 	assert(!irq_enabled());
-	if (!as) {
-		__atomic_store_n(&c->lazy, true, __ATOMIC_SEQ_CST);
-		return;
-	}
-	__atomic_store_n(&c->lazy, false, __ATOMIC_SEQ_CST);
-	if (old == as) {
-		if (c->seen < LOAD(&as->tlb_pending))
-			flush_own(c);
-		return;
-	}
-	/* I3: the bit is set before CR3 is loaded, the generation read in
-	 * between; the old space's bit goes once its entries are gone. */
-	__atomic_or_fetch(&as->cpus, cpu_bit(self), __ATOMIC_SEQ_CST);
-	c->seen = LOAD(&as->tlb_pending);
-	write_cr3(as->pml4_pa);
-	c->as = as;
-	if (old)
-		__atomic_and_fetch(&old->cpus, ~cpu_bit(self),
-				   __ATOMIC_SEQ_CST);
+	tlb_switch_on(cpu_id(), as, false);
 }
 
 void tlb_catch_up(void)

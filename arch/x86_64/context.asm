@@ -25,8 +25,10 @@ context_switch:
 	pop rbp
 	ret
 
-; A new context "returns" here: r12 the function, r13 its argument.
+; A new context "returns" here: rbx its stack, on which it need not lie, r12
+; the function, r13 its argument.
 context_entry:
+	mov rsp, rbx
 	xor ebp, ebp
 	mov rdi, r13
 	call r12

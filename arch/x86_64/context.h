@@ -6,6 +6,13 @@
 
 #include <stdint.h>
 
+#include "arch/x86_64/cpu.h"
+
+/* What context_switch pops, lowest address first. */
+struct context {
+	uint64_t r15, r14, r13, r12, rbx, rbp, rip;
+};
+
 /* Saves the callee-saved registers on this stack and its pointer in
  * *save_sp; goes on with the context at load_sp. Interrupts off. */
 void context_switch(void **save_sp, void *load_sp);
@@ -14,16 +21,35 @@ void context_switch(void **save_sp, void *load_sp);
  * the empty stack that ends at stack_top. */
 void *context_make(void *stack_top, void (*fn)(void *), void *arg);
 
+/* The same in *c, which need not lie on the stack; for any number of
+ * switches to it. */
+void context_park(struct context *c, void *stack_top, void (*fn)(void *),
+		  void *arg);
+
 #define FPU_AREA 512 /* bytes, aligned to 16 */
 
-void fpu_save(void *area);
-void fpu_restore(const void *area);
+static inline void fpu_save(void *area)
+{
+	__asm__ volatile("fxsave64 (%0)" :: "r"(area) : "memory");
+}
+
+static inline void fpu_restore(const void *area)
+{
+	__asm__ volatile("fxrstor64 (%0)" :: "r"(area) : "memory");
+}
+
 void fpu_init_area(void *area);
 
 /* The user's FS base, on this CPU, now. */
-void set_fs_base(uint64_t base);
+static inline void set_fs_base(uint64_t base)
+{
+	wrmsr(0xc0000100, base);
+}
 
 /* The stack that traps and system calls from user mode start on. */
-void set_kernel_stack(void *top);
+static inline void set_kernel_stack(struct cpu *c, void *top)
+{
+	c->tss.rsp[0] = (uint64_t)top;
+}
 
 #endif

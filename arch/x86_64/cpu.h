@@ -16,8 +16,8 @@
 #define MAX_CPUS 64
 #endif
 
+struct runq;
 struct thread;
-struct tlb_batch;
 struct trapframe;
 
 struct tss {
@@ -34,8 +34,11 @@ struct cpu {
 	/* The assembly knows these offsets. */
 	struct cpu *self;       /* gs:0 */
 	uint64_t user_rsp;      /* gs:8, while a system call is entered */
-	uint64_t kernel_rsp;    /* gs:16, top of the thread's kernel stack */
-	struct thread *current; /* gs:24 */
+	struct thread *current;
+	struct runq *rq;        /* gs:24; kernel: its run queue */
+
+	/* rsp[0], the top of the thread's kernel stack, is at gs:36. */
+	struct tss tss __attribute__((aligned(16)));
 
 	unsigned id;            /* 0..cpu_count()-1; 0 started the others */
 	uint32_t apic_id;
@@ -47,10 +50,7 @@ struct cpu {
 	int spin_depth;
 	bool irq_was_on;
 
-	struct tlb_batch *batch; /* mm: what the current thread owes */
-
 	/* Descriptors. */
-	struct tss tss __attribute__((aligned(16)));
 	uint64_t gdt[7];
 
 	/* Panic: where this CPU was when it was stopped. */
@@ -58,8 +58,8 @@ struct cpu {
 } __attribute__((aligned(64)));
 
 _Static_assert(offsetof(struct cpu, user_rsp) == 8, "trap.asm");
-_Static_assert(offsetof(struct cpu, kernel_rsp) == 16, "trap.asm");
-_Static_assert(offsetof(struct cpu, current) == 24, "cpu.h");
+_Static_assert(offsetof(struct cpu, rq) == 24, "trap.asm");
+_Static_assert(offsetof(struct cpu, tss.rsp[0]) == 36, "trap.asm");
 
 extern struct cpu cpus[MAX_CPUS];
 extern unsigned cpus_running;
@@ -154,10 +154,10 @@ static inline void wrmsr(uint32_t msr, uint64_t v)
 
 static inline uint64_t rdtsc(void)
 {
-	uint32_t lo, hi;
+	uint64_t lo, hi; /* it clears the upper halves */
 
 	__asm__ volatile("rdtsc" : "=a"(lo), "=d"(hi) :: "memory");
-	return (uint64_t)hi << 32 | lo;
+	return hi << 32 | lo;
 }
 
 static inline void cpuid(uint32_t leaf, uint32_t sub, uint32_t out[4])

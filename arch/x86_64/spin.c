@@ -34,15 +34,6 @@ static void leave(void)
 		irq_enable();
 }
 
-static bool try_take(struct spinlock *l)
-{
-	uint32_t nobody = 0;
-
-	return __atomic_compare_exchange_n(&l->holder, &nobody, cpu_id() + 1,
-					   false, __ATOMIC_ACQUIRE,
-					   __ATOMIC_RELAXED);
-}
-
 static void spin_until_taken(struct spinlock *l)
 {
 	uint64_t start = time_ns();
@@ -59,13 +50,13 @@ static void spin_until_taken(struct spinlock *l)
 				      "'%s', which cpu %u holds", cpu_id(),
 				      l->name, holder - 1);
 		}
-	} while (!try_take(l));
+	} while (!spin_try_quick(l, cpu_id() + 1));
 }
 
 void spin_lock(struct spinlock *l)
 {
 	enter();
-	if (try_take(l))
+	if (spin_try_quick(l, cpu_id() + 1))
 		return;
 	if (spin_held(l))
 		panic("cpu %u takes the lock '%s', which it holds", cpu_id(),
@@ -76,7 +67,7 @@ void spin_lock(struct spinlock *l)
 bool spin_trylock(struct spinlock *l)
 {
 	enter();
-	if (try_take(l))
+	if (spin_try_quick(l, cpu_id() + 1))
 		return true;
 	leave();
 	return false;

@@ -111,6 +111,11 @@ uint64_t time_ns(void)
 	return factor && tsc > tsc_start ? scale(tsc - tsc_start, factor) : 0;
 }
 
+uint64_t time_of_ticks(uint64_t tsc)
+{
+	return scale(tsc, ns_per_tsc);
+}
+
 void timer_oneshot_ns(uint64_t delta)
 {
 	uint64_t count;

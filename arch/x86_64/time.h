@@ -14,6 +14,9 @@ void time_init(void);
  * as far as their TSCs do. Any context. */
 uint64_t time_ns(void);
 
+/* As many ns as that number of TSC ticks takes. */
+uint64_t time_of_ticks(uint64_t tsc);
+
 /* Makes this CPU's timer interrupt once, after `delta` ns (at most about
  * 4 s; longer ones come early), in place of what was set before. */
 void timer_oneshot_ns(uint64_t delta);

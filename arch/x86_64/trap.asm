@@ -12,7 +12,10 @@ USER_CS		equ 0x23
 VEC_SYSCALL	equ 0x100
 MSR_GS_BASE	equ 0xc0000101
 GS_USER_RSP	equ 8
-GS_KERNEL_RSP	equ 16
+GS_RQ		equ 24
+GS_KERNEL_RSP	equ 36			; in the TSS
+THREAD_ON_CPU	equ 512
+SYS_REPLY_RECV	equ 2
 ; struct trapframe, from `vector` on
 TF_RIP		equ 16
 TF_CS		equ 24
@@ -20,9 +23,10 @@ TF_RFLAGS	equ 32
 TF_RSP		equ 40
 
 extern trap_dispatch, trap_dispatch_paranoid, syscall_dispatch
+extern fast_call, fast_reply_recv
 extern panic_from
 global trap_stubs, trap_text, trap_text_end, trap_restore_user
-global syscall_entry, panic
+global syscall_entry, fast_leave, panic
 
 %macro push_all 0
 	push rax
@@ -139,7 +143,15 @@ syscall_entry:
 	push 0
 	push VEC_SYSCALL
 	push_all
-	sti
+	mov rdi, rsp
+	test rax, rax
+	jz .call
+	cmp rax, SYS_REPLY_RECV
+	jne .slow
+	call fast_reply_recv		; may go to fast_leave
+	jmp .slow
+.call:	call fast_call
+.slow:	sti
 	mov rdi, rsp
 	call syscall_dispatch		; interrupts are off afterwards
 	test al, al			; may SYSRET?
@@ -162,6 +174,30 @@ syscall_entry:
 	mov rcx, [rsp + TF_RIP]
 	mov r11, [rsp + TF_RFLAGS]
 	mov rsp, [rsp + TF_RSP]
+	swapgs
+	o64 sysret
+
+; fast_leave(badge, from, to, left): see kernel/fastpath.c. Interrupts are off.
+fast_leave:
+	mov r13, [rsi + 2 * 8]		; the message
+	mov r12, [rsi + 3 * 8]
+	mov r10, [rsi + 5 * 8]
+	mov r9, [rsi + 6 * 8]
+	mov r8, [rsi + 7 * 8]
+	mov rsi, [rsi + 10 * 8]
+	mov rax, [gs:GS_RQ]
+	mov rsp, rdx			; the old stack is left
+	mov byte [rcx + THREAD_ON_CPU], 0
+	mov dword [rax], 0		; the holder of its lock (spin.h)
+	xor eax, eax
+	xor edx, edx
+	pop r15
+	pop r14
+	mov rbx, [rsp + 11 * 8]
+	mov rbp, [rsp + 6 * 8]
+	mov rcx, [rsp + 13 * 8 + TF_RIP]
+	mov r11, [rsp + 13 * 8 + TF_RFLAGS]
+	mov rsp, [rsp + 13 * 8 + TF_RSP]
 	swapgs
 	o64 sysret
 

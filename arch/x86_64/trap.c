@@ -15,7 +15,6 @@
 #define STUB_BYTES 16
 #define GATE_INTERRUPT 0x8e
 #define GATE_USER 0x60 /* user mode may raise it by INT */
-#define USER_END 0x0000800000000000ull
 #define RFLAGS_IF 0x200ull
 #define RFLAGS_TF 0x100ull
 #define RFLAGS_RF 0x10000ull

@@ -51,6 +51,16 @@ static inline bool trap_from_user(const struct trapframe *tf)
 	return tf->cs & 3;
 }
 
+/* What SYSRET must not see: TF, NT and RF, and what user mode cannot set. */
+#define RFLAGS_NOT_SYSRET (~0x240ed7ull)
+#define USER_END 0x0000800000000000ull
+
+/* May a frame that SYSCALL made be left by SYSRET as it is? */
+static inline bool sysret_fits(const struct trapframe *tf)
+{
+	return !(tf->rip >> 47) && !(tf->rflags & RFLAGS_NOT_SYSRET);
+}
+
 /* Sets the handler of `vector` (VEC_IRQ0 and up; NULL: none). The handler
  * runs on the interrupted thread's stack, interrupts off, may not sleep.
  * A level-triggered device's handler masks it before it returns. */

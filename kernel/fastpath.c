@@ -1,0 +1,144 @@
+/*
+ * fastpath.c - a message to a partner that waits for it on this CPU.
+ *
+ * trap.asm asks here first, interrupts still off, for ipc_call and
+ * ipc_reply_recv. A ladder of checks comes first: whatever fails leads to the
+ * slow path (ipc.c), and nothing has changed. Behind the commit point nothing
+ * can fail. All locks are taken by trying, so their order is free.
+ *
+ * Who goes to sleep here leaves nothing on its kernel stack but its trapframe,
+ * and `parked` as its context: ipc_resume. Who is woken here may have slept in
+ * the slow path: its stack's frames hold nothing (its one reference is in
+ * t->cap) and are given up. The reference that the sleeper needs is the one
+ * that the partner, done with its own wait, no longer does.
+ */
+#include "arch/x86_64/trap.h"
+#include "kernel/endpoint.h"
+#include "kernel/runq.h"
+
+/* Return only where the slow path has to do it. */
+void fast_call(struct trapframe *tf);
+void fast_reply_recv(struct trapframe *tf);
+
+/* trap.asm: leaves the stack of `left`, which is then off its CPU, gives back
+ * this CPU's run queue, and enters user mode by frame `to`, with `badge` and
+ * the message that `from` has. */
+_Noreturn void fast_leave(uint64_t badge, const struct trapframe *from,
+			  struct trapframe *to, struct thread *left);
+
+/* The wait of `to` ends, unless a kill ends it first: whoever loses this
+ * exchange finds it claimed, and makes this CPU look (task_kill). */
+static inline bool claim(struct thread *to)
+{
+	uint8_t waits = THREAD_WAITING;
+
+	return __atomic_compare_exchange_n(&to->state, &waits, THREAD_RUNNABLE,
+					   false, __ATOMIC_SEQ_CST,
+					   __ATOMIC_SEQ_CST);
+}
+
+/* `t` calls the server `to`, or replies to its client `to` and receives; its
+ * handle on `ep` has `rights`. Holds ipc_lock and the run queue's lock. */
+static inline void change_places(struct thread *t, struct thread *to,
+				 bool call, unsigned rights,
+				 struct endpoint *ep)
+{
+	if (call) {
+		TAILQ_REMOVE(&ep->receivers, to, ipc.link);
+		to->ipc.client = t;
+		t->ipc.server = to;
+		t->ipc.state = IPC_AWAIT_REPLY;
+		if (to->prio < t->prio)
+			to->prio = t->prio;
+	} else {
+		TAILQ_INSERT_TAIL(&ep->receivers, t, ipc.link);
+		t->ipc.client = NULL;
+		to->ipc.server = NULL;
+		t->ipc.state = IPC_RECEIVING;
+		t->ipc.ep = ep;
+		t->prio = t->base_prio;
+	}
+	to->ipc.state = IPC_NONE;
+	/* The reference. The server's one receives; does the client's? Nobody
+	 * calls while one receives, so nobody is to be told "no more". */
+	if (!((call ? rights : to->cap.rights) & WEIR_R_READ))
+		__atomic_add_fetch(&ep->nreceivers, call ? -1 : 1,
+				   __ATOMIC_ACQ_REL);
+	to->cap.object = NULL;
+	t->cap.type = OBJ_ENDPOINT;
+	t->cap.rights = rights;
+	t->cap.object = ep;
+}
+
+static inline void pass(struct trapframe *tf, bool call)
+{
+	struct cpu *cpu = this_cpu();
+	struct runq *rq = cpu->rq;
+	struct thread *t = cpu->current, *to;
+	struct task *task = t->task;
+	const unsigned id = cpu->id;
+	struct handle_slot *slot;
+	struct endpoint *ep;
+	unsigned rights;
+	uint64_t badge;
+
+	/* No handle moves, and nothing else is due on this CPU. */
+	if (tf->rdx || rq->need)
+		return;
+	if (!spin_try_quick(&task->handles.lock, id + 1))
+		return;
+	slot = handle_find(&task->handles, tf->rdi);
+	if (!slot || slot->cap.type != OBJ_ENDPOINT)
+		goto no_handle;
+	rights = slot->cap.rights;
+	if (!(rights & (call ? WEIR_R_WRITE : WEIR_R_READ)))
+		goto no_handle;
+	ep = slot->cap.object;
+	badge = call ? slot->cap.badge : 0;
+	if (!spin_try_quick(&ipc_lock, id + 1))
+		goto no_handle;
+	if (!spin_try_quick(&rq->lock, id + 1))
+		goto no_rq;
+	to = call ? TAILQ_FIRST(&ep->receivers) : t->ipc.client;
+	if (!to || task->killed)
+		goto no_partner;
+	/* A reply: nobody else calls; the client did so through `ep` (not by
+	 * a fault, which goes on in the kernel); nobody is more urgent. As to
+	 * a call, nobody is more so than us, or `need` would be set. */
+	if (!call && (!TAILQ_EMPTY(&ep->callers) || to->cap.object != ep ||
+		      rq_above(rq, to->prio)))
+		goto no_partner;
+	/* It was last on this CPU, so nobody is on its stack, and it may run
+	 * here (sched_set_affinity). */
+	if (to->cpu != id || !sysret_fits(thread_frame(to)) || !claim(to))
+		goto no_partner;
+
+	/* ---- the commit point ---- */
+	change_places(t, to, call, rights, ep);
+	t->sp = &t->parked;
+	__atomic_store_n(&t->state, THREAD_WAITING, __ATOMIC_SEQ_CST);
+	spin_drop_quick(&ipc_lock);
+	spin_drop_quick(&task->handles.lock);
+	rq->prio = to->prio;
+	stat_sets[id].n[WEIR_C_ipc_fast]++; /* a call and a switch: stat.c */
+	stat_sets[id].n[WEIR_C_ipc_call] += call;
+	load_thread(cpu, id, t, to, true);
+	fast_leave(badge, tf, thread_frame(to), t);
+
+no_partner:
+	spin_drop_quick(&rq->lock);
+no_rq:
+	spin_drop_quick(&ipc_lock);
+no_handle:
+	spin_drop_quick(&task->handles.lock);
+}
+
+__attribute__((flatten)) void fast_call(struct trapframe *tf)
+{
+	pass(tf, true);
+}
+
+__attribute__((flatten)) void fast_reply_recv(struct trapframe *tf)
+{
+	pass(tf, false);
+}

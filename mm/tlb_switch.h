@@ -1,0 +1,76 @@
+/*
+ * tlb_switch.h - what each CPU has loaded, and going over to another space;
+ * for tlb.c and for the switch of threads, which it is a part of.
+ */
+#ifndef MM_TLB_SWITCH_H
+#define MM_TLB_SWITCH_H
+
+#include "arch/x86_64/cpu.h"
+#include "arch/x86_64/paging.h"
+#include "mm/aspace.h"
+#include "mm/tlb.h"
+
+#define LOAD(p) __atomic_load_n(p, __ATOMIC_SEQ_CST)
+
+enum request_kind { FLUSH_ALL, FLUSH_RANGE, LEAVE_TABLES };
+
+struct tlb_request {
+	enum request_kind kind;
+	struct aspace *as; /* NULL: whatever the target has loaded */
+	uint64_t va, npages, gen;
+	uint64_t waiting; /* atomic: CPUs that have not acknowledged */
+};
+
+struct tlb_cpu {
+	struct aspace *as; /* whose tables CR3 has; NULL: the kernel's own */
+	uint64_t seen;     /* generation of `as` that this TLB reflects */
+	bool lazy;         /* atomic: only borrows the tables */
+	uint64_t inbox;    /* atomic: CPUs whose request waits for this one */
+	struct tlb_request request;
+} __attribute__((aligned(128)));
+
+static inline uint64_t cpu_bit(unsigned cpu)
+{
+	return 1ull << cpu;
+}
+
+#if MAX_CPUS == 1
+#define tlb_switch_on(self, as, users) ((void)(self), tlb_switch_to(as))
+#else
+
+extern struct tlb_cpu tlb_cpus[MAX_CPUS];
+
+void tlb_flush_own(struct tlb_cpu *c);
+
+/* tlb_switch_to on this CPU, which is `self`. `users`: a space is loaded, and
+ * `as` is another or the same one. */
+static inline void tlb_switch_on(unsigned self, struct aspace *as, bool users)
+{
+	struct tlb_cpu *c = &tlb_cpus[self];
+	struct aspace *old = c->as;
+
+	if (!users && !as) {
+		__atomic_store_n(&c->lazy, true, __ATOMIC_SEQ_CST);
+		return;
+	}
+	if (!users && c->lazy)
+		__atomic_store_n(&c->lazy, false, __ATOMIC_SEQ_CST);
+	if (old == as) {
+		if (c->seen < LOAD(&as->tlb_pending))
+			tlb_flush_own(c);
+		return;
+	}
+	/* I3: the bit is set before CR3 is loaded, the generation read in
+	 * between; the old space's bit goes once its entries are gone. */
+	__atomic_or_fetch(&as->cpus, cpu_bit(self), __ATOMIC_SEQ_CST);
+	c->seen = LOAD(&as->tlb_pending);
+	write_cr3(as->pml4_pa);
+	c->as = as;
+	if (users || old)
+		__atomic_and_fetch(&old->cpus, ~cpu_bit(self),
+				   __ATOMIC_SEQ_CST);
+}
+
+#endif
+
+#endif
