@@ -34,10 +34,6 @@ static inline uint64_t cpu_bit(unsigned cpu)
 	return 1ull << cpu;
 }
 
-#if MAX_CPUS == 1
-#define tlb_switch_on(self, as, users) ((void)(self), tlb_switch_to(as))
-#else
-
 extern struct tlb_cpu tlb_cpus[MAX_CPUS];
 
 void tlb_flush_own(struct tlb_cpu *c);
@@ -70,7 +66,5 @@ static inline void tlb_switch_on(unsigned self, struct aspace *as, bool users)
 		__atomic_and_fetch(&old->cpus, ~cpu_bit(self),
 				   __ATOMIC_SEQ_CST);
 }
-
-#endif
 
 #endif
