@@ -28,7 +28,7 @@ static const char *fault_text(enum weir_fault kind)
 	case WEIR_FAULT_NOMEM:
 		return "out of memory and swap";
 	case WEIR_FAULT_IO:
-		return "page lost by the swap device";
+		return "page lost by its pager or the swap device";
 	case WEIR_FAULT_CPU:
 		return "CPU exception";
 	}

@@ -231,6 +231,10 @@ static struct frame *alloc_stall(unsigned flags)
 		f = alloc_try(flags);
 		if (f)
 			return f;
+		while (!freed && reclaim_laundering()) { /* has a deadline */
+			thread_sleep_ns(STALL_PAUSE_NS);
+			freed = reclaim_direct();
+		}
 		fruitless = freed ? 0 : fruitless + 1;
 		if (fruitless == STALL_FRUITLESS)
 			return NULL;

@@ -20,6 +20,9 @@ void reclaim_wake(void);
  * frames freed. Sleeps; no lock held. 0 within a pass (no recursion). */
 uint64_t reclaim_direct(void);
 
+/* Pages are with their pagers, or about to be: memory may yet come. */
+bool reclaim_laundering(void);
+
 /* Passes until `n` frames were freed or nothing more can be. Sleeps. */
 uint64_t reclaim_some(uint64_t n);
 

@@ -3,7 +3,7 @@ import pytest
 
 FRAME = ["mm/frame.c", "mm/frame_init.c", "mm/frame_state.c"]
 KMALLOC = ["mm/kmalloc.c", *FRAME]
-SWAP = ["mm/swap.c", "mm/ramdisk.c", *KMALLOC]
+SWAP = ["mm/swap.c", "mm/ramdisk.c", "mm/pageio.c", *KMALLOC]
 
 
 def test_frame(driver, seed):

@@ -26,6 +26,11 @@ void reclaim_wake(void)
 	__atomic_add_fetch(&wakes, 1, __ATOMIC_RELAXED);
 }
 
+bool reclaim_laundering(void)
+{
+	return false;
+}
+
 uint64_t reclaim_direct(void)
 {
 	uint64_t freed = 0;

@@ -19,6 +19,11 @@ void reclaim_wake(void)
 {
 }
 
+bool reclaim_laundering(void)
+{
+	return false;
+}
+
 uint64_t reclaim_direct(void)
 {
 	CHECK(!"kzalloc must not wait");
