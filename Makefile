@@ -42,8 +42,7 @@ KERNEL_LDFLAGS := -nostdlib -static -z max-page-size=0x1000 \
 	--no-warn-rwx-segments -z noexecstack --build-id=none -T linker.ld
 
 KERNEL_DIRS := boot arch/x86_64 mm kernel
-KERNEL_C := $(filter-out mm/$(if $(UP),tlb,tlb_up).c,\
-	$(wildcard $(KERNEL_DIRS:%=%/*.c)))
+KERNEL_C := $(wildcard $(KERNEL_DIRS:%=%/*.c))
 KERNEL_ASM := $(wildcard $(KERNEL_DIRS:%=%/*.asm))
 KERNEL_OBJ := $(KERNEL_C:%.c=$(OUT)/%.o) $(KERNEL_ASM:%.asm=$(OUT)/%.asm.o)
 
@@ -82,7 +81,7 @@ clean: ## remove everything that was built
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1\t\2/p' Makefile | expand -t16
 	@echo "make MUTANT=Z1	the ISO with one planted bug (mm/planted.h)"
-	@echo "make UP=1	the ISO for one CPU (mm/tlb_up.c)"
+	@echo "make UP=1	the ISO for one CPU, where nothing is deferred (mm/tlb.c)"
 
 # --- the kernel: linked twice, so that panics can name functions -----------
 # The first link lacks the table of symbols, the second has that of the first

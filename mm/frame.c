@@ -340,7 +340,7 @@ uint64_t frame_alloc_table(void)
 	return f ? frame_pa(f) : 0;
 }
 
-/* ---- For frame_init.c (boot) and tests ---- */
+/* ---- For frame_init.c (boot) ---- */
 
 /* Sets the watermarks for the frames that are left. */
 static void scale(void)
@@ -448,28 +448,4 @@ uint64_t frame_carve(uint64_t npages)
 	scale();
 	spin_unlock(&frame_lock);
 	return start * WEIR_PAGE_SIZE;
-}
-
-void frame_check(void)
-{
-	uint64_t listed = 0, cached = 0, unused = 0;
-	struct frame *f;
-
-	for (unsigned order = 0; order <= FRAME_MAX_ORDER; order++) {
-		TAILQ_FOREACH (f, &buddy[order], lru) {
-			assert(f->listed && f->head && f->order == order);
-			assert(!(pfn_of(f) & ((1ull << order) - 1)));
-			listed += 1ull << order;
-		}
-	}
-	for (unsigned i = 0; i < MAX_CPUS; i++) {
-		TAILQ_FOREACH (f, &caches[i].list, lru) {
-			assert(f->state == FRAME_FREE && !f->listed);
-			cached++;
-		}
-	}
-	for (uint64_t i = 0; i < frames_end; i++)
-		unused += frames[i].state == FRAME_FREE;
-	assert(listed + cached == unused);
-	assert(unused == nr_free());
 }

@@ -123,8 +123,4 @@ uint64_t nr_frames(void);
  * any lock. */
 void frame_cache_drain(void);
 
-/* Panics unless lists, states and counts agree. No one else may be
- * allocating: for tests. */
-void frame_check(void);
-
 #endif

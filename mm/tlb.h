@@ -22,10 +22,6 @@ struct aspace;
 
 #define TLB_BATCH_SPACES 4
 
-/* Above this many pages one CR3 reload beats an INVLPG each; Linux measured
- * 33, sv6 uses 4. */
-#define TLB_RANGE_MAX 16
-
 /* What one thread owes. Only that thread touches it, so it has no lock. */
 struct tlb_batch {
 	uint64_t cpus;       /* CPUs that may hold an entry */

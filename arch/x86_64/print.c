@@ -21,13 +21,6 @@ struct out {
 	size_t room, len;
 };
 
-/* One conversion's flags. */
-struct spec {
-	bool left, zero;
-	int width, precision;
-	int longs;
-};
-
 static void put(struct out *o, char c)
 {
 	if (o->len + 1 < o->room)
@@ -35,141 +28,69 @@ static void put(struct out *o, char c)
 	o->len++;
 }
 
-static void pad(struct out *o, char c, int n)
+static void put_string(struct out *o, const char *text)
 {
-	while (n-- > 0)
-		put(o, c);
+	for (text = text ? text : "(null)"; *text; text++)
+		put(o, *text);
 }
 
-/* Text of n bytes, padded; zeros go between a sign and the digits. */
-static void put_field(struct out *o, const struct spec *s, const char *text,
-		      size_t n)
+static void put_number(struct out *o, uint64_t v, unsigned base, size_t zeros)
 {
-	int fill = s->width - (int)n;
-
-	if (!s->left && s->zero && n && *text == '-') {
-		put(o, *text++);
-		n--;
-	}
-	if (!s->left)
-		pad(o, s->zero ? '0' : ' ', fill);
-	for (size_t i = 0; i < n; i++)
-		put(o, text[i]);
-	if (s->left)
-		pad(o, ' ', fill);
-}
-
-static void put_number(struct out *o, const struct spec *s, uint64_t v,
-		       unsigned base, bool negative)
-{
-	char text[24];
+	char text[32];
 	char *at = text + sizeof(text);
 
+	*--at = 0;
 	do {
 		*--at = "0123456789abcdef"[v % base];
 		v /= base;
 	} while (v);
-	if (negative)
-		*--at = '-';
-	put_field(o, s, at, text + sizeof(text) - at);
+	while (text + sizeof(text) - 1 - at < (long)zeros)
+		*--at = '0';
+	put_string(o, at);
 }
 
-static const char *parse_number(const char *f, int *out)
+/* The conversion at `f`, behind its '%'; returns its last character. */
+static const char *convert(struct out *o, const char *f, va_list *ap)
 {
-	*out = 0;
-	while (*f >= '0' && *f <= '9')
-		*out = *out * 10 + (*f++ - '0');
-	return f;
-}
+	size_t zeros = 0;
+	bool wide = false;
+	uint64_t v;
 
-static const char *parse_spec(const char *f, struct spec *s, va_list *ap)
-{
-	*s = (struct spec){ .precision = -1 };
-	for (;; f++) {
-		if (*f == '-')
-			s->left = true;
-		else if (*f == '0')
-			s->zero = true;
-		else
-			break;
-	}
-	if (*f == '*') {
-		s->width = va_arg(*ap, int);
-		f++;
-	} else {
-		f = parse_number(f, &s->width);
-	}
-	if (*f == '.' && f[1] == '*') {
-		s->precision = va_arg(*ap, int);
-		f += 2;
-	} else if (*f == '.') {
-		f = parse_number(f + 1, &s->precision);
-	}
+	for (; *f >= '0' && *f <= '9'; f++)
+		zeros = zeros * 10 + (*f - '0');
 	for (; *f == 'l' || *f == 'z'; f++)
-		s->longs++;
-	return f;
-}
-
-static void put_string(struct out *o, struct spec *s, const char *text)
-{
-	size_t most = s->precision < 0 ? (size_t)-1 : (size_t)s->precision;
-
-	if (!text)
-		text = "(null)";
-	s->zero = false;
-	put_field(o, s, text, strnlen(text, most));
-}
-
-static void put_conversion(struct out *o, struct spec *s, char c, va_list *ap)
-{
-	int64_t v;
-	char byte;
-
-	switch (c) {
-	case 's':
-		put_string(o, s, va_arg(*ap, const char *));
-		break;
-	case 'c':
-		byte = (char)va_arg(*ap, int);
-		put_field(o, s, &byte, 1);
-		break;
-	case 'd':
-	case 'i':
-		v = s->longs ? va_arg(*ap, long) : va_arg(*ap, int);
-		put_number(o, s, v < 0 ? -(uint64_t)v : (uint64_t)v, 10,
-			   v < 0);
-		break;
-	case 'u':
-	case 'x':
-		put_number(o, s, s->longs ? va_arg(*ap, unsigned long) :
-			   va_arg(*ap, unsigned), c == 'x' ? 16 : 10, false);
-		break;
-	case 'p':
-		s->zero = true;
-		s->width = s->width ? s->width : 16;
-		put_number(o, s, (uint64_t)va_arg(*ap, void *), 16, false);
-		break;
-	default:
-		put(o, c);
+		wide = true;
+	if (*f == 's') {
+		put_string(o, va_arg(*ap, const char *));
+	} else if (*f == 'd') {
+		v = wide ? va_arg(*ap, long) : va_arg(*ap, int);
+		if ((int64_t)v < 0) {
+			put(o, '-');
+			v = -v;
+		}
+		put_number(o, v, 10, 0);
+	} else if (*f == 'u' || *f == 'x') {
+		v = wide ? va_arg(*ap, unsigned long) : va_arg(*ap, unsigned);
+		put_number(o, v, *f == 'x' ? 16 : 10, zeros < 20 ? zeros : 20);
+	} else if (*f == 'p') {
+		put_number(o, va_arg(*ap, uint64_t), 16, 16);
+	} else if (*f) {
+		put(o, *f);
 	}
+	return f;
 }
 
 int kvsnprintf(char *buf, size_t n, const char *fmt, va_list args)
 {
 	struct out o = { .buf = buf, .room = n };
-	struct spec s;
 	va_list ap;
 
 	va_copy(ap, args);
 	for (; *fmt; fmt++) {
-		if (*fmt != '%') {
+		if (*fmt != '%')
 			put(&o, *fmt);
-			continue;
-		}
-		fmt = parse_spec(fmt + 1, &s, &ap);
-		if (!*fmt)
+		else if (!*(fmt = convert(&o, fmt + 1, &ap)))
 			break;
-		put_conversion(&o, &s, *fmt, &ap);
 	}
 	va_end(ap);
 	if (n)

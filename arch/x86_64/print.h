@@ -1,8 +1,8 @@
 /*
  * print.h - formatted text for the early console (COM1).
  *
- * Conversions: %s %c %d %u %x %p %% with the lengths l, ll and z, a width,
- * and the flags 0 and -; %.*s and %.Ns too. Any context, any locks held.
+ * Conversions: %s %d %u %x %p %% with the lengths l and z; for %u and %x a
+ * least number of digits, as in %016lx. Any context, any locks held.
  */
 #ifndef ARCH_PRINT_H
 #define ARCH_PRINT_H

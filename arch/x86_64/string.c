@@ -75,28 +75,16 @@ int memcmp(const void *a, const void *b, size_t n)
 
 size_t strlen(const char *s)
 {
-	return strnlen(s, (size_t)-1);
-}
-
-size_t strnlen(const char *s, size_t n)
-{
 	size_t len = 0;
 
-	while (len < n && s[len])
+	while (s[len])
 		len++;
 	return len;
 }
 
 int strcmp(const char *a, const char *b)
 {
-	return strncmp(a, b, (size_t)-1);
-}
-
-int strncmp(const char *a, const char *b, size_t n)
-{
-	for (; n; n--, a++, b++) {
-		if (*a != *b || !*a)
-			return (uint8_t)*a - (uint8_t)*b;
-	}
-	return 0;
+	for (; *a && *a == *b; a++, b++)
+		;
+	return (uint8_t)*a - (uint8_t)*b;
 }

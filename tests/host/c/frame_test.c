@@ -6,6 +6,8 @@
 
 #include "shim.h"
 
+#include "frame_check.h"
+
 #include "boot/bootinfo.h"
 #include "mm/frame.h"
 #include "mm/frame_init.h"

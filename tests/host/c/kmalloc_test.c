@@ -5,6 +5,8 @@
 
 #include "shim.h"
 
+#include "frame_check.h"
+
 #include "mm/frame.h"
 #include "mm/frame_init.h"
 #include "mm/kmalloc.h"
