@@ -5,7 +5,9 @@
  * the low watermark, until it is above the high one; a thread that finds no
  * frame, for itself; and klaunderd, which alone gives dirty pages to pagers.
  * A pager is a program and may need memory to answer, so nobody else ever
- * waits for one (P5), and klaunderd no longer than the pager's deadline.
+ * waits for one (P5), and klaunderd no longer than the pager's deadline. Who
+ * found no frame for a while, perhaps because it is that pager, writes such
+ * pages to swap instead.
  */
 #include "mm/reclaim.h"
 
@@ -68,9 +70,9 @@ bool reclaim_laundering(void)
 	       __atomic_load_n(&klaunderd.asked, __ATOMIC_RELAXED);
 }
 
-uint64_t reclaim_direct(void)
+uint64_t reclaim_direct(bool impatient)
 {
-	uint64_t freed = one_pass(false);
+	uint64_t freed = one_pass(impatient ? PAGED_SWAP : PAGED_LEAVE);
 
 	stat_add(WEIR_C_allocstall, 1);
 	stat_add(WEIR_C_pgsteal_direct, freed);
@@ -83,7 +85,7 @@ uint64_t reclaim_some(uint64_t n)
 	unsigned idle = 0;
 
 	while (freed < n && idle < IDLE_PASSES) {
-		uint64_t got = one_pass(false);
+		uint64_t got = one_pass(PAGED_LEAVE);
 
 		idle = got ? 0 : idle + 1;
 		freed += got;
@@ -93,12 +95,12 @@ uint64_t reclaim_some(uint64_t n)
 
 /* Passes, at least one, until the high watermark is reached, or they free
  * nothing: then false. */
-static bool fill_up(bool launders)
+static bool fill_up(enum paged_rule paged)
 {
 	unsigned idle = 0;
 
 	do {
-		uint64_t freed = one_pass(launders);
+		uint64_t freed = one_pass(paged);
 
 		stat_add(WEIR_C_pgsteal_kswapd, freed);
 		idle = freed ? 0 : idle + 1;
@@ -114,7 +116,7 @@ static void kreclaimd_thread(void *arg)
 	(void)arg;
 	for (;;) {
 		sleep_until_asked(&kreclaimd);
-		if (!fill_up(false))
+		if (!fill_up(PAGED_LEAVE))
 			thread_sleep_ns(PAUSE_NS);
 	}
 }
@@ -125,7 +127,7 @@ static void klaunderd_thread(void *arg)
 	for (;;) {
 		sleep_until_asked(&klaunderd);
 		__atomic_store_n(&laundering, true, __ATOMIC_RELAXED);
-		fill_up(true);
+		fill_up(PAGED_GIVE);
 		__atomic_store_n(&laundering, false, __ATOMIC_RELAXED);
 	}
 }

@@ -45,8 +45,8 @@ struct pass {
 	SLIST_ENTRY(pass) link;
 	const struct tlb_policy *policy;
 	struct tlb_batch *batch; /* the running thread's */
-	bool launders;   /* may wait for pagers: klaunderd's */
-	bool left_alone; /* it met pages that only such a pass may write */
+	enum paged_rule paged; /* what happens to dirty pages of pagers */
+	bool left_alone;       /* it met some, and left them alone */
 	unsigned n;
 	struct item {
 		struct frame *frame;
@@ -82,16 +82,16 @@ unsigned reclaim_batch(void)
 /* ---- one frame ------------------------------------------------------- */
 
 /* Is there a place for the frame's bytes: its pager, or a slot, which is
- * claimed here? Only klaunderd may give pages to pagers: who waits for one
- * waits for a program, which may itself be waiting for memory (P5). A pager
- * that is late or dead gets nothing more. Holds obj->lock. */
+ * claimed here? A pager that is late or dead gets nothing more. Holds
+ * obj->lock. */
 static bool pass_has_place(struct pass *p, struct frame *f)
 {
 	struct pager *pager = f->obj->pager;
 
-	if (pager && pager_takes_writes(pager) && !f->slot) {
-		p->left_alone |= !p->launders;
-		return p->launders;
+	if (!f->slot && pager && pager_takes_writes(pager) &&
+	    p->paged != PAGED_SWAP) {
+		p->left_alone |= p->paged == PAGED_LEAVE;
+		return p->paged == PAGED_GIVE;
 	}
 	return f->slot || (f->slot = swap_slot_alloc());
 }
@@ -253,7 +253,7 @@ static uint64_t pass_due_ns(struct pass *p)
 {
 	uint64_t due = 0;
 
-	for (unsigned i = 0; i < p->n && p->launders; i++) {
+	for (unsigned i = 0; i < p->n && p->paged == PAGED_GIVE; i++) {
 		const struct pageio *io = &p->items[i].io;
 
 		if (io->cookie && (!due || io->due_ns < due))
@@ -265,7 +265,7 @@ static uint64_t pass_due_ns(struct pass *p)
 /* Fails the requests that pagers did not answer in time. */
 static void pass_cancel_late(struct pass *p)
 {
-	for (unsigned i = 0; i < p->n && p->launders; i++) {
+	for (unsigned i = 0; i < p->n && p->paged == PAGED_GIVE; i++) {
 		struct pageio *io = &p->items[i].io;
 
 		if (io->cookie && io->due_ns <= time_ns() && pager_cancel(io)) {
@@ -293,11 +293,11 @@ static void pass_wait_io(struct pass *p)
 }
 
 /* The whole way of a batch; returns the number of frames freed. */
-static uint64_t reclaim_pass(struct pass *p, bool launders)
+static uint64_t reclaim_pass(struct pass *p, enum paged_rule paged)
 {
 	uint64_t freed = 0;
 
-	p->launders = launders;
+	p->paged = paged;
 	p->left_alone = false;
 	p->policy = __atomic_load_n(&tlb_policy, __ATOMIC_ACQUIRE);
 	p->batch = this_cpu()->batch;
@@ -367,10 +367,10 @@ void reclaim_drain(void)
 	mutex_unlock(&drain_mutex);
 }
 
-uint64_t one_pass(bool launders)
+uint64_t one_pass(enum paged_rule paged)
 {
 	struct pass *p = pass_get();
-	uint64_t freed = reclaim_pass(p, launders);
+	uint64_t freed = reclaim_pass(p, paged);
 	bool left_alone = p->left_alone;
 
 	pass_put(p);

@@ -23,7 +23,7 @@ def test_pagers(clean, cpus):
 
 
 @pytest.mark.parametrize("policy", POLICIES)
-@pytest.mark.parametrize("dirty", [0, 30])
+@pytest.mark.parametrize("dirty", [0, 75])
 def test_lru_mmap(clean, policy, dirty):
     """Clean pages of a pager are dropped without IO, dirty ones are written
     by it, after fence 1 as those that go to swap."""

@@ -8,8 +8,8 @@
  * zero pages, mapped by every task. First each reads all of it in order, from
  * a start of its own, `passes` times, then as many pages at random. Nothing
  * is written, so all that reclaim takes is clean; with `dirty` that share of
- * the touches is a store, and the pager keeps what comes back. Exit status 1:
- * a page had other contents than it must.
+ * the touches is a store, and the pager, a thread a CPU, keeps what comes
+ * back. Exit status 1: a page had other contents than it must.
  */
 #include <stdio.h>
 #include <string.h>
@@ -248,6 +248,7 @@ int main(int argc, char **argv)
 			 NULL);
 	shared = pages_map(1, &shared_handle);
 	pager.npages = npages;
+	pager.nthreads = sys.cpus < UPAGER_THREADS ? sys.cpus : UPAGER_THREADS;
 	if (!kept || !shared || upager_start(&pager) < 0) {
 		printf("lru-mmap: no memory\n");
 		return 1;

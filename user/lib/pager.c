@@ -1,5 +1,5 @@
 /*
- * pager.c - the loop of a pager's thread.
+ * pager.c - the loop of a pager's threads.
  */
 #include "user/lib/pager.h"
 
@@ -35,8 +35,21 @@ static void serve(void *arg)
 		if (sys_ntfn_wait(p->ntfn, ~0ull, 0, &bits) < 0)
 			break;
 	}
+	if (bits & 1u << BIT_STOP) /* the others, too */
+		sys_ntfn_signal(p->ntfn, 1u << BIT_STOP);
 	if (bytes)
 		pages_unmap(bytes, 1);
+}
+
+static void close_all(struct upager *p)
+{
+	for (unsigned i = 0; i < UPAGER_THREADS && p->threads[i]; i++) {
+		uthread_join(p->threads[i]);
+		p->threads[i] = NULL;
+	}
+	sys_handle_close(p->pager);
+	sys_handle_close(p->mem);
+	sys_handle_close(p->ntfn);
 }
 
 long upager_start(struct upager *p)
@@ -53,20 +66,18 @@ long upager_start(struct upager *p)
 		return h;
 	}
 	p->pager = (handle_t)h;
-	p->thread = uthread_start(serve, p, -1);
-	if (p->thread)
-		return 0;
-	sys_handle_close(p->pager);
-	sys_handle_close(p->mem);
-	sys_handle_close(p->ntfn);
-	return -WEIR_ENOMEM;
+	for (unsigned i = 0; i < (p->nthreads ? p->nthreads : 1); i++) {
+		p->threads[i] = uthread_start(serve, p, -1);
+		if (!p->threads[i]) {
+			upager_stop(p);
+			return -WEIR_ENOMEM;
+		}
+	}
+	return 0;
 }
 
 void upager_stop(struct upager *p)
 {
 	sys_ntfn_signal(p->ntfn, 1u << BIT_STOP);
-	uthread_join(p->thread);
-	sys_handle_close(p->pager);
-	sys_handle_close(p->mem);
-	sys_handle_close(p->ntfn);
+	close_all(p);
 }

@@ -1,7 +1,7 @@
 /*
- * pager.h - being a pager: a thread that answers for a paged object.
+ * pager.h - being a pager: threads that answer for a paged object.
  *
- * The two functions run in that thread. `read` fills the 4096 bytes of a page
+ * The two functions run in any of these threads. `read` fills the 4096 bytes of a page
  * (they are zero when it is called), `write` keeps them; both return 0 or an
  * error, which fails the request. They must not touch the object's own
  * pages: they would wait for themselves, until the deadline.
@@ -11,6 +11,8 @@
 
 #include "user/lib/weir_user.h"
 
+#define UPAGER_THREADS 8
+
 struct upager {
 	/* The caller's. */
 	long (*read)(void *arg, uint64_t page, void *bytes);
@@ -18,17 +20,18 @@ struct upager {
 	void *arg;
 	uint64_t npages;
 	uint64_t deadline_ns; /* 0: the longest */
+	unsigned nthreads;    /* 1..UPAGER_THREADS; 0: one */
 
 	/* Filled by upager_start. */
 	handle_t mem; /* the object: to be mapped and given away */
 	handle_t pager, ntfn;
-	struct uthread *thread;
+	struct uthread *threads[UPAGER_THREADS];
 };
 
-/* Makes the object and starts the thread. 0 or an error. */
+/* Makes the object and starts the threads. 0 or an error. */
 long upager_start(struct upager *p);
 
-/* Ends the thread and the pager: what is not in memory is lost. */
+/* Ends the threads and the pager: what is not in memory is lost. */
 void upager_stop(struct upager *p);
 
 #endif

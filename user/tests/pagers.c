@@ -117,7 +117,7 @@ static void test_store(void)
 {
 	const uint64_t npages = sys.frames_total / 2;
 	struct upager p = { .read = store_read, .write = store_write,
-			    .npages = npages };
+			    .npages = npages, .nthreads = 2 };
 	uint64_t out, in;
 	volatile uint64_t *m;
 

@@ -33,7 +33,7 @@ bool reclaim_laundering(void)
 	return false;
 }
 
-uint64_t reclaim_direct(void)
+uint64_t reclaim_direct(bool impatient)
 {
 	uint64_t freed = 0;
 

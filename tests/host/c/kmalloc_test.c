@@ -26,7 +26,7 @@ bool reclaim_laundering(void)
 	return false;
 }
 
-uint64_t reclaim_direct(void)
+uint64_t reclaim_direct(bool impatient)
 {
 	CHECK(!"kzalloc must not wait");
 	return 0;

@@ -30,7 +30,7 @@ bool reclaim_laundering(void)
 	return false;
 }
 
-uint64_t reclaim_direct(void)
+uint64_t reclaim_direct(bool impatient)
 {
 	return 0;
 }
