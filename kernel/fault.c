@@ -29,7 +29,7 @@ static const char *fault_text(enum weir_fault kind)
 	case WEIR_FAULT_NOMEM:
 		return "out of memory and swap";
 	case WEIR_FAULT_IO:
-		return "the swap device failed";
+		return "the page's pager or the swap device failed";
 	case WEIR_FAULT_CPU:
 		return "CPU exception";
 	}

@@ -17,6 +17,7 @@
 #include "kernel/thread.h"
 #include "mm/kmalloc.h"
 #include "mm/memobj.h"
+#include "mm/pager.h"
 
 #define GENERATION_MASK 0xffffu
 #define FIRST_CAPACITY 32u
@@ -50,6 +51,9 @@ void cap_get(struct cap cap)
 	case OBJ_PORTS:
 		ports_get(cap.object);
 		break;
+	case OBJ_PAGER:
+		pager_get(cap.object);
+		break;
 	}
 }
 
@@ -76,6 +80,9 @@ void cap_put(struct cap cap)
 		break;
 	case OBJ_PORTS:
 		ports_put(cap.object);
+		break;
+	case OBJ_PAGER:
+		pager_put(cap.object);
 		break;
 	}
 }

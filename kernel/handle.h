@@ -28,6 +28,7 @@ enum object_type {
 	OBJ_MEM,
 	OBJ_IRQ,
 	OBJ_PORTS,
+	OBJ_PAGER,
 };
 
 struct cap {

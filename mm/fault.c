@@ -3,8 +3,9 @@
  *
  * Outcomes of two threads that fault on one page, or of a fault that races:
  *  A the page is in a frame: the first maps it, the second finds it mapped;
- *  B it is in a slot: the first puts an INBOUND frame into the entry and
- *    reads; the others sleep on that frame: one read per slot (I17, Z27);
+ *  B it is in a slot, or with its pager: the first puts an INBOUND frame
+ *    into the entry and reads; the others sleep on that frame: one read for
+ *    all (I17, Z27);
  *  C reclaim has isolated it: it is mapped again, and reclaim, which looks
  *    again under obj->lock before IO and before freeing, lets it go;
  *  D its bytes are on the way to swap (LAUNDRY): a read maps it without W,
@@ -20,6 +21,7 @@
 #include "kernel/sync.h"
 #include "mm/frame.h"
 #include "mm/frame_wait.h"
+#include "mm/pageio.h"
 #include "mm/pagetable.h"
 #include "mm/planted.h"
 #include "mm/reclaim.h"
@@ -75,20 +77,23 @@ static struct frame *install_spare(struct fault *t, memobj_entry_t *entry)
  * for one page are a luxury then. Holds obj->lock. */
 static void release_slot_if_scarce(struct frame *f)
 {
-	if (!swap_is_tight())
+	if (!f->slot || !swap_is_tight())
 		return;
 	swap_slot_free(f->slot);
 	f->slot = 0;
 	f->dirty = true;
 }
 
-/* [fault 4/6] The page is in a slot: reads it, once for all who want it.
- * Holds obj->lock on entry, and on success; 0 or -WEIR_EIO: then the entry
- * names the slot again, and those that slept read in their turn (P6). */
-static int fault_read_slot(struct fault *t, memobj_entry_t *entry)
+/* [fault 4/6] The page is in a slot, or with its pager: reads it, once for
+ * all who want it. Holds obj->lock on entry, and on success; 0 or -WEIR_EIO:
+ * then the entry is what it was, and those that slept read in their turn
+ * (P6). */
+static int fault_read(struct fault *t, memobj_entry_t *entry)
 {
-	uint32_t slot = entry_slot(*entry);
 	memobj_entry_t was = *entry;
+	struct pageio io = { .frame = t->spare, .page = t->index,
+			     .slot = entry_slot(was),
+			     .pager = was ? NULL : t->obj->pager };
 	struct frame *f;
 	int status;
 
@@ -96,7 +101,7 @@ static int fault_read_slot(struct fault *t, memobj_entry_t *entry)
 		f = t->spare;
 		frame_set_state(f, FRAME_INBOUND);
 		spin_unlock(&t->obj->lock);
-		status = swap_read(f, slot);
+		status = pageio_read(&io);
 		spin_lock(&t->obj->lock);
 		if (*entry != was) {
 			t->spare = NULL;
@@ -108,7 +113,7 @@ static int fault_read_slot(struct fault *t, memobj_entry_t *entry)
 		f = install_spare(t, entry);
 		frame_set_state(f, FRAME_INBOUND);
 		spin_unlock(&t->obj->lock);
-		status = swap_read(f, slot);
+		status = pageio_read(&io);
 		spin_lock(&t->obj->lock);
 	}
 	stat_add(WEIR_C_pgmajfault, 1);
@@ -120,7 +125,7 @@ static int fault_read_slot(struct fault *t, memobj_entry_t *entry)
 		waitq_wake_all(frame_waitq(f));
 		return -WEIR_EIO;
 	}
-	f->slot = slot;
+	f->slot = io.slot;
 	release_slot_if_scarce(f);
 	lru_add_active(f);
 	waitq_wake_all(frame_waitq(f));
@@ -152,12 +157,12 @@ static int fault_bring(struct fault *t, struct frame **out)
 				return -WEIR_ENOMEM;
 			continue;
 		}
-		if (*entry == 0) {
+		if (*entry == 0 && !t->obj->pager) {
 			*out = install_spare(t, entry);
 			lru_add_active(*out);
 			return 0;
 		}
-		int status = fault_read_slot(t, entry);
+		int status = fault_read(t, entry);
 
 		if (status)
 			return status;

@@ -22,7 +22,9 @@
 
 #define CACHE_MAX 32u         /* frames in a CPU's cache, at most */
 #define STALL_FRUITLESS 64    /* passes in a row without a frame, then NULL */
-#define STALL_TRIES 1024      /* passes in all, then NULL */
+#define STALL_TRIES 1024      /* passes whose frames others took, then NULL */
+#define STALL_PATIENCE 20     /* of those while pages are with pagers */
+#define STALL_LAUNDRY 40000   /* the same: more than a pager's deadline */
 #define STALL_PAUSE_NS 500000 /* after a fruitless pass */
 
 /* Constant after boot. */
@@ -219,21 +221,25 @@ static struct frame *alloc_try(unsigned flags)
 }
 
 /* The frame that a thread reclaims for itself; NULL: out of memory and swap.
- * A fruitless pass pauses: the frames are with other passes then. */
+ * A fruitless pass pauses: the frames are with other passes then, or with
+ * pagers, which all get their time but are not trusted with ours. */
 static struct frame *alloc_stall(unsigned flags)
 {
-	unsigned fruitless = 0;
+	unsigned fruitless = 0, robbed = 0, laundering = 0;
 
-	for (unsigned try = 0; try < STALL_TRIES; try++) {
-		struct frame *f;
-		uint64_t freed = reclaim_direct();
+	while (fruitless < STALL_FRUITLESS && robbed < STALL_TRIES) {
+		uint64_t freed = reclaim_direct(laundering > STALL_PATIENCE);
+		struct frame *f = alloc_try(flags);
 
-		f = alloc_try(flags);
 		if (f)
 			return f;
-		fruitless = freed ? 0 : fruitless + 1;
-		if (fruitless == STALL_FRUITLESS)
-			return NULL;
+		robbed += freed > 0;
+		if (freed)
+			fruitless = 0;
+		else if (reclaim_laundering() && laundering < STALL_LAUNDRY)
+			laundering++;
+		else
+			fruitless++;
 		if (!freed)
 			thread_sleep_ns(STALL_PAUSE_NS);
 	}

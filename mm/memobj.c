@@ -13,6 +13,7 @@
 #include "kernel/abi/weir.h"
 #include "mm/frame.h"
 #include "mm/kmalloc.h"
+#include "mm/pager.h"
 #include "mm/reclaim.h"
 #include "mm/swap.h"
 
@@ -50,6 +51,15 @@ static struct memobj *memobj_new(uint64_t npages)
 struct memobj *memobj_create_anon(uint64_t npages)
 {
 	return memobj_new(npages);
+}
+
+struct memobj *memobj_create_paged(uint64_t npages, struct pager *pager)
+{
+	struct memobj *obj = memobj_new(npages);
+
+	if (obj)
+		obj->pager = pager;
+	return obj;
 }
 
 struct memobj *memobj_create_wired(uint64_t pa, uint64_t npages)
@@ -187,5 +197,7 @@ void memobj_put(struct memobj *obj)
 		return;
 	assert(LIST_EMPTY(&obj->regions));
 	radix_release(obj->root, obj->height);
+	if (obj->pager)
+		pager_forget(obj->pager);
 	kfree(obj);
 }

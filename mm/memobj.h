@@ -1,8 +1,8 @@
 /*
  * memobj.h - memory objects: what a page contains, wherever it is.
  *
- * An anonymous object is a sparse array of pages; each entry says where the
- * page is: nowhere yet (zero), in a frame, or in a swap slot. Page tables
+ * An anonymous or paged object is a sparse array of pages; each entry says where the
+ * page is: nowhere yet (zero, or with its pager), in a frame, or in a swap slot. Page tables
  * only cache this: a PTE is either present or 0, so there are no swap PTEs
  * to go stale. A frame on its way out stays in its entry until its bytes
  * are safe in the slot: the entry is the swap cache (I17).
@@ -19,6 +19,7 @@
 #include "arch/x86_64/spin.h"
 
 struct frame;
+struct pager;
 struct region;
 
 #define MEMOBJ_MAX_PAGES (1ull << 27) /* 512 GiB: three radix levels */
@@ -48,6 +49,7 @@ struct memobj {
 	uint64_t npages;
 	uint64_t wired_pa; /* wired objects: first byte; else 0 */
 	bool wired;
+	struct pager *pager; /* paged objects: who keeps the pages; else NULL */
 
 	uint64_t refs; /* atomic: handles, regions, isolated frames */
 
@@ -60,6 +62,9 @@ struct memobj {
 /* A new object of `npages` (1..MEMOBJ_MAX_PAGES) zero pages, one reference;
  * NULL when out of memory or out of range. Uses no frame until touched. */
 struct memobj *memobj_create_anon(uint64_t npages);
+
+/* A new object whose pages `pager` keeps; takes over a reference to it. */
+struct memobj *memobj_create_paged(uint64_t npages, struct pager *pager);
 
 /* An object over `npages` of physical memory at `pa` (page aligned), which
  * stays in place for ever; NULL when out of memory. */

@@ -26,7 +26,7 @@ static uint64_t max_delay_us; /* atomic */
 static uint64_t fail_next[2]; /* atomic: reads, writes; testing aid */
 
 static struct spinlock disk_lock = SPINLOCK_INIT("disk_lock");
-static struct swapio_list queue; /* under disk_lock, by due_ns */
+static struct pageio_list queue; /* under disk_lock, by due_ns */
 static uint64_t rng;             /* under disk_lock; never 0 */
 static struct waitq work;        /* the thread sleeps when queue is empty */
 
@@ -58,14 +58,14 @@ static uint64_t due_time(void)
 	return time_ns() + rng % (max * 1000 + 1);
 }
 
-static void ramdisk_submit(struct swapio *io)
+static void ramdisk_submit(struct pageio *io)
 {
-	struct swapio *at;
+	struct pageio *at;
 
 	spin_lock(&disk_lock);
 	io->due_ns = due_time();
 	/* The last that is due before it, or at the same time. */
-	TAILQ_FOREACH_REVERSE (at, &queue, swapio_list, link)
+	TAILQ_FOREACH_REVERSE (at, &queue, pageio_list, link)
 		if (at->due_ns <= io->due_ns)
 			break;
 	if (at)
@@ -87,7 +87,7 @@ static bool planned_failure(bool write)
 	return true;
 }
 
-static void transfer(struct swapio *io)
+static void transfer(struct pageio *io)
 {
 	char *page = disk + (io->slot - 1) * WEIR_PAGE_SIZE;
 	char *memory = frame_kva(io->frame);
@@ -103,10 +103,10 @@ static void transfer(struct swapio *io)
 }
 
 /* The first IO in the queue, once it is due. Sleeps. */
-static struct swapio *next_due(void)
+static struct pageio *next_due(void)
 {
 	for (;;) {
-		struct swapio *io;
+		struct pageio *io;
 		uint64_t now = time_ns(), wait;
 
 		spin_lock(&disk_lock);
@@ -131,7 +131,7 @@ static void ramdisk_thread(void *arg)
 {
 	(void)arg;
 	for (;;) {
-		struct swapio *io = next_due();
+		struct pageio *io = next_due();
 
 		transfer(io);
 		io->done(io); /* io may be gone now */

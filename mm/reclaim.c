@@ -18,6 +18,7 @@
 
 #include "arch/x86_64/cpu.h"
 #include "arch/x86_64/panic.h"
+#include "arch/x86_64/time.h"
 #include "kernel/abi/weir.h"
 #include "kernel/stat.h"
 #include "kernel/sync.h"
@@ -25,8 +26,10 @@
 #include "mm/frame.h"
 #include "mm/frame_wait.h"
 #include "mm/kmalloc.h"
+#include "mm/kreclaimd.h"
 #include "mm/lru.h"
 #include "mm/memobj.h"
+#include "mm/pager.h"
 #include "mm/planted.h"
 #include "mm/rmap.h"
 #include "mm/swap.h"
@@ -42,11 +45,13 @@ struct pass {
 	SLIST_ENTRY(pass) link;
 	const struct tlb_policy *policy;
 	struct tlb_batch *batch; /* the running thread's */
+	enum paged_rule paged; /* what happens to dirty pages of pagers */
+	bool left_alone;       /* it met some, and left them alone */
 	unsigned n;
 	struct item {
 		struct frame *frame;
 		enum fate fate;
-		struct swapio io;
+		struct pageio io;
 		struct pass *pass;
 	} items[RECLAIM_MAX_BATCH];
 
@@ -60,10 +65,6 @@ static struct spinlock passes_lock = SPINLOCK_INIT("passes");
 static SLIST_HEAD(, pass) passes = SLIST_HEAD_INITIALIZER(passes);
 static struct waitq passes_wait;
 static struct mutex drain_mutex; /* two would wait for each other's passes */
-
-static struct spinlock kreclaimd_lock = SPINLOCK_INIT("kreclaimd");
-static struct waitq kreclaimd_wait;
-static bool kreclaimd_asked;
 
 static unsigned batch_size = 64;
 
@@ -80,9 +81,24 @@ unsigned reclaim_batch(void)
 
 /* ---- one frame ------------------------------------------------------- */
 
-/* [page-out 2/7] Unmaps the frame, unless it was used lately or there is no
- * slot for its bytes. The slot is claimed first: a page without a place to
- * go is not torn out of the page tables for nothing. */
+/* Is there a place for the frame's bytes: its pager, or a slot, which is
+ * claimed here? A pager that is late or dead gets nothing more. Holds
+ * obj->lock. */
+static bool pass_has_place(struct pass *p, struct frame *f)
+{
+	struct pager *pager = f->obj->pager;
+
+	if (!f->slot && pager && pager_takes_writes(pager) &&
+	    p->paged != PAGED_SWAP) {
+		p->left_alone |= p->paged == PAGED_LEAVE;
+		return p->paged == PAGED_GIVE;
+	}
+	return f->slot || (f->slot = swap_slot_alloc());
+}
+
+/* [page-out 2/7] Unmaps the frame, unless it was used lately or its bytes
+ * have no place to go: then it is not torn out of the page tables for
+ * nothing. (It may have become dirty since, and all places be taken.) */
 static void pass_unmap(struct pass *p, struct item *it)
 {
 	struct frame *f = it->frame;
@@ -91,13 +107,11 @@ static void pass_unmap(struct pass *p, struct item *it)
 	it->fate = FATE_KEEP;
 	spin_lock(&f->obj->lock);
 	accessed = rmap_age(f, &dirty);
-	if (dirty && !f->slot)
-		f->slot = swap_slot_alloc();
-	if (!accessed && (!dirty || f->slot)) {
+	if (!accessed && (!dirty || pass_has_place(p, f))) {
 		pte_dirty = rmap_unmap(f, p->batch);
 		if (!f->dirty)
 			it->fate = FATE_FREE;
-		else if (f->slot || (f->slot = swap_slot_alloc()))
+		else if (pass_has_place(p, f))
 			it->fate = FATE_WRITE;
 	}
 	spin_unlock(&f->obj->lock);
@@ -108,7 +122,7 @@ static void pass_unmap(struct pass *p, struct item *it)
 
 /* [page-out 5/7] In the swap device's thread: the bytes are in the slot, or
  * they are not. Writers that waited for the frame go on. */
-static void pass_io_done(struct swapio *io)
+static void pass_io_done(struct pageio *io)
 {
 	struct item *it = io->arg;
 	struct pass *p = it->pass;
@@ -150,9 +164,11 @@ static void pass_launder(struct pass *p, struct item *it)
 	spin_lock(&p->lock);
 	p->in_flight++;
 	spin_unlock(&p->lock);
-	it->io = (struct swapio){ .frame = f, .slot = f->slot, .write = true,
-				  .done = pass_io_done, .arg = it };
-	swap_submit(&it->io);
+	it->io = (struct pageio){ .frame = f, .slot = f->slot, .write = true,
+				  .pager = f->slot ? NULL : f->obj->pager,
+				  .page = f->index, .done = pass_io_done,
+				  .arg = it };
+	pageio_submit(&it->io);
 }
 
 /* [page-out 7/7] Frees the frame if it is still clean and untouched, else
@@ -232,22 +248,57 @@ static void pass_fence_io(struct pass *p, unsigned from, unsigned to)
 		}
 }
 
+/* When the first of the pass's requests to pagers is late; 0: none is out. */
+static uint64_t pass_due_ns(struct pass *p)
+{
+	uint64_t due = 0;
+
+	for (unsigned i = 0; i < p->n && p->paged == PAGED_GIVE; i++) {
+		const struct pageio *io = &p->items[i].io;
+
+		if (io->cookie && (!due || io->due_ns < due))
+			due = io->due_ns;
+	}
+	return due;
+}
+
+/* Fails the requests that pagers did not answer in time. */
+static void pass_cancel_late(struct pass *p)
+{
+	for (unsigned i = 0; i < p->n && p->paged == PAGED_GIVE; i++) {
+		struct pageio *io = &p->items[i].io;
+
+		if (io->cookie && io->due_ns <= time_ns() && pager_cancel(io)) {
+			io->status = -WEIR_EIO;
+			pass_io_done(io);
+		}
+	}
+}
+
 static void pass_wait_io(struct pass *p)
 {
 	for (;;) {
+		uint64_t due = pass_due_ns(p);
+
+		pass_cancel_late(p);
 		spin_lock(&p->lock);
 		if (p->in_flight == 0)
 			break;
-		waitq_sleep(&p->done, &p->lock);
+		if (due)
+			waitq_wait(&p->done, &p->lock, due);
+		else
+			waitq_sleep(&p->done, &p->lock);
 	}
 	spin_unlock(&p->lock);
 }
 
 /* The whole way of a batch; returns the number of frames freed. */
-static uint64_t reclaim_pass(struct pass *p)
+static uint64_t reclaim_pass(struct pass *p, enum paged_rule paged)
 {
 	uint64_t freed = 0;
 
+	p->paged = paged;
+	p->left_alone = false;
 	p->policy = __atomic_load_n(&tlb_policy, __ATOMIC_ACQUIRE);
 	p->batch = &current()->batch;
 	assert(!p->batch->flush_required); /* I10: never nested */
@@ -316,81 +367,21 @@ void reclaim_drain(void)
 	mutex_unlock(&drain_mutex);
 }
 
-static uint64_t one_pass(void)
+uint64_t one_pass(enum paged_rule paged)
 {
 	struct pass *p = pass_get();
-	uint64_t freed = reclaim_pass(p);
+	uint64_t freed = reclaim_pass(p, paged);
+	bool left_alone = p->left_alone;
 
 	pass_put(p);
+	if (left_alone)
+		klaunderd_wake();
 	return freed;
 }
 
-uint64_t reclaim_direct(void)
-{
-	uint64_t freed = one_pass();
-
-	stat_add(WEIR_C_allocstall, 1);
-	stat_add(WEIR_C_pgsteal_direct, freed);
-	return freed;
-}
-
-uint64_t reclaim_some(uint64_t n)
-{
-	uint64_t freed = 0;
-	unsigned idle = 0;
-
-	while (freed < n && idle < 8) {
-		uint64_t got = one_pass();
-
-		idle = got ? 0 : idle + 1;
-		freed += got;
-	}
-	return freed;
-}
-
-void reclaim_wake(void)
-{
-	if (__atomic_load_n(&kreclaimd_asked, __ATOMIC_RELAXED))
-		return;
-	spin_lock(&kreclaimd_lock);
-	kreclaimd_asked = true;
-	waitq_wake_all(&kreclaimd_wait);
-	spin_unlock(&kreclaimd_lock);
-}
-
-/* Sleeps until memory runs low, then makes passes until the high watermark
- * is reached. Where passes free nothing it waits a little: direct reclaim
- * and its errors are behind it. */
-static void kreclaimd(void *arg)
-{
-	unsigned idle = 0;
-
-	(void)arg;
-	for (;;) {
-		spin_lock(&kreclaimd_lock);
-		while (!kreclaimd_asked) {
-			waitq_sleep(&kreclaimd_wait, &kreclaimd_lock);
-			spin_lock(&kreclaimd_lock);
-		}
-		kreclaimd_asked = false;
-		spin_unlock(&kreclaimd_lock);
-		while (nr_free() < watermarks.high && idle < 8) {
-			uint64_t freed = one_pass();
-
-			stat_add(WEIR_C_pgsteal_kswapd, freed);
-			idle = freed ? 0 : idle + 1;
-			cond_resched();
-		}
-		if (idle)
-			thread_sleep_ns(10000000);
-		idle = 0;
-	}
-}
-
-void reclaim_init(void)
+void passes_init(void)
 {
 	waitq_init(&passes_wait);
-	waitq_init(&kreclaimd_wait);
 	mutex_init(&drain_mutex);
 	for (unsigned i = 0; i < NPASSES; i++) {
 		struct pass *p = kzalloc(sizeof(*p));
@@ -401,5 +392,4 @@ void reclaim_init(void)
 		waitq_init(&p->done);
 		SLIST_INSERT_HEAD(&passes, p, link);
 	}
-	thread_create_kernel("kreclaimd", kreclaimd, NULL, 20, -1);
 }

@@ -17,8 +17,12 @@ void reclaim_init(void);
 void reclaim_wake(void);
 
 /* One pass on behalf of a thread that found no frame: returns the number of
- * frames freed. Sleeps; no lock held. 0 within a pass (no recursion). */
-uint64_t reclaim_direct(void);
+ * frames freed. `impatient`: it has waited long enough for pagers to take
+ * their dirty pages. Sleeps; no lock held. */
+uint64_t reclaim_direct(bool impatient);
+
+/* Pages are with their pagers, or about to be: memory may yet come. */
+bool reclaim_laundering(void);
 
 /* Passes until `n` frames were freed or nothing more can be. Sleeps. */
 uint64_t reclaim_some(uint64_t n);

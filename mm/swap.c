@@ -116,7 +116,7 @@ void swap_start(void)
 		ramdisk_start();
 }
 
-void swap_submit(struct swapio *io)
+void swap_submit(struct pageio *io)
 {
 	unsigned state = io->frame->state;
 
@@ -129,43 +129,4 @@ void swap_submit(struct swapio *io)
 	stat_add(io->write ? WEIR_C_pswpout : WEIR_C_pswpin, 1);
 	io->status = 0;
 	dev->submit(io);
-}
-
-/* ---- swap_read ---- */
-
-struct wait {
-	struct swapio io;
-	struct spinlock lock;
-	struct waitq wq;
-	bool done; /* under lock */
-};
-
-/* Its last touch of the waiter's stack is the unlock. */
-static void read_done(struct swapio *io)
-{
-	struct wait *w = io->arg;
-
-	spin_lock(&w->lock);
-	w->done = true;
-	waitq_wake_all(&w->wq);
-	spin_unlock(&w->lock);
-}
-
-int swap_read(struct frame *f, uint32_t slot)
-{
-	struct wait w = {
-		.io = { .frame = f, .slot = slot, .done = read_done },
-	};
-
-	w.io.arg = &w;
-	spin_init(&w.lock, "swap_read");
-	waitq_init(&w.wq);
-	swap_submit(&w.io);
-	spin_lock(&w.lock);
-	while (!w.done) {
-		waitq_sleep(&w.wq, &w.lock);
-		spin_lock(&w.lock);
-	}
-	spin_unlock(&w.lock);
-	return w.io.status;
 }

@@ -12,32 +12,13 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include <bsd/sys/queue.h>
-
-struct frame;
-
-/* One page's IO. The caller owns the memory (reclaim allocates nothing) and
- * keeps it until done() was called; fills the first group. */
-struct swapio {
-	struct frame *frame;
-	uint32_t slot;
-	bool write; /* true: frame to slot */
-	void (*done)(struct swapio *io); /* thread context, no lock held,
-					  * must not sleep for IO */
-	void *arg; /* the caller's */
-
-	int status; /* for done(): 0 or -WEIR_EIO */
-
-	TAILQ_ENTRY(swapio) link; /* the device's */
-	uint64_t due_ns;          /* the device's */
-};
-TAILQ_HEAD(swapio_list, swapio);
+#include "mm/pageio.h"
 
 /* A device. submit: any context, any lock, never sleeps, never fails but
  * through io->status. */
 struct swapdev {
 	uint32_t nslots; /* slot numbers are 1..nslots */
-	void (*submit)(struct swapio *io);
+	void (*submit)(struct pageio *io);
 };
 
 /* Makes the ramdisk of `mib` MiB (0: no swap) and the table of its slots.
@@ -59,11 +40,7 @@ bool swap_is_tight(void);
 
 /* Starts the IO; counts pswpin or pswpout. The slot must be allocated, the
  * frame INBOUND or PINNED (read), LAUNDRY (write). Any context, any lock. */
-void swap_submit(struct swapio *io);
-
-/* Reads `slot` into `f` and sleeps meanwhile; 0 or -WEIR_EIO. No spinlock
- * held. The frame is INBOUND, or PINNED and private to the caller. */
-int swap_read(struct frame *f, uint32_t slot);
+void swap_submit(struct pageio *io);
 
 /* The slot table on its own, for swap_init and the host tests: `bits` holds
  * (nslots + 64) / 64 words and must be zero. */

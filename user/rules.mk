@@ -32,6 +32,9 @@ USER_OBJ := $(USER_LIB_OBJ) $(patsubst %.c,$(BUILD)/%.o,$(USER_SOURCES) \
 INITRD_FILES := $(USER_PROGRAMS) $(BUILD)/initrd/servers/console \
 	$(BUILD)/initrd/VERSION
 
+# Else the compiler makes calloc's malloc and memset a calloc.
+$(BUILD)/user/lib/memory.o: USER_CFLAGS += -fno-builtin-malloc
+
 $(BUILD)/user/%.o: user/%.c $(BUILD)/user/flags
 	@mkdir -p $(@D)
 	$(CC) $(USER_CFLAGS) -MMD -MP -c -o $@ $<

@@ -73,6 +73,14 @@ enum weir_fault {
 	WEIR_FAULT_CPU,      /* illegal instruction, division, ...: error = vector */
 };
 
+/* What pager_next tells: the page of the object that a fault waits for, or
+ * whose bytes must be kept (WRITE). The cookie goes into pager_done. */
+enum weir_pager_kind { WEIR_PAGER_READ = 1, WEIR_PAGER_WRITE };
+struct weir_pager_request {
+	uint64_t cookie, page;
+	uint32_t kind, reserved;
+};
+
 /* task_create flags */
 #define WEIR_TASK_PRIVILEGED 1u /* may use sys_ctl; only from a privileged task */
 /* The system cannot go on without it: it may use the last frames, which a

@@ -93,6 +93,10 @@ NEEDS = [
     module("xdist", "runs two tests at a time"),
     module("pytest-timeout", "ends a test that hangs"),
     module("pexpect", "types at the guest's console"),
+    Need("python matplotlib", "only for tools/weir figures",
+         "python3-matplotlib", optional=True,
+         command=("/usr/bin/python3", "-c",
+                  "import matplotlib as m; print(m.__version__)")),
     Need("gdb", "only for make gdb", "gdb", command=("gdb", "--version"),
          least="10.0", optional=True),
 ]

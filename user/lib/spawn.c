@@ -259,7 +259,7 @@ static void print_fault(const char *name, const struct weir_msg *m)
 {
 	static const char *const kinds[] = {
 		[WEIR_FAULT_PAGE] = "no access to that address",
-		[WEIR_FAULT_IO] = "the swap device failed",
+		[WEIR_FAULT_IO] = "the page's pager or the swap device failed",
 		[WEIR_FAULT_CPU] = "processor exception",
 	};
 	uint64_t kind = m->w[0];

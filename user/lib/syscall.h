@@ -95,6 +95,23 @@ static inline long sys_ntfn_wait(handle_t ntfn, uint64_t mask,
 	return ret;
 }
 
+static inline long sys_pager_create(handle_t ntfn, unsigned bit,
+				    uint64_t npages, uint64_t deadline_ns,
+				    handle_t *mem)
+{
+	register uint64_t r10 __asm__("r10") = deadline_ns;
+	uint64_t rdi = ntfn, rsi = bit, rdx = npages;
+	long ret;
+
+	__asm__ volatile("syscall"
+			 : "=a"(ret), "+D"(rdi), "+S"(rsi), "+d"(rdx),
+			   "+r"(r10)
+			 : "0"((long)WEIR_SYS_pager_create)
+			 : "rcx", "r8", "r9", "r11", "memory");
+	*mem = ret < 0 ? 0 : (handle_t)rdx;
+	return ret;
+}
+
 /* --- all others, from the table ------------------------------------------ */
 #define STUB(name, params, ...)                                         \
 	static inline long sys_##name params                            \

@@ -204,10 +204,13 @@ static int by_value(const void *a, const void *b)
 /* malloc, and some of libc on top of it. */
 static void test_heap(void)
 {
+	char *zeros = calloc(1000, 3);
 	size_t size = 1;
 	char *p[16];
 	int v[] = { 5, -3, 9, 0 };
 
+	CHECK(zeros && !zeros[0] && !zeros[2999]);
+	free(zeros);
 	for (int i = 0; i < 16; i++, size *= 3) {
 		p[i] = malloc(size % 200000 + 1);
 		CHECK(p[i] && (uintptr_t)p[i] % 16 == 0);

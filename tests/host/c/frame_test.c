@@ -28,7 +28,12 @@ void reclaim_wake(void)
 	__atomic_add_fetch(&wakes, 1, __ATOMIC_RELAXED);
 }
 
-uint64_t reclaim_direct(void)
+bool reclaim_laundering(void)
+{
+	return false;
+}
+
+uint64_t reclaim_direct(bool impatient)
 {
 	uint64_t freed = 0;
 

@@ -21,7 +21,12 @@ void reclaim_wake(void)
 {
 }
 
-uint64_t reclaim_direct(void)
+bool reclaim_laundering(void)
+{
+	return false;
+}
+
+uint64_t reclaim_direct(bool impatient)
 {
 	CHECK(!"kzalloc must not wait");
 	return 0;

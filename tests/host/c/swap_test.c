@@ -13,6 +13,7 @@
 #include "mm/frame_init.h"
 #include "mm/kmalloc.h"
 #include "mm/reclaim.h"
+#include "mm/pager.h"
 #include "mm/swap.h"
 
 #define NFRAMES 12288
@@ -24,7 +25,12 @@ void reclaim_wake(void)
 {
 }
 
-uint64_t reclaim_direct(void)
+bool reclaim_laundering(void)
+{
+	return false;
+}
+
+uint64_t reclaim_direct(bool impatient)
 {
 	return 0;
 }
@@ -96,12 +102,31 @@ static void test_slots(void)
 
 /* ---- The ramdisk ---- */
 
+/* There are no pagers here. */
+void pager_submit(struct pageio *io)
+{
+	CHECK(!io->pager);
+}
+
+bool pager_cancel(struct pageio *io)
+{
+	CHECK(!io->pager);
+	return false;
+}
+
+static int swap_read(struct frame *f, uint32_t slot)
+{
+	struct pageio io = { .frame = f, .slot = slot };
+
+	return pageio_read(&io);
+}
+
 #define NIO 200
-static struct swapio ios[NIO];
+static struct pageio ios[NIO];
 static unsigned ndone, disorder;
 static int last_done;
 
-static void io_done(struct swapio *io)
+static void io_done(struct pageio *io)
 {
 	int nr = io - ios;
 
@@ -115,7 +140,7 @@ static void io_done(struct swapio *io)
 static void submit(unsigned nr, struct frame *f, uint32_t slot, bool write)
 {
 	f->state = write ? FRAME_LAUNDRY : FRAME_INBOUND;
-	ios[nr] = (struct swapio){ .frame = f, .slot = slot, .write = write,
+	ios[nr] = (struct pageio){ .frame = f, .slot = slot, .write = write,
 				   .done = io_done, .status = 99 };
 	swap_submit(&ios[nr]);
 }
@@ -232,7 +257,7 @@ static void submit_free_slot(void *arg)
 static void submit_wrong_state(void *arg)
 {
 	fr[0]->state = FRAME_ACTIVE;
-	ios[0] = (struct swapio){ .frame = fr[0], .slot = slot_of[0],
+	ios[0] = (struct pageio){ .frame = fr[0], .slot = slot_of[0],
 				  .write = true, .done = io_done };
 	swap_submit(&ios[0]);
 }

@@ -1,0 +1,107 @@
+/*
+ * sys_pager.c - the system calls of pagers.
+ *
+ * Pages travel through a page of the kernel's own, so that no copy to or from
+ * user memory, which may fault and sleep, is made while a request is held.
+ */
+#include "arch/x86_64/usercopy.h"
+#include "kernel/ntfn.h"
+#include "kernel/syscall.h"
+#include "mm/frame.h"
+#include "mm/kmalloc.h"
+#include "mm/memobj.h"
+#include "mm/pager.h"
+
+/* What the pager's program waits for. */
+struct doorbell {
+	struct ntfn *ntfn;
+	uint64_t bits;
+};
+
+static void ring(void *arg)
+{
+	struct doorbell *d = arg;
+
+	ntfn_signal(d->ntfn, d->bits);
+}
+
+static void release(void *arg)
+{
+	struct doorbell *d = arg;
+
+	ntfn_put(d->ntfn);
+	kfree(d);
+}
+
+int64_t sys_pager_create(struct trapframe *tf, const struct cap *ntfn)
+{
+	struct doorbell *d;
+	struct memobj *obj;
+	struct pager *p;
+	int64_t h, mem;
+
+	if (ARG1(tf) > 63 || ARG2(tf) == 0 || ARG2(tf) > MEMOBJ_MAX_PAGES)
+		return -WEIR_EINVAL;
+	d = kzalloc(sizeof(*d));
+	if (!d)
+		return -WEIR_ENOMEM;
+	*d = (struct doorbell){ ntfn->object, 1ull << ARG1(tf) };
+	p = pager_create(ARG2(tf), (struct pager_client){ ring, release, d },
+			 ARG3(tf), &obj);
+	if (!p) {
+		kfree(d);
+		return -WEIR_ENOMEM;
+	}
+	ntfn_get(d->ntfn);
+	mem = give_handle(OBJ_MEM, obj, WEIR_R_ALL);
+	h = give_handle(OBJ_PAGER, p, WEIR_R_ALL);
+	if (mem < 0 || h < 0) {
+		handle_close(&current()->task->handles, mem < 0 ? 0 : mem);
+		handle_close(&current()->task->handles, h < 0 ? 0 : h);
+		return mem < 0 ? mem : h;
+	}
+	tf->rdx = mem;
+	return h;
+}
+
+int64_t sys_pager_next(struct trapframe *tf, const struct cap *pager)
+{
+	struct frame *bounce = frame_alloc(FRAME_MAYWAIT);
+	struct weir_pager_request r;
+	int status;
+
+	if (!bounce)
+		return -WEIR_ENOMEM;
+	status = pager_next(pager->object, &r, frame_kva(bounce));
+	if (!status) {
+		status = copy_to_user(ARG1(tf), &r, sizeof(r));
+		if (!status && r.kind == WEIR_PAGER_WRITE)
+			status = copy_to_user(ARG2(tf), frame_kva(bounce),
+					      WEIR_PAGE_SIZE);
+		if (status)
+			pager_untake(pager->object, r.cookie);
+	}
+	frame_free(bounce);
+	return status;
+}
+
+int64_t sys_pager_done(struct trapframe *tf, const struct cap *pager)
+{
+	struct frame *bounce = NULL;
+	int status = 0;
+
+	if (ARG2(tf)) {
+		bounce = frame_alloc(FRAME_MAYWAIT);
+		if (!bounce)
+			return -WEIR_ENOMEM;
+		status = copy_from_user(frame_kva(bounce), ARG2(tf),
+					WEIR_PAGE_SIZE);
+	}
+	if (!status)
+		status = pager_done(pager->object, ARG1(tf),
+				    bounce ? frame_kva(bounce) : NULL,
+				    (int)ARG3(tf));
+	if (bounce)
+		frame_free(bounce);
+	return status;
+}

@@ -1,0 +1,142 @@
+/*
+ * kreclaimd.c - who reclaims, and when.
+ *
+ * Three parties make passes (reclaim.c): kreclaimd, when free memory is below
+ * the low watermark, until it is above the high one; a thread that finds no
+ * frame, for itself; and klaunderd, which alone gives dirty pages to pagers.
+ * A pager is a program and may need memory to answer, so nobody else ever
+ * waits for one (P5), and klaunderd no longer than the pager's deadline. Who
+ * found no frame for a while, perhaps because it is that pager, writes such
+ * pages to swap instead.
+ */
+#include "mm/reclaim.h"
+
+#include "arch/x86_64/cpu.h"
+#include "kernel/abi/weir.h"
+#include "kernel/stat.h"
+#include "kernel/sync.h"
+#include "mm/frame.h"
+#include "mm/kreclaimd.h"
+
+#define PRIO 20
+#define IDLE_PASSES 8 /* in a row without a frame: it is of no use */
+#define PAUSE_NS 10000000
+
+/* A thread that sleeps until it is asked. */
+struct sleeper {
+	struct spinlock lock; /* guards `asked` */
+	struct waitq wait;
+	bool asked; /* atomic reads elsewhere */
+};
+
+static struct sleeper kreclaimd = { .lock = SPINLOCK_INIT("kreclaimd") };
+static struct sleeper klaunderd = { .lock = SPINLOCK_INIT("klaunderd") };
+static bool laundering; /* atomic: klaunderd is at work */
+
+static void ask(struct sleeper *s)
+{
+	if (__atomic_load_n(&s->asked, __ATOMIC_RELAXED))
+		return;
+	spin_lock(&s->lock);
+	s->asked = true;
+	waitq_wake_all(&s->wait);
+	spin_unlock(&s->lock);
+}
+
+static void sleep_until_asked(struct sleeper *s)
+{
+	spin_lock(&s->lock);
+	while (!s->asked) {
+		waitq_sleep(&s->wait, &s->lock);
+		spin_lock(&s->lock);
+	}
+	s->asked = false;
+	spin_unlock(&s->lock);
+}
+
+void reclaim_wake(void)
+{
+	ask(&kreclaimd);
+}
+
+void klaunderd_wake(void)
+{
+	ask(&klaunderd);
+}
+
+bool reclaim_laundering(void)
+{
+	return __atomic_load_n(&laundering, __ATOMIC_RELAXED) ||
+	       __atomic_load_n(&klaunderd.asked, __ATOMIC_RELAXED);
+}
+
+uint64_t reclaim_direct(bool impatient)
+{
+	uint64_t freed = one_pass(impatient ? PAGED_SWAP : PAGED_LEAVE);
+
+	stat_add(WEIR_C_allocstall, 1);
+	stat_add(WEIR_C_pgsteal_direct, freed);
+	return freed;
+}
+
+uint64_t reclaim_some(uint64_t n)
+{
+	uint64_t freed = 0;
+	unsigned idle = 0;
+
+	while (freed < n && idle < IDLE_PASSES) {
+		uint64_t got = one_pass(PAGED_LEAVE);
+
+		idle = got ? 0 : idle + 1;
+		freed += got;
+	}
+	return freed;
+}
+
+/* Passes, at least one, until the high watermark is reached, or they free
+ * nothing: then false. */
+static bool fill_up(enum paged_rule paged)
+{
+	unsigned idle = 0;
+
+	do {
+		uint64_t freed = one_pass(paged);
+
+		stat_add(WEIR_C_pgsteal_kswapd, freed);
+		idle = freed ? 0 : idle + 1;
+		cond_resched();
+	} while (nr_free() < watermarks.high && idle < IDLE_PASSES);
+	return idle == 0;
+}
+
+/* Where passes free nothing it waits a little: direct reclaim and its errors
+ * are behind it. */
+static void kreclaimd_thread(void *arg)
+{
+	(void)arg;
+	for (;;) {
+		sleep_until_asked(&kreclaimd);
+		if (!fill_up(PAGED_LEAVE))
+			thread_sleep_ns(PAUSE_NS);
+	}
+}
+
+static void klaunderd_thread(void *arg)
+{
+	(void)arg;
+	for (;;) {
+		sleep_until_asked(&klaunderd);
+		__atomic_store_n(&laundering, true, __ATOMIC_RELAXED);
+		fill_up(PAGED_GIVE);
+		__atomic_store_n(&laundering, false, __ATOMIC_RELAXED);
+	}
+}
+
+void reclaim_init(void)
+{
+	passes_init();
+	waitq_init(&kreclaimd.wait);
+	waitq_init(&klaunderd.wait);
+	thread_create_kernel("kreclaimd", kreclaimd_thread, NULL, PRIO, -1);
+	thread_create_kernel("klaunderd", klaunderd_thread, NULL, PRIO, -1);
+}

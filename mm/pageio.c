@@ -1,0 +1,63 @@
+/*
+ * pageio.c - starting a page's IO, and waiting for a read.
+ */
+#include "mm/pageio.h"
+
+#include "kernel/abi/weir.h"
+#include "kernel/sync.h"
+#include "mm/pager.h"
+#include "mm/swap.h"
+
+struct wait {
+	struct spinlock lock;
+	struct waitq wq;
+	bool done; /* under lock */
+};
+
+void pageio_submit(struct pageio *io)
+{
+	if (io->pager)
+		pager_submit(io);
+	else
+		swap_submit(io);
+}
+
+/* Its last touch of the waiter's stack is the unlock. */
+static void read_done(struct pageio *io)
+{
+	struct wait *w = io->arg;
+
+	spin_lock(&w->lock);
+	w->done = true;
+	waitq_wake_all(&w->wq);
+	spin_unlock(&w->lock);
+}
+
+/* Sleeps a while. False: it is of no use to wait for a pager any more. Holds
+ * w->lock, which is released. */
+static bool sleep_on(struct wait *w, struct pageio *io)
+{
+	if (io->pager)
+		return waitq_wait(&w->wq, &w->lock, io->due_ns) == WAIT_WOKEN;
+	waitq_sleep(&w->wq, &w->lock);
+	return true;
+}
+
+int pageio_read(struct pageio *io)
+{
+	struct wait w = { .done = false };
+
+	spin_init(&w.lock, "pageio");
+	waitq_init(&w.wq);
+	io->done = read_done;
+	io->arg = &w;
+	pageio_submit(io);
+	spin_lock(&w.lock);
+	while (!w.done) {
+		if (!sleep_on(&w, io) && pager_cancel(io))
+			return -WEIR_EIO;
+		spin_lock(&w.lock);
+	}
+	spin_unlock(&w.lock);
+	return io->status;
+}

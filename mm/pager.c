@@ -1,0 +1,232 @@
+/*
+ * pager.c - requests between reclaim, faults, and a program that answers.
+ *
+ * A request is its maker's memory, on one list until it ends in one of these
+ * ways, whichever takes it off the list first, under the lock:
+ *   A pager_done: answered                  C the pager dies: fails
+ *   B pager_cancel: late, or its maker was killed; a later answer names a
+ *     cookie that is gone
+ * Frames stay INBOUND or LAUNDRY meanwhile, so a page that is written cannot
+ * change under the copy (the fault handler maps it read-only).
+ */
+#include "mm/pager.h"
+
+#include "arch/x86_64/panic.h"
+#include "arch/x86_64/print.h"
+#include "arch/x86_64/spin.h"
+#include "arch/x86_64/string.h"
+#include "arch/x86_64/time.h"
+#include "kernel/abi/weir.h"
+#include "kernel/stat.h"
+#include "mm/frame.h"
+#include "mm/kmalloc.h"
+#include "mm/memobj.h"
+
+struct pager {
+	uint64_t refs; /* atomic: answerers, and one of the object */
+	uint64_t answerers; /* atomic */
+	struct pager_client client;
+	uint64_t deadline_ns;
+
+	struct spinlock lock; /* guards all below */
+	struct pageio_list requests;
+	uint64_t last_cookie;
+	bool dead; /* nobody can answer any more */
+	bool late; /* did not write a page, or not in time */
+};
+
+struct pager *pager_create(uint64_t npages, struct pager_client client,
+			   uint64_t deadline_ns, struct memobj **obj)
+{
+	struct pager *p = kzalloc(sizeof(*p));
+
+	*obj = p ? memobj_create_paged(npages, p) : NULL;
+	if (!*obj) {
+		kfree(p);
+		return NULL;
+	}
+	p->refs = 2;
+	p->answerers = 1;
+	p->client = client;
+	p->deadline_ns = deadline_ns && deadline_ns < PAGER_DEADLINE_MAX_NS ?
+			 deadline_ns : PAGER_DEADLINE_MAX_NS;
+	spin_init(&p->lock, "pager");
+	TAILQ_INIT(&p->requests);
+	return p;
+}
+
+/* ---- the end of a request ------------------------------------------------ */
+
+/* Takes it off the list. Holds p->lock. */
+static void unlink_request(struct pager *p, struct pageio *io)
+{
+	TAILQ_REMOVE(&p->requests, io, link);
+	io->cookie = 0;
+}
+
+static void finish(struct pageio *io, int status)
+{
+	io->status = status ? -WEIR_EIO : 0;
+	io->done(io);
+}
+
+bool pager_cancel(struct pageio *io)
+{
+	struct pager *p = io->pager;
+	bool queued, late;
+
+	if (!p)
+		return false;
+	late = time_ns() >= io->due_ns;
+	spin_lock(&p->lock);
+	queued = io->cookie;
+	if (queued)
+		unlink_request(p, io);
+	if (queued && late && io->write)
+		p->late = true;
+	spin_unlock(&p->lock);
+	if (queued && late)
+		kprintf("pager: page %lu was not %s within %lu ms\n", io->page,
+			io->write ? "written" : "supplied",
+			p->deadline_ns / 1000000);
+	return queued;
+}
+
+/* ---- references ---------------------------------------------------------- */
+
+void pager_forget(struct pager *p)
+{
+	if (__atomic_sub_fetch(&p->refs, 1, __ATOMIC_ACQ_REL))
+		return;
+	p->client.release(p->client.arg);
+	kfree(p);
+}
+
+void pager_get(struct pager *p)
+{
+	__atomic_add_fetch(&p->refs, 1, __ATOMIC_RELAXED);
+	__atomic_add_fetch(&p->answerers, 1, __ATOMIC_RELAXED);
+}
+
+/* Outcome C, for all that are left. */
+static void die(struct pager *p)
+{
+	for (;;) {
+		struct pageio *io;
+
+		spin_lock(&p->lock);
+		p->dead = true;
+		io = TAILQ_FIRST(&p->requests);
+		if (io)
+			unlink_request(p, io);
+		spin_unlock(&p->lock);
+		if (!io)
+			return;
+		finish(io, -WEIR_EIO);
+	}
+}
+
+void pager_put(struct pager *p)
+{
+	if (__atomic_sub_fetch(&p->answerers, 1, __ATOMIC_ACQ_REL) == 0)
+		die(p);
+	pager_forget(p);
+}
+
+bool pager_takes_writes(struct pager *p)
+{
+	return !__atomic_load_n(&p->dead, __ATOMIC_RELAXED) &&
+	       !__atomic_load_n(&p->late, __ATOMIC_RELAXED);
+}
+
+/* ---- requests ------------------------------------------------------------ */
+
+void pager_submit(struct pageio *io)
+{
+	struct pager *p = io->pager;
+	unsigned state = io->frame->state;
+	bool dead;
+
+	assert(state == (io->write ? FRAME_LAUNDRY : FRAME_INBOUND));
+	stat_add(io->write ? WEIR_C_pager_out : WEIR_C_pager_in, 1);
+	io->due_ns = time_ns() + p->deadline_ns;
+	io->taken = false;
+	spin_lock(&p->lock);
+	dead = p->dead;
+	if (!dead) {
+		io->cookie = ++p->last_cookie;
+		TAILQ_INSERT_TAIL(&p->requests, io, link);
+	}
+	spin_unlock(&p->lock);
+	if (dead)
+		finish(io, -WEIR_EIO);
+	else /* io may be gone; the object keeps p */
+		p->client.notify(p->client.arg);
+}
+
+int pager_next(struct pager *p, struct weir_pager_request *out, void *bounce)
+{
+	struct pageio *io;
+
+	spin_lock(&p->lock);
+	TAILQ_FOREACH(io, &p->requests, link)
+		if (!io->taken)
+			break;
+	if (io) {
+		io->taken = true;
+		*out = (struct weir_pager_request){
+			.cookie = io->cookie, .page = io->page,
+			.kind = io->write ? WEIR_PAGER_WRITE :
+					    WEIR_PAGER_READ };
+		if (io->write)
+			memcpy(bounce, frame_kva(io->frame), WEIR_PAGE_SIZE);
+	}
+	spin_unlock(&p->lock);
+	return io ? 0 : -WEIR_EBUSY;
+}
+
+/* The taken request with that cookie, or NULL. Holds p->lock. */
+static struct pageio *find(struct pager *p, uint64_t cookie)
+{
+	struct pageio *io;
+
+	TAILQ_FOREACH(io, &p->requests, link)
+		if (io->cookie == cookie && io->taken)
+			break;
+	return io;
+}
+
+void pager_untake(struct pager *p, uint64_t cookie)
+{
+	struct pageio *io;
+
+	spin_lock(&p->lock);
+	io = find(p, cookie);
+	if (io)
+		io->taken = false;
+	spin_unlock(&p->lock);
+}
+
+int pager_done(struct pager *p, uint64_t cookie, const void *bounce,
+	       int status)
+{
+	struct pageio *io;
+
+	spin_lock(&p->lock);
+	io = find(p, cookie);
+	if (io)
+		unlink_request(p, io);
+	if (io && io->write && status)
+		p->late = true;
+	if (io && !io->write && !status) {
+		if (bounce)
+			memcpy(frame_kva(io->frame), bounce, WEIR_PAGE_SIZE);
+		else
+			memset(frame_kva(io->frame), 0, WEIR_PAGE_SIZE);
+	}
+	spin_unlock(&p->lock);
+	if (!io)
+		return -WEIR_EINVAL;
+	finish(io, status);
+	return 0;
+}

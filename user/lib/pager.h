@@ -1,0 +1,37 @@
+/*
+ * pager.h - being a pager: threads that answer for a paged object.
+ *
+ * The two functions run in any of these threads. `read` fills the 4096 bytes of a page
+ * (they are zero when it is called), `write` keeps them; both return 0 or an
+ * error, which fails the request. They must not touch the object's own
+ * pages: they would wait for themselves, until the deadline.
+ */
+#ifndef USER_PAGER_H
+#define USER_PAGER_H
+
+#include "user/lib/weir_user.h"
+
+#define UPAGER_THREADS 8
+
+struct upager {
+	/* The caller's. */
+	long (*read)(void *arg, uint64_t page, void *bytes);
+	long (*write)(void *arg, uint64_t page, const void *bytes);
+	void *arg;
+	uint64_t npages;
+	uint64_t deadline_ns; /* 0: the longest */
+	unsigned nthreads;    /* 1..UPAGER_THREADS; 0: one */
+
+	/* Filled by upager_start. */
+	handle_t mem; /* the object: to be mapped and given away */
+	handle_t pager, ntfn;
+	struct uthread *threads[UPAGER_THREADS];
+};
+
+/* Makes the object and starts the threads. 0 or an error. */
+long upager_start(struct upager *p);
+
+/* Ends the threads and the pager: what is not in memory is lost. */
+void upager_stop(struct upager *p);
+
+#endif
