@@ -26,17 +26,6 @@ void fast_reply_recv(struct trapframe *tf);
 _Noreturn void fast_leave(uint64_t badge, const struct trapframe *from,
 			  struct trapframe *to, struct thread *left);
 
-/* The wait of `to` ends, unless a kill ends it first: whoever loses this
- * exchange finds it claimed, and makes this CPU look (task_kill). */
-static inline bool claim(struct thread *to)
-{
-	uint8_t waits = THREAD_WAITING;
-
-	return __atomic_compare_exchange_n(&to->state, &waits, THREAD_RUNNABLE,
-					   false, __ATOMIC_SEQ_CST,
-					   __ATOMIC_SEQ_CST);
-}
-
 /* `t` calls the server `to`, or replies to its client `to` and receives; its
  * handle on `ep` has `rights`. Holds ipc_lock and the run queue's lock. */
 static inline void change_places(struct thread *t, struct thread *to,
@@ -83,19 +72,17 @@ static inline void pass(struct trapframe *tf, bool call)
 	uint64_t badge;
 
 	/* No handle moves, and nothing else is due on this CPU. */
-	if (tf->rdx || rq->need)
-		return;
-	if (!spin_try_quick(&task->handles.lock, id + 1))
+	if (tf->rdx || rq->need ||
+	    !spin_try_quick(&task->handles.lock, id + 1))
 		return;
 	slot = handle_find(&task->handles, tf->rdi);
 	if (!slot || slot->cap.type != OBJ_ENDPOINT)
 		goto no_handle;
-	rights = slot->cap.rights;
-	if (!(rights & (call ? WEIR_R_WRITE : WEIR_R_READ)))
-		goto no_handle;
 	ep = slot->cap.object;
+	rights = slot->cap.rights;
 	badge = call ? slot->cap.badge : 0;
-	if (!spin_try_quick(&ipc_lock, id + 1))
+	if (!(rights & (call ? WEIR_R_WRITE : WEIR_R_READ)) ||
+	    !spin_try_quick(&ipc_lock, id + 1))
 		goto no_handle;
 	if (!spin_try_quick(&rq->lock, id + 1))
 		goto no_rq;
@@ -108,9 +95,10 @@ static inline void pass(struct trapframe *tf, bool call)
 	if (!call && (!TAILQ_EMPTY(&ep->callers) || to->cap.object != ep ||
 		      rq_above(rq, to->prio)))
 		goto no_partner;
-	/* It was last on this CPU, so nobody is on its stack, and it may run
-	 * here (sched_set_affinity). */
-	if (to->cpu != id || !sysret_fits(thread_frame(to)) || !claim(to))
+	/* It belongs to this CPU, so its stack is free, and it may run here.
+	 * Last, a kill: who loses the exchange finds it claimed (task_kill). */
+	if (to->cpu != id || !sysret_fits(thread_frame(to)) ||
+	    !thread_exchange(to, THREAD_WAITING, THREAD_RUNNABLE))
 		goto no_partner;
 
 	/* ---- the commit point ---- */

@@ -5,12 +5,13 @@
  * to thread while both stand still: the caller sleeps in the kernel, and the
  * server's Reply is the link server->client <-> client->server.
  * ipc_lock is held for a few dozen instructions. Lock order: ipc_lock -> a
- * handle table's lock, or -> a run queue's. A thread is in at most one of these places:
+ * handle table's lock, or -> a run queue's. fastpath.c is the short way of
+ * the common case. A thread is in at most one of these places:
  *   CALLING      in ep->callers, its handle (if any) marked as moving
  *   AWAIT_REPLY  client->server and server->client point to each other
  *   RECEIVING    in ep->receivers, and owes nobody a reply
- * Who ends a wait makes that IPC_NONE under ipc_lock; a killed thread takes itself
- * out of these places under the same lock (P4).
+ * Who ends a wait makes that NONE under ipc_lock; a killed thread takes
+ * itself out of these places under the same lock (P4).
  */
 #include "kernel/ipc.h"
 

@@ -128,7 +128,6 @@ bool sched_sleep(enum thread_state state, struct spinlock *a,
 {
 	struct runq *rq = this_rq();
 	struct thread *t = current();
-	uint8_t was = state;
 	bool sleeps = true;
 
 	assert(t != &rq->idle && !irq_enabled());
@@ -137,11 +136,8 @@ bool sched_sleep(enum thread_state state, struct spinlock *a,
 	/* From here a waker may claim us; it cannot enqueue us before the
 	 * switch is done, for that needs rq->lock. */
 	__atomic_store_n(&t->state, state, __ATOMIC_SEQ_CST);
-	if (state == THREAD_WAITING && thread_killed() &&
-	    __atomic_compare_exchange_n(&t->state, &was, THREAD_RUNNABLE,
-					false, __ATOMIC_SEQ_CST,
-					__ATOMIC_SEQ_CST))
-		sleeps = false;
+	if (state == THREAD_WAITING && thread_killed())
+		sleeps = !thread_exchange(t, state, THREAD_RUNNABLE);
 	if (a)
 		spin_unlock(a);
 	if (b)
@@ -170,16 +166,8 @@ void sched_die(void)
 
 bool sched_claim(struct thread *t, bool kill)
 {
-	uint8_t was = THREAD_WAITING;
-
-	if (__atomic_compare_exchange_n(&t->state, &was, THREAD_WAKING, false,
-					__ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
-		return true;
-	was = THREAD_SLEEPING;
-	return !kill &&
-	       __atomic_compare_exchange_n(&t->state, &was, THREAD_WAKING,
-					   false, __ATOMIC_SEQ_CST,
-					   __ATOMIC_SEQ_CST);
+	return thread_exchange(t, THREAD_WAITING, THREAD_WAKING) ||
+	       (!kill && thread_exchange(t, THREAD_SLEEPING, THREAD_WAKING));
 }
 
 /* The allowed CPU with the shortest queue. */

@@ -118,6 +118,13 @@ static inline struct trapframe *thread_frame(const struct thread *t)
 	return (struct trapframe *)t->stack_top - 1;
 }
 
+/* Exchanges the state of `t`; false: it was not `was`. */
+static inline bool thread_exchange(struct thread *t, uint8_t was, uint8_t next)
+{
+	return __atomic_compare_exchange_n(&t->state, &was, next, false,
+					   __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
+}
+
 /* Ends the calling thread. Interrupts on, no lock held. */
 void thread_exit(void) __attribute__((noreturn));
 

@@ -37,7 +37,7 @@ static void set_prio(unsigned prio)
 	sys_thread_ctl(0, WEIR_THREAD_PRIO, prio);
 }
 
-/* --- the spinner ------------------------------------------------------------- */
+/* --- the spinner ---------------------------------------------------------- */
 static struct {
 	struct uthread *thread;
 	handle_t ready, asked;
@@ -82,7 +82,7 @@ static void spinner_ask(void)
 	sys_ntfn_wait(spinner.asked, 1, now_ns() + PATIENCE_NS, NULL);
 }
 
-/* --- the servers -------------------------------------------------------------- */
+/* --- the servers ---------------------------------------------------------- */
 static uint64_t progress; /* of a server that should not run */
 
 /* Until somebody sees that we run, or nobody cares any more. */
@@ -137,7 +137,7 @@ static bool call(unsigned label, handle_t moved)
 	return ok;
 }
 
-/* --- the promises ------------------------------------------------------------- */
+/* --- the promises --------------------------------------------------------- */
 static void test_passed_on(void)
 {
 	spinner_start();

@@ -51,7 +51,7 @@ static void wander(uint64_t *rng)
 		sys_thread_ctl(0, WEIR_THREAD_AFFINITY, mask);
 }
 
-/* --- clients --------------------------------------------------------------- */
+/* --- clients -------------------------------------------------------------- */
 /* The reply to `sent` must be of it. */
 static bool reply_fits(const struct weir_msg *sent, const struct weir_msg *got)
 {
@@ -93,7 +93,7 @@ static void client(void *arg)
 	}
 }
 
-/* --- servers --------------------------------------------------------------- */
+/* --- servers -------------------------------------------------------------- */
 static void answer(unsigned which, struct weir_msg *m, uint64_t *rng)
 {
 	struct weir_msg on = { .label = 7, .w = { m->w[0] } };
@@ -145,7 +145,7 @@ static void server(void *arg)
 	exit(5);
 }
 
-/* --- the one who kills ------------------------------------------------------ */
+/* --- the one who kills ---------------------------------------------------- */
 static struct child children[TASKS];
 static unsigned born;
 
@@ -210,7 +210,7 @@ static void run(uint64_t n)
 	sys_handle_close(ep[BACK]);
 }
 
-/* --- what is left ------------------------------------------------------------ */
+/* --- what is left --------------------------------------------------------- */
 static unsigned free_handles(void)
 {
 	static handle_t h[1100];
