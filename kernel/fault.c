@@ -19,7 +19,6 @@
 #include "mm/aspace.h"
 
 #define PF_RESERVED 8u
-#define RFLAGS_IF 0x200u
 
 static const char *fault_text(enum weir_fault kind)
 {
@@ -67,26 +66,14 @@ static void report_fault(struct trapframe *tf, enum weir_fault kind,
 
 void kernel_page_fault(struct trapframe *tf, uint64_t cr2)
 {
-	bool user = trap_from_user(tf);
-	struct aspace *as = current()->as;
 	int status;
 
 	if (tf->error & PF_RESERVED)
 		panic_trap(tf, "reserved bit in the page tables at %lx", cr2);
-	if (!user && (!usercopy_active(tf) || cr2 >= WEIR_USER_TOP || !as))
-		panic_trap(tf, "page fault in the kernel at %lx, error %lx",
-			   cr2, tf->error);
-	if (tf->rflags & RFLAGS_IF)
-		irq_enable();
-	status = aspace_fault(as, cr2, tf->error & PF_WRITE,
+	status = aspace_fault(current()->as, cr2, tf->error & PF_WRITE,
 			      tf->error & PF_EXEC);
-	if (status == 0)
+	if (status == 0 || usercopy_fixup(tf))
 		return;
-	if (!user) {
-		if (!usercopy_fixup(tf))
-			panic_trap(tf, "page fault without fixup at %lx", cr2);
-		return;
-	}
 	report_fault(tf,
 		     status == -WEIR_ENOMEM ? WEIR_FAULT_NOMEM :
 		     status == -WEIR_EIO    ? WEIR_FAULT_IO :

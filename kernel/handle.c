@@ -27,64 +27,45 @@ static struct handle_slot no_slots[1];
 
 /* ---- references ---------------------------------------------------------- */
 
-void cap_get(struct cap cap)
+static void take_or_drop(struct cap cap, bool take)
 {
 	switch (cap.type) {
 	case OBJ_TASK:
-		task_get(cap.object);
+		take ? (void)task_get(cap.object) : task_put(cap.object);
 		break;
 	case OBJ_THREAD:
-		thread_get(cap.object);
+		take ? (void)thread_get(cap.object) : thread_put(cap.object);
 		break;
 	case OBJ_ENDPOINT:
-		endpoint_get(cap.object, cap.rights & WEIR_R_READ);
+		(take ? endpoint_get : endpoint_put)(
+			cap.object, cap.rights & WEIR_R_READ);
 		break;
 	case OBJ_NTFN:
-		ntfn_get(cap.object);
+		(take ? ntfn_get : ntfn_put)(cap.object);
 		break;
 	case OBJ_MEM:
-		memobj_get(cap.object);
+		take ? (void)memobj_get(cap.object) : memobj_put(cap.object);
 		break;
 	case OBJ_IRQ:
-		irq_get(cap.object);
+		(take ? irq_get : irq_put)(cap.object);
 		break;
 	case OBJ_PORTS:
-		ports_get(cap.object);
+		(take ? ports_get : ports_put)(cap.object);
 		break;
 	case OBJ_PAGER:
-		pager_get(cap.object);
+		(take ? pager_get : pager_put)(cap.object);
 		break;
 	}
 }
 
+void cap_get(struct cap cap)
+{
+	take_or_drop(cap, true);
+}
+
 void cap_put(struct cap cap)
 {
-	switch (cap.type) {
-	case OBJ_TASK:
-		task_put(cap.object);
-		break;
-	case OBJ_THREAD:
-		thread_put(cap.object);
-		break;
-	case OBJ_ENDPOINT:
-		endpoint_put(cap.object, cap.rights & WEIR_R_READ);
-		break;
-	case OBJ_NTFN:
-		ntfn_put(cap.object);
-		break;
-	case OBJ_MEM:
-		memobj_put(cap.object);
-		break;
-	case OBJ_IRQ:
-		irq_put(cap.object);
-		break;
-	case OBJ_PORTS:
-		ports_put(cap.object);
-		break;
-	case OBJ_PAGER:
-		pager_put(cap.object);
-		break;
-	}
+	take_or_drop(cap, false);
 }
 
 /* ---- the table ----------------------------------------------------------- */

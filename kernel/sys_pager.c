@@ -8,51 +8,33 @@
 #include "kernel/ntfn.h"
 #include "kernel/syscall.h"
 #include "mm/frame.h"
-#include "mm/kmalloc.h"
 #include "mm/memobj.h"
 #include "mm/pager.h"
 
-/* What the pager's program waits for. */
-struct doorbell {
-	struct ntfn *ntfn;
-	uint64_t bits;
-};
-
-static void ring(void *arg)
+static void ring(void *ntfn, uint64_t bits)
 {
-	struct doorbell *d = arg;
-
-	ntfn_signal(d->ntfn, d->bits);
+	ntfn_signal(ntfn, bits);
 }
 
-static void release(void *arg)
+static void release(void *ntfn)
 {
-	struct doorbell *d = arg;
-
-	ntfn_put(d->ntfn);
-	kfree(d);
+	ntfn_put(ntfn);
 }
 
 int64_t sys_pager_create(struct trapframe *tf, const struct cap *ntfn)
 {
-	struct doorbell *d;
+	struct pager_client client = { ring, release, ntfn->object,
+				       1ull << ARG1(tf) % 64 };
 	struct memobj *obj;
 	struct pager *p;
 	int64_t h, mem;
 
 	if (ARG1(tf) > 63 || ARG2(tf) == 0 || ARG2(tf) > MEMOBJ_MAX_PAGES)
 		return -WEIR_EINVAL;
-	d = kzalloc(sizeof(*d));
-	if (!d)
+	p = pager_create(ARG2(tf), client, ARG3(tf), &obj);
+	if (!p)
 		return -WEIR_ENOMEM;
-	*d = (struct doorbell){ ntfn->object, 1ull << ARG1(tf) };
-	p = pager_create(ARG2(tf), (struct pager_client){ ring, release, d },
-			 ARG3(tf), &obj);
-	if (!p) {
-		kfree(d);
-		return -WEIR_ENOMEM;
-	}
-	ntfn_get(d->ntfn);
+	ntfn_get(ntfn->object);
 	mem = give_handle(OBJ_MEM, obj, WEIR_R_ALL);
 	h = give_handle(OBJ_PAGER, p, WEIR_R_ALL);
 	if (mem < 0 || h < 0) {

@@ -97,25 +97,20 @@ static int fault_read(struct fault *t, memobj_entry_t *entry)
 	struct frame *f;
 	int status;
 
-	if (PLANTED(Z27)) { /* read first, look again afterwards */
-		f = t->spare;
-		frame_set_state(f, FRAME_INBOUND);
-		spin_unlock(&t->obj->lock);
-		status = pageio_read(&io);
-		spin_lock(&t->obj->lock);
-		if (*entry != was) {
-			t->spare = NULL;
-			frame_free(f);
-			return 0;
-		}
+	f = t->spare;
+	if (!PLANTED(Z27)) /* planted: looks again only afterwards */
 		install_spare(t, entry);
-	} else {
-		f = install_spare(t, entry);
-		frame_set_state(f, FRAME_INBOUND);
-		spin_unlock(&t->obj->lock);
-		status = pageio_read(&io);
-		spin_lock(&t->obj->lock);
+	frame_set_state(f, FRAME_INBOUND);
+	spin_unlock(&t->obj->lock);
+	status = pageio_read(&io);
+	spin_lock(&t->obj->lock);
+	if (PLANTED(Z27) && *entry != was) {
+		t->spare = NULL;
+		frame_free(f);
+		return 0;
 	}
+	if (PLANTED(Z27))
+		install_spare(t, entry);
 	stat_add(WEIR_C_pgmajfault, 1);
 	if (status) {
 		*entry = was;

@@ -37,18 +37,6 @@ struct class {
 static struct class classes[NCLASSES] = { CLASS, CLASS, CLASS, CLASS,
 					  CLASS, CLASS, CLASS };
 
-static uint64_t used; /* atomic: bytes handed out, by class size */
-
-uint64_t kmalloc_used(void)
-{
-	return __atomic_load_n(&used, __ATOMIC_RELAXED);
-}
-
-static void count(uint64_t bytes)
-{
-	__atomic_add_fetch(&used, bytes, __ATOMIC_RELAXED);
-}
-
 static size_t class_bytes(unsigned class)
 {
 	return 1ul << (class + MIN_SHIFT);
@@ -127,7 +115,6 @@ static void *small_alloc(size_t size)
 		p = piece_take(&classes[class], fresh);
 	}
 	memset(p, 0, class_bytes(class));
-	count(class_bytes(class));
 	return p;
 }
 
@@ -143,7 +130,6 @@ static void *large_alloc(size_t size)
 		return NULL;
 	f->index = MARK | CLASS_LARGE;
 	memset(frame_kva(f), 0, WEIR_PAGE_SIZE << order);
-	count(WEIR_PAGE_SIZE << order);
 	return frame_kva(f);
 }
 
@@ -185,7 +171,6 @@ static void small_free(struct frame *f, unsigned class, void *p)
 		spare = true;
 	}
 	spin_unlock(&c->lock);
-	count(-class_bytes(class));
 	if (!spare)
 		return;
 	f->index = 0;
@@ -212,6 +197,5 @@ void kfree(void *p)
 	if ((uintptr_t)p & (WEIR_PAGE_SIZE - 1))
 		panic("kfree: %p is inside a block", p);
 	f->index = 0;
-	count(-(WEIR_PAGE_SIZE << f->order));
 	frame_free(f);
 }

@@ -21,7 +21,4 @@ void *kzalloc(size_t size);
  * was freed already. Any context, any lock. */
 void kfree(void *p);
 
-/* Bytes handed out now, by class size: for tests of leaks. */
-uint64_t kmalloc_used(void);
-
 #endif

@@ -161,7 +161,7 @@ void pager_submit(struct pageio *io)
 	if (dead)
 		finish(io, -WEIR_EIO);
 	else /* io may be gone; the object keeps p */
-		p->client.notify(p->client.arg);
+		p->client.notify(p->client.arg, p->client.bits);
 }
 
 int pager_next(struct pager *p, struct weir_pager_request *out, void *bounce)

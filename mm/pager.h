@@ -22,9 +22,10 @@ struct weir_pager_request;
 
 /* Whoever must be told that a request has come. */
 struct pager_client {
-	void (*notify)(void *arg); /* any context */
+	void (*notify)(void *arg, uint64_t bits); /* any context */
 	void (*release)(void *arg); /* with the last reference */
 	void *arg;
+	uint64_t bits;
 };
 
 #define PAGER_DEADLINE_MAX_NS 10000000000ull

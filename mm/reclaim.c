@@ -248,39 +248,32 @@ static void pass_fence_io(struct pass *p, unsigned from, unsigned to)
 		}
 }
 
-/* When the first of the pass's requests to pagers is late; 0: none is out. */
-static uint64_t pass_due_ns(struct pass *p)
+/* Fails the requests that pagers did not answer in time; returns when the
+ * next of the pass's is late, 0: none is out. */
+static uint64_t pass_cancel_late(struct pass *p)
 {
-	uint64_t due = 0;
+	uint64_t now = time_ns(), due = 0;
 
-	for (unsigned i = 0; i < p->n && p->paged == PAGED_GIVE; i++) {
-		const struct pageio *io = &p->items[i].io;
-
-		if (io->cookie && (!due || io->due_ns < due))
-			due = io->due_ns;
-	}
-	return due;
-}
-
-/* Fails the requests that pagers did not answer in time. */
-static void pass_cancel_late(struct pass *p)
-{
 	for (unsigned i = 0; i < p->n && p->paged == PAGED_GIVE; i++) {
 		struct pageio *io = &p->items[i].io;
 
-		if (io->cookie && io->due_ns <= time_ns() && pager_cancel(io)) {
+		if (!io->cookie)
+			continue;
+		if (io->due_ns > now) {
+			due = due && due < io->due_ns ? due : io->due_ns;
+		} else if (pager_cancel(io)) {
 			io->status = -WEIR_EIO;
 			pass_io_done(io);
 		}
 	}
+	return due;
 }
 
 static void pass_wait_io(struct pass *p)
 {
 	for (;;) {
-		uint64_t due = pass_due_ns(p);
+		uint64_t due = pass_cancel_late(p);
 
-		pass_cancel_late(p);
 		spin_lock(&p->lock);
 		if (p->in_flight == 0)
 			break;

@@ -87,11 +87,6 @@ static inline unsigned cpu_count(void)
 	return __atomic_load_n(&cpus_running, __ATOMIC_ACQUIRE);
 }
 
-static inline struct cpu *cpu_of(unsigned id)
-{
-	return &cpus[id];
-}
-
 static inline void irq_enable(void)
 {
 	__asm__ volatile("sti" ::: "memory");

@@ -82,22 +82,6 @@ static bool map_locked(uint64_t va, uint64_t pa, uint64_t flags)
 	return true;
 }
 
-bool kmap_try(uint64_t va, uint64_t pa, uint64_t flags)
-{
-	bool ok;
-
-	spin_lock(&kmap_lock);
-	ok = map_locked(va, pa, flags);
-	spin_unlock(&kmap_lock);
-	return ok;
-}
-
-void kmap_page(uint64_t va, uint64_t pa, uint64_t flags)
-{
-	if (!kmap_try(va, pa, flags))
-		panic("kmap: no memory for a page table");
-}
-
 bool kmap_present(uint64_t va)
 {
 	pte_t *pte;

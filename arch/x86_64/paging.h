@@ -94,11 +94,6 @@ extern uint64_t kernel_pml4_pa;
 /* Builds and loads the kernel's own tables. Boot, first CPU. */
 void paging_init(const struct bootinfo *bi);
 
-/* Maps one page of the kernel half; it was not mapped. P and G are added.
- * false: no memory for a table. Any context. */
-bool kmap_try(uint64_t va, uint64_t pa, uint64_t flags);
-/* The same, but panics without memory. */
-void kmap_page(uint64_t va, uint64_t pa, uint64_t flags);
 /* Is `va` mapped in the kernel's tables? Takes no lock. */
 bool kmap_present(uint64_t va);
 

@@ -20,8 +20,8 @@ _Noreturn void kernel_ap_main(void);
 /* Interrupts on. The call is in *tf, and so go its results. */
 void kernel_syscall(struct trapframe *tf);
 
-/* From user mode, or from the kernel inside usercopy (see usercopy_fixup) or
- * by a bug. Interrupts as they were at the fault. */
+/* At a user address, from user mode, or from the kernel inside usercopy (see
+ * usercopy_fixup). Interrupts as they were at the fault. */
 void kernel_page_fault(struct trapframe *tf, uint64_t cr2);
 
 /* Any other exception in user mode, and a return address out of the user
