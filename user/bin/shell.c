@@ -182,6 +182,7 @@ static int run_pipeline(struct pipeline *p, const char *text)
 	struct command *c = &p->stage[0];
 	int which = builtin(c->argv[0]), n = 0;
 	char label[TEXT_BYTES];
+	size_t length = p->to - p->from;
 	bool alone = p->stages == 1 && !p->background && !c->in && !c->out;
 
 	while (n < c->argc && name_length(c->argv[n]))
@@ -201,8 +202,9 @@ static int run_pipeline(struct pipeline *p, const char *text)
 				p->stage[i].argv[0]);
 			return STATUS_USAGE;
 		}
-	snprintf(label, sizeof(label), "%.*s", (int)(p->to - p->from),
-		 text + p->from);
+	while (length && text[p->from + length - 1] == ' ')
+		length--;
+	snprintf(label, sizeof(label), "%.*s", (int)length, text + p->from);
 	return jobs_run(p, label);
 }
 

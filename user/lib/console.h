@@ -45,7 +45,7 @@ enum console_request {
 
 enum console_mode {
 	CONSOLE_LINES, /* typed lines, with echo and editing by the server */
-	CONSOLE_RAW,   /* bytes as they are typed */
+	CONSOLE_RAW,   /* bytes as they are typed, up to a newline */
 };
 
 /* FORK: the group of the new session. Else: that of this session, which the

@@ -229,7 +229,7 @@ static int do_read(struct session *s, struct weir_msg *m)
 	unsigned char *to = (unsigned char *)&m->w[1];
 	uint64_t max = m->w[0], n = 0;
 	bool raw = m->w[1] == CONSOLE_RAW, eof = false;
-	int c;
+	int c = 0;
 
 	if (max > CONSOLE_READ_MAX)
 		max = CONSOLE_READ_MAX;
@@ -241,8 +241,8 @@ static int do_read(struct session *s, struct weir_msg *m)
 	/* From here on a byte that comes, or the foreground, wakes it. */
 	if (s->group != st->front)
 		;
-	else if (raw)
-		while (n < max && (c = ring_take()) >= 0)
+	else if (raw) /* what is behind a newline may be for another */
+		while (n < max && c != '\n' && (c = ring_take()) >= 0)
 			to[n++] = (unsigned char)c;
 	else
 		n = screen_read_line(s, to, max, &eof);

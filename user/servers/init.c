@@ -200,18 +200,24 @@ static void start(struct service *s)
 
 /* --- restarting ------------------------------------------------------------ */
 
+/* How long the next start waits. */
+static unsigned backoff_ms(const struct service *s)
+{
+	unsigned doublings = s->failures - 1;
+
+	return BACKOFF_MS << (doublings < BACKOFF_DOUBLINGS
+				      ? doublings : BACKOFF_DOUBLINGS);
+}
+
 /* A thread: says when it is time. */
 static void timer(void *arg)
 {
 	struct service *s = arg;
-	unsigned doublings = s->failures - 1 < BACKOFF_DOUBLINGS
-				     ? s->failures - 1 : BACKOFF_DOUBLINGS;
-	uint64_t wait = (BACKOFF_MS << doublings) * MS;
 	long ep = sys_handle_dup(endpoint, WEIR_R_WRITE,
 				 BADGE(FROM_TIMER, s - services));
 	struct weir_msg m = { 0 };
 
-	sleep_ns(wait);
+	sleep_ns(backoff_ms(s) * MS);
 	if (ep < 0 || sys_ipc_call((handle_t)ep, &m) < 0)
 		give_up("timer", weir_strerror(ep));
 	sys_handle_close((handle_t)ep);
@@ -267,9 +273,9 @@ static void ended(struct service *s, int64_t status)
 		      l->name);
 		drop_state(s);
 	}
-	klogf("the %s ended with status %d; starting another (restart %u, "
-	      "failures in a row %u)", l->name, (int)status, s->restarts,
-	      s->failures);
+	klogf("the %s ended with status %d; starting another in %u ms "
+	      "(restart %u)", l->name, (int)status, backoff_ms(s),
+	      s->restarts);
 	start_later(s);
 }
 

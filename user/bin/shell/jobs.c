@@ -264,7 +264,8 @@ static int start_stage(struct job *j, int i, const struct command *c)
 {
 	static const struct weir_stream nothing = { .kind = 1 };
 	struct weir_stream in = { 0 }, out = { 0 };
-	struct spawn_options o = { .privileged = true };
+	/* What we have is passed on. */
+	struct spawn_options o = { .privileged = startup->control != 0 };
 	int status = STATUS_START;
 
 	if (i > 0)
