@@ -6,6 +6,7 @@ any number of them run at once.
 """
 
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -78,6 +79,14 @@ def quote(value):
     return f'"{escaped}"'
 
 
+def word(value):
+    """A value as one word of the guest's shell."""
+    if value and not any(c in " \t\"\\'$;&|<>#" for c in value):
+        return value
+    escaped = re.sub(r'(["\\$])', r"\\\1", value)
+    return f'"{escaped}"'
+
+
 def command_line(options, command):
     """The text of opt/weir/cmdline."""
     words = [f"cpus={options.cpus}"] if options.cpu_word else []
@@ -86,7 +95,7 @@ def command_line(options, command):
             words.append(f"{key}={getattr(options, key)}")
     words += options.words
     if command:
-        words.append("run=" + quote(" ".join(quote(a) for a in command)))
+        words.append("run=" + quote(" ".join(word(a) for a in command)))
     return " ".join(words)
 
 

@@ -31,6 +31,20 @@ struct session *session_of(uint64_t badge)
 	return s->used && s->badge == badge ? s : NULL;
 }
 
+/* The session that speaks. One from before the state was thrown away is
+ * taken in again, as the child of session 0. NULL: it was dropped. */
+static struct session *session_that_speaks(uint64_t badge)
+{
+	struct session *s = &st->sessions[badge % CONSOLE_SESSIONS];
+
+	if (!s->used && badge != CONSOLE_GUEST &&
+	    badge / CONSOLE_SESSIONS < st->first) {
+		*s = (struct session){ .badge = badge, .group = badge };
+		s->used = true;
+	}
+	return session_of(badge);
+}
+
 /* --- input: the second thread ---------------------------------------------- */
 
 int ring_take(void)
@@ -322,7 +336,7 @@ static int do_drop(struct session *s, uint64_t badge)
 
 static void serve(struct weir_msg *m, handle_t *came)
 {
-	struct session *s = session_of(m->badge);
+	struct session *s = session_that_speaks(m->badge);
 	int error = WEIR_EINVAL;
 
 	if (m->badge == CONSOLE_GUEST && m->label == CONSOLE_FORK) {
@@ -351,25 +365,39 @@ static void serve(struct weir_msg *m, handle_t *came)
 	m->label = (uint64_t)error;
 }
 
+/* No state: session 0, which the shell has, is there as it was. */
+static void make_state(void)
+{
+	struct session *root = &st->sessions[0];
+
+	memset(st, 0, sizeof(*st));
+	ntfns[0] = keep_get(0);
+	brks[0] = keep_get(1);
+	root->has_ntfn = root->waiting = ntfns[0] != 0;
+	root->has_brk = brks[0] != 0;
+	root->used = true;
+	for (unsigned slot = 2; slot < 2 * CONSOLE_SESSIONS; slot++)
+		keep_drop(slot);
+	st->serial = st->first = now_ns();
+	st->magic = MAGIC;
+}
+
 /* Takes over what the last incarnation left; who waited looks again. */
 static bool take_state(void)
 {
 	st = server_state(STATE_PAGES);
 	if (!st)
 		return false;
-	if (st->magic != MAGIC) {
-		memset(st, 0, sizeof(*st));
-		st->sessions[0].used = true;
-		st->magic = MAGIC;
-	}
+	if (st->magic != MAGIC)
+		make_state();
 	for (unsigned i = 0; i < CONSOLE_SESSIONS; i++) {
 		struct session *s = &st->sessions[i];
 
 		if (!s->used)
 			continue;
-		if (s->has_ntfn)
+		if (s->has_ntfn && !ntfns[i])
 			ntfns[i] = keep_get(2 * i);
-		if (s->has_brk)
+		if (s->has_brk && !brks[i])
 			brks[i] = keep_get(2 * i + 1);
 		if (s->waiting && ntfns[i])
 			wake(s);

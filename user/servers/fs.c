@@ -386,6 +386,8 @@ int main(void)
 	for (unsigned i = 0; i < FS_NODES; i++)
 		if (tree->node[i].has_object)
 			objects[i] = keep_get(i);
+		else
+			keep_drop(i);
 	read_archive(fresh);
 	return server_loop(serve);
 }

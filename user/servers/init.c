@@ -170,16 +170,14 @@ static void drop_options(struct spawn_options *o)
 			sys_handle_close(o->extra[i]);
 }
 
-static void drop_state(struct service *s)
+/* Fresh pages. The slots stay: who has fresh pages knows what to do with
+ * the handles (server.h). */
+static void renew_state(struct service *s)
 {
 	if (s->state)
 		sys_handle_close(s->state);
 	s->state = s->line->state ? must(sys_mem_create(s->line->state),
 					 s->line->name) : 0;
-	for (unsigned i = 0; i < s->line->keep; i++)
-		if (s->kept[i])
-			sys_handle_close(s->kept[i]);
-	memset(s->kept, 0, s->line->keep * sizeof(s->kept[0]));
 }
 
 static void start(struct service *s)
@@ -269,9 +267,9 @@ static void ended(struct service *s, int64_t status)
 		s->failures = 0;
 	s->failures++;
 	if (s->failures % STATE_FAILURES == 0) {
-		klogf("%s fails again and again: its state is thrown away",
+		klogf("the %s fails again and again: its state is thrown away",
 		      l->name);
-		drop_state(s);
+		renew_state(s);
 	}
 	klogf("the %s ended with status %d; starting another in %u ms "
 	      "(restart %u)", l->name, (int)status, backoff_ms(s),
@@ -404,7 +402,7 @@ static void prepare(struct service *s, const struct service_line *line)
 		give_up(line->name, "out of memory");
 	if (!(line->flags & SERVICE_SESSION))
 		s->ep = must(sys_ep_create(), line->name);
-	drop_state(s);
+	renew_state(s);
 }
 
 int main(void)

@@ -215,8 +215,11 @@ int main(int argc, char **argv)
 	services = argv + 1;
 	nservices = argc - 1;
 	for (unsigned i = 0; i < NAMES_MAX; i++) {
-		if (!st->entry[i].used)
+		if (!st->entry[i].used) {
+			keep_drop(2 * i);
+			keep_drop(2 * i + 1);
 			continue;
+		}
 		endpoints[i] = keep_get(2 * i);
 		owners[i] = keep_get(2 * i + 1);
 	}

@@ -306,6 +306,8 @@ static void start(struct job *j, struct pipeline *p)
 		front = j;
 	if (interactive && session_of(j))
 		console_front(session_of(j));
+	if (interrupted) /* ctrl-C came before there was a job to end */
+		kill_job(j, STATUS_BREAK);
 }
 
 /* --- waiting --------------------------------------------------------------- */

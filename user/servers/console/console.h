@@ -29,7 +29,8 @@ struct session {
 };
 
 struct state {
-	uint64_t magic, serial; /* badges are never used twice */
+	uint64_t magic, serial; /* badges are never used twice ... */
+	uint64_t first;         /* ... those below are from an older state */
 	uint64_t front;         /* the group that reads */
 	struct session sessions[CONSOLE_SESSIONS];
 
