@@ -115,7 +115,7 @@ def test_back_off_doubles(with_manifest):
 
 # --- what a program sees ----------------------------------------------------
 @pytest.mark.parametrize("cpus", [1, 4])
-@pytest.mark.parametrize("what", ["names", "fs", "console", "pipe"])
+@pytest.mark.parametrize("what", ["names", "fs", "console", "pipe", "restart"])
 def test_servers(clean, what, cpus):
     assert " 0 failed" in clean("servers", what, cpus=cpus).text
 
@@ -129,7 +129,7 @@ def test_killed_pipelines_leak_nothing(clean, cpus, seed):
 @pytest.mark.parametrize("server", ["names", "fs", "console"])
 def test_clients_survive_a_server(sh, server):
     """Whoever is asked next is the next incarnation, which knows it all."""
-    result = sh(f"mkdir /d; echo kept > /d/f; for=1; service kill {server}; "
+    result = sh(f"mkdir /d; echo kept > /d/f; service kill {server}; "
                 f"cat /d/f; ls /d; names; service | grep {server}; "
                 "echo over", cpus=2)
     assert result.status == 0, report(result)

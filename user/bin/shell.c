@@ -32,7 +32,7 @@ static struct variable {
 } variables[VARIABLES_MAX];
 static int nvariables;
 
-/* --- variables ------------------------------------------------------------- */
+/* --- variables ------------------------------------------------------------ */
 static const char *value_of(const char *name, size_t length)
 {
 	static char number[16];
@@ -100,7 +100,7 @@ static int assign(const char *word)
 	return 0;
 }
 
-/* --- commands of the shell itself ------------------------------------------ */
+/* --- commands of the shell itself ----------------------------------------- */
 static int help(void)
 {
 	struct fs_stat each;
@@ -176,7 +176,7 @@ static int run_builtin(int which, const struct command *c)
 	return jobs_kill(number);
 }
 
-/* --- running --------------------------------------------------------------- */
+/* --- running -------------------------------------------------------------- */
 static int run_pipeline(struct pipeline *p, const char *text)
 {
 	struct command *c = &p->stage[0];

@@ -121,6 +121,7 @@ long fs_open(const char *path, unsigned flags, uint64_t *file, uint64_t *size)
 static long write_pieces(struct weir_msg first, uint64_t at,
 			 const char *bytes, size_t length)
 {
+	static uint64_t count;
 	struct weir_msg m;
 	long error = 0;
 	size_t n;
@@ -131,6 +132,8 @@ static long write_pieces(struct weir_msg first, uint64_t at,
 		m = first;
 		m.w[1] = n;
 		m.w[2] = at + done;
+		m.w[3] = now_ns() + (__atomic_fetch_add(&count, 1,
+						       __ATOMIC_RELAXED) << 48);
 		error = request(&m, NULL, NULL, bytes + done, n, NULL);
 	}
 	return error;

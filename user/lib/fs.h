@@ -41,7 +41,9 @@ enum fs_error {
 enum fs_request {
 	FS_OPEN = 1, /* w[0]: enum fs_flag -> w[0]: size, w[1]: file, handle:
 		      * MemObj, only to be read; 0 if the size is 0 */
-	FS_APPEND,   /* w[0]: file, w[1]: bytes -> w[0]: size */
+	FS_APPEND,   /* w[0]: file, w[1]: bytes, w[3]: a number that no other
+		      * request has: a second request with it, after a crash,
+		      * writes to the same place -> w[0]: size */
 	FS_WRITE,    /* w[0]: file, w[1]: bytes, w[2]: where -> w[0]: size */
 	FS_TRUNCATE, /* w[0]: file, w[1]: the new size, not above the old */
 	FS_MKDIR,

@@ -98,7 +98,7 @@ void pipe_close(struct pipe_end *end)
 	pages_unmap(end->ring, PIPE_PAGES);
 }
 
-/* --- the lock of a side ---------------------------------------------------- */
+/* --- the lock of a side --------------------------------------------------- */
 
 /* Outcomes: taken free; or marked CONTENDED, so that who drops it signals,
  * and taken, still so marked, after a signal (others may wait, too). */
@@ -187,7 +187,7 @@ void pipe_id_drop(struct pipe_end *end, uint32_t id)
 					 __ATOMIC_SEQ_CST);
 }
 
-/* --- bytes ----------------------------------------------------------------- */
+/* --- bytes ---------------------------------------------------------------- */
 
 /* Copies between the ring, at its byte `at`, and `bytes`. */
 static void copy(struct pipe_ring *ring, uint64_t at, void *bytes, size_t n,

@@ -5,8 +5,8 @@
  * receive. What must outlive one is kept by init, too: pages (`state=N` in
  * the manifest) and handles in numbered slots (`keep=N`). A server whose
  * state makes it crash again and again is started with fresh pages, but with
- * what is in its slots: it takes what it can use, and drops the rest. A server first puts the handle, then says in its pages that it is
- * there: so a slot that the pages name is never empty.
+ * what is in its slots: it takes what it can use, and drops the rest.
+ * A server first puts the handle, then says in its pages that it is there.
  */
 #ifndef USER_SERVER_H
 #define USER_SERVER_H

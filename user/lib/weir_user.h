@@ -31,7 +31,7 @@ enum weir_status {
 	STATUS_OTHER = 99,   /* any status outside 0..99 */
 };
 
-/* --- this program -------------------------------------------------------- */
+/* --- this program --------------------------------------------------------- */
 extern struct weir_startup *startup; /* handles that the parent gave */
 
 /* Flushes the output and ends the whole task. */
@@ -75,7 +75,7 @@ long console_fork(uint64_t group, uint64_t *session); /* the child's handle */
 void console_drop(uint64_t session);
 long console_front(uint64_t session);
 
-/* --- time, counters, settings -------------------------------------------- */
+/* --- time, counters, settings --------------------------------------------- */
 static inline uint64_t now_ns(void)
 {
 	return (uint64_t)sys_clock();
@@ -100,7 +100,7 @@ int policy_by_name(const char *name); /* -1: no such policy */
 bool arg_u64(const char *arg, const char *key, uint64_t *value);
 bool arg_str(const char *arg, const char *key, const char **value);
 
-/* --- memory -------------------------------------------------------------- */
+/* --- memory --------------------------------------------------------------- */
 /* Anonymous memory; *mem (may be NULL) gets the handle. NULL: none left. */
 void *pages_map(uint64_t pages, handle_t *mem);
 void pages_unmap(void *va, uint64_t pages);
@@ -109,7 +109,7 @@ void *calloc(size_t n, size_t size);
 void *realloc(void *p, size_t size);
 void free(void *p);
 
-/* --- threads ------------------------------------------------------------- */
+/* --- threads -------------------------------------------------------------- */
 struct uthread; /* opaque */
 
 /* A thread of this task; `cpu` >= 0 pins it there. NULL: out of memory. */

@@ -45,7 +45,7 @@ static struct session *session_that_speaks(uint64_t badge)
 	return session_of(badge);
 }
 
-/* --- input: the second thread ---------------------------------------------- */
+/* --- input: the second thread --------------------------------------------- */
 
 int ring_take(void)
 {
@@ -137,7 +137,7 @@ static void reader(void *arg)
 	}
 }
 
-/* --- sessions: the first thread -------------------------------------------- */
+/* --- sessions: the first thread ------------------------------------------- */
 
 static void set_front(uint64_t group)
 {

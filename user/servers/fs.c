@@ -27,7 +27,7 @@ static struct node *node_of(int i)
 	return &tree->node[i];
 }
 
-/* --- contents -------------------------------------------------------------- */
+/* --- contents ------------------------------------------------------------- */
 
 /* Copies between bytes [at, at + n) of an object and `bytes`. */
 static long transfer(handle_t mem, uint64_t at, void *bytes, size_t n,
@@ -120,7 +120,7 @@ static void forget(int i)
 	tree_remove(tree, i);
 }
 
-/* --- requests -------------------------------------------------------------- */
+/* --- requests ------------------------------------------------------------- */
 
 static long do_open(const char *path, struct weir_msg *m)
 {
@@ -167,8 +167,12 @@ static long do_write(const void *bytes, struct weir_msg *m, bool append)
 	if (i < 0)
 		return i;
 	node = node_of(i);
-	if (append)
-		at = node->size;
+	if (append) {
+		at = m->w[3] && m->w[3] == tree->append ? tree->append_at
+							: node->size;
+		tree->append_at = at;
+		tree->append = m->w[3];
+	}
 	if (n > FS_DATA_BYTES)
 		return -WEIR_EINVAL;
 	if (at > FS_FILE_PAGES * WEIR_PAGE_SIZE - n)
@@ -319,7 +323,7 @@ static void serve(struct weir_msg *m, handle_t *came)
 	m->label = error < 0 ? (uint64_t)-error : 0;
 }
 
-/* --- the start ------------------------------------------------------------- */
+/* --- the start ------------------------------------------------------------ */
 
 /* Puts a file of the archive into the tree, and the folders that it is in. */
 static long add_file(char *path, const struct tar_file *file)

@@ -196,7 +196,7 @@ static void start(struct service *s)
 		exit(1);
 }
 
-/* --- restarting ------------------------------------------------------------ */
+/* --- restarting ----------------------------------------------------------- */
 
 /* How long the next start waits. */
 static unsigned backoff_ms(const struct service *s)
@@ -277,7 +277,7 @@ static void ended(struct service *s, int64_t status)
 	start_later(s);
 }
 
-/* --- what init hears ------------------------------------------------------- */
+/* --- what init hears ------------------------------------------------------ */
 
 /* The fault and the end of a service. */
 static void from_kernel(struct service *s, struct weir_msg *m)
@@ -362,7 +362,7 @@ static void hear(struct weir_msg *m)
 		start(s);
 }
 
-/* --- the start ------------------------------------------------------------- */
+/* --- the start ------------------------------------------------------------ */
 static void complain(unsigned line, const char *what)
 {
 	klogf(MANIFEST ":%u: %s; the line is left out", line, what);

@@ -40,7 +40,7 @@ static bool interactive;
 static handle_t endpoint; /* where programs' ends are told */
 static handle_t changed;  /* bit 0: look at your job again */
 
-/* --- the ends of programs -------------------------------------------------- */
+/* --- the ends of programs ------------------------------------------------- */
 
 static void side_gone(struct job *j, int pipe, enum pipe_side side)
 {
@@ -153,7 +153,7 @@ bool jobs_interrupted(void)
 	return __atomic_exchange_n(&interrupted, false, __ATOMIC_SEQ_CST);
 }
 
-/* --- starting -------------------------------------------------------------- */
+/* --- starting ------------------------------------------------------------- */
 
 /* A place for a job. NULL: none; else it is cleared, and ours. */
 static struct job *new_job(struct pipeline *p, const char *text)
@@ -310,7 +310,7 @@ static void start(struct job *j, struct pipeline *p)
 		kill_job(j, STATUS_BREAK);
 }
 
-/* --- waiting --------------------------------------------------------------- */
+/* --- waiting -------------------------------------------------------------- */
 
 /* Waits for a job's end, and frees it: its status. In the foreground; or
  * ctrl-C ends the wait, not the job. */
@@ -357,7 +357,7 @@ int jobs_run(struct pipeline *p, const char *text)
 	return 0;
 }
 
-/* --- the commands ---------------------------------------------------------- */
+/* --- the commands --------------------------------------------------------- */
 
 /* The job of that number; 0: the last one. NULL: none. */
 static struct job *by_number(int number)

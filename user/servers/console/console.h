@@ -63,12 +63,12 @@ extern struct state *st;
 extern struct ulock lock;
 extern bool reporting; /* output also goes to COM2 */
 
-/* --- uart.c: the line ------------------------------------------------------ */
+/* --- uart.c: the line ----------------------------------------------------- */
 void uart_init(void);
 void uart_write(const uint8_t *bytes, size_t length);
 int uart_read(void); /* the next byte of the line; -1: none */
 
-/* --- screen.c: output, and lines that are typed ---------------------------- */
+/* --- screen.c: output, and lines that are typed --------------------------- */
 
 /* Output of a session. On the terminal no line has bytes of two: an
  * unfinished one is ended first, and shown again when its owner is at a
@@ -82,7 +82,7 @@ size_t screen_read_line(struct session *s, unsigned char *to, size_t max,
 /* The session is over, or its line is given up. */
 void screen_forget(struct session *s);
 
-/* --- console.c -------------------------------------------------------------- */
+/* --- console.c ------------------------------------------------------------ */
 int ring_take(void);       /* -1: empty. Takes `lock` */
 struct session *session_of(uint64_t badge); /* NULL: there is none */
 

@@ -8,7 +8,7 @@
 static struct lineedit edit; /* of st->typist, while st->typing */
 static bool edit_ready;      /* it is this incarnation's */
 
-/* --- output ---------------------------------------------------------------- */
+/* --- output --------------------------------------------------------------- */
 static void send_both(const uint8_t *bytes, size_t length)
 {
 	if (reporting)
@@ -73,7 +73,7 @@ static void echo(const char *bytes, size_t length)
 		screen_write(s, (const uint8_t *)bytes, length, 0);
 }
 
-/* --- typed lines ----------------------------------------------------------- */
+/* --- typed lines ---------------------------------------------------------- */
 void screen_forget(struct session *s)
 {
 	if (st->typist != s->badge)

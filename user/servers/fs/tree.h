@@ -22,6 +22,7 @@ struct node {
 
 struct tree {
 	uint64_t magic;
+	uint64_t append, append_at; /* the last one: its number, its place */
 	struct node node[FS_NODES];
 };
 
