@@ -191,7 +191,8 @@ def test_a_mebibyte_through_pipes(sh, cpus):
     ("true | false", "", 1), ("false | true", "", 0),
     ("nosuch | wc", "nosuch: no such program; try help\n0 0 0\n", 0),
     ("echo x | nosuch", "nosuch: no such program; try help\n", 98),
-    ("crash illegal | wc; crash illegal", None, 97),
+    ("crash illegal | wc; crash illegal | cat; crash illegal > /f", None,
+     97),
     ("poweroff x", None, 2), ("exit 7; echo no", "", 7),
     ("A=1 B='x  y'; echo $A \"$B\" '$A' ${A}2 $none.", "1 x  y $A 12 .\n",
      0),
@@ -251,7 +252,12 @@ def test_script_errors_have_a_line(sh):
     assert result.text == "one\n/s:2: column 5: a command is missing\n"
 
 
-def test_full_folder_of_jobs(sh):
+def test_a_crash_is_the_end_of_the_file(sh):
+    result = sh("crash illegal | wc", cpus=2)
+    assert result.text.endswith("0 0 0\n") and "killed" in result.text
+
+
+def test_full_table_of_jobs(sh):
     result = sh("; ".join(["sleep 100 &"] * 17).replace("&;", "&"), cpus=1)
     assert "too many jobs" in result.text, report(result)
 

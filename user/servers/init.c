@@ -48,6 +48,7 @@ struct service {
 	bool running;
 	struct child child;
 	uint64_t started;
+	int64_t status;    /* that it ended with */
 	unsigned restarts;
 	unsigned failures; /* in a row; what the back-off counts */
 	struct uthread *timer; /* of the last delayed start; NULL: none */
@@ -180,22 +181,6 @@ static void renew_state(struct service *s)
 					 s->line->name) : 0;
 }
 
-static void start(struct service *s)
-{
-	char *argv[SERVICES_MAX + 4];
-	struct spawn_options o;
-
-	set_options(s, &o, argv);
-	s->started = now_ns();
-	s->running = spawn(s->line->program, argv, &o, &s->child) == 0;
-	drop_options(&o);
-	if (!s->running)
-		klogf(MANIFEST ":%u: cannot start %s", s->line->line,
-		      spawn_error());
-	if (!s->running && s->line->flags & SERVICE_SESSION)
-		exit(1);
-}
-
 /* --- restarting ----------------------------------------------------------- */
 
 /* How long the next start waits. */
@@ -221,13 +206,46 @@ static void timer(void *arg)
 	sys_handle_close((handle_t)ep);
 }
 
+/* Counts a failure in a row; the next start waits the longer. */
 static void start_later(struct service *s)
 {
+	if (now_ns() - s->started > RAN_WELL_NS)
+		s->failures = 0;
+	s->failures++;
+	s->restarts++;
+	if (s->failures % STATE_FAILURES == 0) {
+		klogf("the %s fails again and again: its state is thrown away",
+		      s->line->name);
+		renew_state(s);
+	}
+	klogf("the %s ended with status %d; starting another in %u ms "
+	      "(restart %u)", s->line->name, (int)s->status, backoff_ms(s),
+	      s->restarts);
 	if (s->timer)
 		uthread_join(s->timer); /* it has only its end to go */
 	s->timer = uthread_start(timer, s, -1);
 	if (!s->timer)
 		give_up(s->line->name, "out of memory for its restart");
+}
+
+static void start(struct service *s)
+{
+	char *argv[SERVICES_MAX + 4];
+	struct spawn_options o;
+
+	set_options(s, &o, argv);
+	s->started = now_ns();
+	s->running = spawn(s->line->program, argv, &o, &s->child) == 0;
+	drop_options(&o);
+	if (s->running)
+		return;
+	klogf(MANIFEST ":%u: cannot start %s", s->line->line, spawn_error());
+	if (s->restarts) { /* it could be started before */
+		s->status = STATUS_START;
+		start_later(s);
+	} else if (s->line->flags & SERVICE_SESSION) {
+		exit(1);
+	}
 }
 
 static void __attribute__((noreturn)) power_off(int64_t status)
@@ -256,25 +274,15 @@ static void ended(struct service *s, int64_t status)
 		klogf("%s ended with status %d", l->name, (int)status);
 		return;
 	}
-	s->restarts++;
+	s->status = status;
 	if (l->flags & SERVICE_SESSION && status == 0) {
+		s->restarts++;
 		klogf("the %s ended with status 0; starting another",
 		      l->name);
 		start(s);
-		return;
+	} else {
+		start_later(s);
 	}
-	if (now_ns() - s->started > RAN_WELL_NS)
-		s->failures = 0;
-	s->failures++;
-	if (s->failures % STATE_FAILURES == 0) {
-		klogf("the %s fails again and again: its state is thrown away",
-		      l->name);
-		renew_state(s);
-	}
-	klogf("the %s ended with status %d; starting another in %u ms "
-	      "(restart %u)", l->name, (int)status, backoff_ms(s),
-	      s->restarts);
-	start_later(s);
 }
 
 /* --- what init hears ------------------------------------------------------ */
@@ -358,7 +366,10 @@ static void hear(struct weir_msg *m)
 		from_kernel(s, m);
 	else if (m->badge >> 8 == FROM_CONTROL)
 		from_control(m);
-	else if (m->badge >> 8 == FROM_TIMER && !s->running)
+	if (m->badge >> 8 != FROM_TIMER)
+		return;
+	sys_ipc_reply(m); /* the timer may be waited for: it must go on */
+	if (!s->running)
 		start(s);
 }
 

@@ -202,10 +202,13 @@ static void test_pipe_lock(void)
 {
 	handle_t ntfn = (handle_t)sys_ntfn_create();
 	struct weir_stream side[2], saved = startup->out;
+	struct spawn_options o = { .out = &side[PIPE_WRITER] };
+	char *yes[] = { "yes", NULL };
 	struct pipe_end reader, writer;
 	static char bytes[PIPE_BYTES];
 	struct child child;
 	long n, got = 0;
+	int status;
 
 	CHECK(pipe_create(side) == 0);
 	out_flush();
@@ -226,6 +229,8 @@ static void test_pipe_lock(void)
 	CHECK(pipe_read(&reader, bytes, 100) == 0);
 	pipe_gone(side, PIPE_READER);
 	CHECK(pipe_write(&writer, "x", 1) == -WEIR_EPEER);
+	CHECK(spawn("yes", yes, &o, &child) == 0);
+	CHECK(child_wait(&child, &status) == 0 && status == STATUS_PIPE);
 	pipe_close(&reader);
 	pipe_close(&writer);
 	pipe_free(side);
