@@ -113,6 +113,15 @@ def test_back_off_doubles(with_manifest):
     assert result.console.count("good ended with status 0") == 1
 
 
+def test_back_off_starts_again_after_a_while(sh):
+    """10 s are enough."""
+    result = sh("service kill fs; sleep 0.4; service kill fs; sleep 11; "
+                "service kill fs; ls /VERSION", cpus=1)
+    waits = re.findall(r"the fs ended with status 92; starting another in "
+                       r"(\d+) ms", result.console)
+    assert waits == ["50", "100", "50"] and result.status == 0, report(result)
+
+
 # --- what a program sees ----------------------------------------------------
 @pytest.mark.parametrize("cpus", [1, 4])
 @pytest.mark.parametrize("what", ["names", "fs", "console", "pipe", "restart"])
@@ -124,6 +133,12 @@ def test_servers(clean, what, cpus):
 def test_killed_pipelines_leak_nothing(clean, cpus, seed):
     assert " 0 failed" in clean("servers", "storm", str(seed),
                                 cpus=cpus).text
+
+
+@pytest.mark.parametrize("seed", range(1, 5))
+def test_servers_answer_nonsense(clean, seed):
+    """And none of them crashes over it."""
+    assert " 0 failed" in clean("servers", "fuzz", str(seed), cpus=2).text
 
 
 @pytest.mark.parametrize("server", ["names", "fs", "console"])

@@ -1,7 +1,7 @@
 /*
- * servers names|fs|console|pipe|restart|storm [SEED] - the servers' promises as a
- * program sees them, and `servers bytes N`, N bytes of noise. A line for each
- * failure; the last line counts.
+ * servers names|fs|console|pipe|restart|fuzz|storm [SEED] - the servers'
+ * promises as a program sees them, and `servers bytes N`, N bytes of noise.
+ * A line for each failure; the last line counts.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -379,6 +379,8 @@ int main(int argc, char **argv)
 		test_pipe_lock();
 	else if (strcmp(what, "restart") == 0)
 		test_restart();
+	else if (strcmp(what, "fuzz") == 0)
+		test_fuzz();
 	else if (strcmp(what, "storm") == 0)
 		test_storm();
 	printf("servers: %u checks, %u failed\n", checks, failures);

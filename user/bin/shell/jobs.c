@@ -286,17 +286,19 @@ static int start_stage(struct job *j, int i, const struct command *c)
 /* Under the lock, so that nobody frees what is being made. */
 static void start(struct job *j, struct pipeline *p)
 {
+	long error = 0, each;
 	int status;
 
 	for (int i = 0; i < j->stages - 1; i++) {
-		long error = pipe_create(j->pipe[i]);
-
+		each = pipe_create(j->pipe[i]);
 		j->sides[i] = 2;
-		if (error < 0)
-			eprintf("shell: pipe: %s\n", weir_strerror(error));
+		error = each < 0 ? each : error;
 	}
+	if (error < 0)
+		eprintf("shell: pipe: %s\n", weir_strerror(error));
 	for (int i = 0; i < j->stages; i++) {
-		status = start_stage(j, i, &p->stage[i]);
+		status = error < 0 ? STATUS_START
+				   : start_stage(j, i, &p->stage[i]);
 		if (status)
 			process_ended(j, i, status);
 	}

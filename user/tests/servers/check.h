@@ -15,5 +15,6 @@ uint64_t random64(void);
 /* A file with just this text, and its number. */
 uint64_t make_file(const char *path, const char *text);
 void test_fs(void);
+void test_fuzz(void);
 
 #endif
