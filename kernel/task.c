@@ -129,13 +129,21 @@ static void teardown(struct task *t, bool tell)
 
 void task_put(struct task *t)
 {
-	if (__atomic_sub_fetch(&t->refs, 1, __ATOMIC_ACQ_REL))
-		return;
-	assert(t->nthreads == 0);
-	if (!t->torn_down)
-		teardown(t, false); /* never started, nobody knows it */
-	aspace_put(t->as);
-	kfree(t);
+	while (__atomic_sub_fetch(&t->refs, 1, __ATOMIC_ACQ_REL) == 0) {
+		assert(t->nthreads == 0);
+		if (t->torn_down) {
+			aspace_put(t->as);
+			kfree(t);
+			return;
+		}
+		/* Never started, nobody knows it. Its table may have handles
+		 * on it, which come and go while it is taken apart: so it
+		 * lives until that is over. */
+		__atomic_store_n(&t->killed, true, __ATOMIC_SEQ_CST);
+		t->torn_down = true;
+		task_get(t);
+		teardown(t, false);
+	}
 }
 
 int task_enter(struct task *task, struct thread *t)

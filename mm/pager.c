@@ -73,7 +73,7 @@ static void finish(struct pageio *io, int status)
 bool pager_cancel(struct pageio *io)
 {
 	struct pager *p = io->pager;
-	bool queued, late;
+	bool queued, late, said;
 
 	if (!p)
 		return false;
@@ -82,10 +82,10 @@ bool pager_cancel(struct pageio *io)
 	queued = io->cookie;
 	if (queued)
 		unlink_request(p, io);
-	if (queued && late && io->write)
-		p->late = true;
+	said = io->write && p->late; /* once is enough */
+	p->late |= queued && late && io->write;
 	spin_unlock(&p->lock);
-	if (queued && late)
+	if (queued && late && !said)
 		kprintf("pager: page %lu was not %s within %lu ms\n", io->page,
 			io->write ? "written" : "supplied",
 			p->deadline_ns / 1000000);

@@ -2,9 +2,10 @@
 #
 # In:  BUILD, CC, LD, AR, OBJCOPY, WERROR.
 # Out: $(BUILD)/init.bin (flat: user/servers/init.ld) and
-#      $(BUILD)/initrd.tar: VERSION, servers/console, and bin/NAME for each
-#      user/bin/NAME.c, user/bench/NAME.c and user/tests/NAME.c (one file is
-#      one program).
+#      $(BUILD)/initrd.tar: VERSION, user/etc as etc, servers/NAME for each
+#      user/servers/NAME.c but init, and bin/NAME for each user/bin/NAME.c,
+#      user/bench/NAME.c and user/tests/NAME.c. One file is one program; what
+#      of it is too long for that is in a folder NAME beside it.
 # Programs are static, at 0x400000, with user/lib and what of musl's libc.a
 # makes no system call. user/lib comes first, so that its printf, malloc and
 # exit are used.
@@ -14,7 +15,8 @@ MUSL_HEADERS ?= /usr/include/x86_64-linux-musl
 
 USER_CFLAGS = -std=gnu11 -O2 -g -fno-pic -fno-pie -fno-stack-protector \
 	-fno-asynchronous-unwind-tables -fno-omit-frame-pointer \
-	-fcf-protection=none -ftls-model=local-exec -Wall -Wextra $(WERROR) \
+	-fcf-protection=none -ftls-model=local-exec -ffunction-sections \
+	-fdata-sections -Wall -Wextra $(WERROR) \
 	-nostdinc -isystem $(MUSL_HEADERS) \
 	-isystem $(USER_GCC_HEADERS) -I.
 USER_LDFLAGS = -static -nostdlib -z max-page-size=0x1000 -z noexecstack \
@@ -25,12 +27,19 @@ USER_LIBS = $(BUILD)/user/libweir.a $(MUSL)/libc.a \
 
 USER_LIB_OBJ := $(patsubst %.c,$(BUILD)/%.o,$(wildcard user/lib/*.c))
 USER_SOURCES := $(wildcard user/bin/*.c user/bench/*.c user/tests/*.c)
+USER_SERVERS := $(filter-out user/servers/init.c,\
+	$(wildcard user/servers/*.c))
 USER_PROGRAMS := $(addprefix $(BUILD)/initrd/bin/,\
-	$(basename $(notdir $(USER_SOURCES))))
-USER_OBJ := $(USER_LIB_OBJ) $(patsubst %.c,$(BUILD)/%.o,$(USER_SOURCES) \
-	user/servers/init.c user/servers/console.c)
-INITRD_FILES := $(USER_PROGRAMS) $(BUILD)/initrd/servers/console \
-	$(BUILD)/initrd/VERSION
+	$(basename $(notdir $(USER_SOURCES)))) \
+	$(addprefix $(BUILD)/initrd/servers/,\
+	$(basename $(notdir $(USER_SERVERS))))
+USER_OBJ := $(patsubst %.c,$(BUILD)/%.o,\
+	$(wildcard user/*/*.c user/*/*/*.c))
+USER_ETC := $(patsubst user/%,$(BUILD)/initrd/%,$(wildcard user/etc/*))
+INITRD_FILES := $(USER_PROGRAMS) $(USER_ETC) $(BUILD)/initrd/VERSION
+
+# The objects of the program user/ROOM/NAME.c.
+parts_of = $(patsubst %.c,$(BUILD)/%.o,$(1) $(wildcard $(basename $(1))/*.c))
 
 # Else the compiler makes calloc's malloc and memset a calloc.
 $(BUILD)/user/lib/memory.o: USER_CFLAGS += -fno-builtin-malloc
@@ -48,29 +57,31 @@ $(BUILD)/user/libweir.a: $(USER_LIB_OBJ)
 	@rm -f $@
 	$(AR) rcs $@ $^
 
-# A program is linked from the one object of its name; the folder does not
-# matter, so each gets a rule of its own.
+# $(1): the source, $(2): the folder in the initrd.
 define user_program
-$(BUILD)/initrd/bin/$(basename $(notdir $(1))): $(BUILD)/$(1:.c=.o) \
+$(BUILD)/initrd/$(2)/$(basename $(notdir $(1))): $(call parts_of,$(1)) \
 		$(BUILD)/user/libweir.a
 	@mkdir -p $$(@D)
-	$$(LD) $$(USER_LDFLAGS) -e _start -o $$@.full $$< $$(USER_LIBS)
-	@$$(OBJCOPY) --strip-debug $$@.full $$@ && mkdir -p $(BUILD)/symbols \
-		&& mv $$@.full $(BUILD)/symbols/$$(@F)
+	$$(LD) $$(USER_LDFLAGS) -e _start -o $$@.full \
+		$(call parts_of,$(1)) $$(USER_LIBS)
+	@$$(OBJCOPY) --strip-all $$@.full $$@ && \
+		mkdir -p $(BUILD)/symbols/$(2) && \
+		mv $$@.full $(BUILD)/symbols/$(2)/$$(@F)
 endef
-$(foreach source,$(USER_SOURCES),$(eval $(call user_program,$(source))))
+$(foreach source,$(USER_SOURCES),$(eval $(call user_program,$(source),bin)))
+$(foreach source,$(USER_SERVERS),\
+	$(eval $(call user_program,$(source),servers)))
 
-$(BUILD)/initrd/servers/console: $(BUILD)/user/servers/console.o \
-		$(BUILD)/user/libweir.a
+$(BUILD)/initrd/etc/%: user/etc/%
 	@mkdir -p $(@D)
-	$(LD) $(USER_LDFLAGS) -e _start -o $@ $< $(USER_LIBS)
-	@$(OBJCOPY) --strip-debug $@
+	@cp $< $@
 
-$(BUILD)/user/init.elf: $(BUILD)/user/servers/init.o \
+INIT_OBJ := $(call parts_of,user/servers/init.c)
+$(BUILD)/user/init.elf: $(INIT_OBJ) \
 		$(BUILD)/user/libweir.a user/servers/init.ld
 	$(LD) -static -nostdlib -z max-page-size=0x1000 -z noexecstack \
 		--no-warn-rwx-segments --build-id=none \
-		-T user/servers/init.ld -o $@ $< $(USER_LIBS)
+		-T user/servers/init.ld -o $@ $(INIT_OBJ) $(USER_LIBS)
 
 $(BUILD)/init.bin: $(BUILD)/user/init.elf
 	$(OBJCOPY) -O binary $< $@

@@ -152,6 +152,14 @@ struct weir_task {
  * Built by whoever starts the program; see user/lib. */
 #define WEIR_STARTUP_MAGIC 0x5745495231ull
 #define WEIR_MAX_ARGS 32
+
+/* Where a program's input comes from or its output goes; zeroes: its console
+ * session (user/lib/stream.h). */
+struct weir_stream {
+	uint32_t kind, id;
+	handle_t handle[3];
+	uint64_t size;
+};
 struct weir_startup {
 	uint64_t magic;
 	handle_t self;     /* this task */
@@ -162,6 +170,9 @@ struct weir_startup {
 	uint64_t initrd_size; /* bytes */
 	uint32_t argc;
 	uint32_t argv[WEIR_MAX_ARGS]; /* offsets in this page */
+	handle_t names;    /* endpoint of the name server, or 0 */
+	handle_t control;  /* init's, for privileged programs, or 0 */
+	struct weir_stream in, out;
 	char strings[];
 };
 

@@ -250,7 +250,7 @@ def test_corrupt_elf(weir, variant, at, value, why):
 
 
 @pytest.mark.parametrize("program,path", [
-    ("console", "servers/console"), ("shell", "shell")])
+    ("console", "servers/console"), ("shell", "bin/shell")])
 def test_corrupt_system_program(weir, variant, program, path):
     result = weir("echo", "no", cpus=1,
                   iso=variant(patch_elf(program, 0, b"\x7fELV")))

@@ -6,6 +6,7 @@ that any number of them run at once.
 """
 
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -80,6 +81,14 @@ def quote(value):
     return f'"{escaped}"'
 
 
+def word(value):
+    """A value as one word of the guest's shell."""
+    if value and not any(c in " \t\"\\'$;&|<>#" for c in value):
+        return value
+    escaped = re.sub(r'(["\\$])', r"\\\1", value)
+    return f'"{escaped}"'
+
+
 def kernel_words(options, command):
     """The key=value words of the kernel's command line, unquoted."""
     words = [f"cpus={options.cpus}"] if options.cpu_word else []
@@ -88,7 +97,7 @@ def kernel_words(options, command):
             words.append(f"{key}={getattr(options, key)}")
     words += options.words
     if command:
-        words.append("run=" + " ".join(quote(a) for a in command))
+        words.append("run=" + " ".join(word(a) for a in command))
     return words
 
 

@@ -1,35 +1,37 @@
 /*
- * input.c - bytes and lines from the console server.
+ * input.c - bytes and lines from the console, a pipe, or a file.
  *
- * Data: bytes read but not used, and the notification that says that there
- * are more. For one thread of a task.
+ * Data: bytes read but not used; for the console the notification that says
+ * that there are more. For one thread of a task.
  */
 #include <string.h>
 
 #include "user/lib/console.h"
 #include "user/lib/lineedit.h"
-#include "user/lib/weir_user.h"
+#include "user/lib/names.h"
+#include "user/lib/pipe.h"
+#include "user/lib/stream.h"
 
-static unsigned char bytes[CONSOLE_READ_MAX];
+static unsigned char bytes[4096];
 static size_t used, filled;
-static handle_t ntfn; /* 0: not given to the server yet */
+static handle_t ntfn; /* 0: not given to the console yet */
+static struct pipe_end pipe; /* ring NULL: not opened yet */
+static const unsigned char *file; /* the mapping; NULL: not there yet */
+static uint64_t file_at;
 
 /* A notification of ours, of which the server has a copy. 0: none. */
 static handle_t subscribe(enum console_request label)
 {
 	struct weir_msg m = { .label = label };
-	long own, copy;
+	long own = sys_ntfn_create();
 
-	own = sys_ntfn_create();
 	if (own < 0)
 		return 0;
-	copy = sys_handle_dup((handle_t)own, WEIR_R_WRITE | WEIR_R_DUP, 0);
-	m.handle = copy < 0 ? 0 : (handle_t)copy;
-	if (copy < 0 || sys_ipc_call(startup->console, &m) < 0 || m.label) {
-		sys_handle_close((handle_t)own);
-		return 0;
-	}
-	return (handle_t)own;
+	if (server_call(startup->console, &m, (handle_t)own,
+			WEIR_R_WRITE) == 0)
+		return (handle_t)own;
+	sys_handle_close((handle_t)own);
+	return 0;
 }
 
 handle_t in_break(void)
@@ -37,54 +39,140 @@ handle_t in_break(void)
 	return startup->console ? subscribe(CONSOLE_BREAK) : 0;
 }
 
-/* Fills `bytes`; waits. False: there is no console. */
-static bool refill(void)
+static long console_read(void *to, size_t size, enum console_mode mode)
 {
 	struct weir_msg m;
+	long error;
 
 	if (startup->console && !ntfn)
 		ntfn = subscribe(CONSOLE_INPUT);
 	if (!ntfn)
-		return false;
+		return 0;
+	if (size > CONSOLE_READ_MAX)
+		size = CONSOLE_READ_MAX;
 	for (;;) {
 		m = (struct weir_msg){ .label = CONSOLE_READ,
-				       .w = { CONSOLE_READ_MAX } };
-		if (sys_ipc_call(startup->console, &m) < 0 || m.label)
-			return false;
-		if (m.w[0] > 0 && m.w[0] <= CONSOLE_READ_MAX)
+				       .w = { size, mode } };
+		error = server_call(startup->console, &m, 0, 0);
+		if (error < 0 || m.w[0] == CONSOLE_EOF)
+			return 0;
+		if (m.w[0] > 0 && m.w[0] <= size)
 			break;
 		if (sys_ntfn_wait(ntfn, 1, 0, NULL) < 0)
-			return false;
+			return 0;
 	}
-	memcpy(bytes, &m.w[1], CONSOLE_READ_MAX);
-	used = 0;
-	filled = m.w[0];
-	return true;
+	memcpy(to, &m.w[1], m.w[0]);
+	return (long)m.w[0];
+}
+
+/* A file that is mapped: its bytes are just there. */
+static long file_read(void *to, size_t size)
+{
+	const struct weir_stream *in = &startup->in;
+	uint64_t left = in->size - file_at;
+
+	if (!file && in->size) {
+		long va = sys_mem_map(startup->self, in->handle[0], 0, 0,
+				      (in->size + WEIR_PAGE_SIZE - 1) /
+					      WEIR_PAGE_SIZE, WEIR_P_READ);
+
+		if (va < 0)
+			return va;
+		file = (const unsigned char *)va;
+	}
+	if (size > left)
+		size = left;
+	if (size)
+		memcpy(to, file + file_at, size);
+	file_at += size;
+	return (long)size;
+}
+
+static long source_read(void *to, size_t size)
+{
+	switch (startup->in.kind) {
+	case STREAM_CONSOLE:
+		return console_read(to, size, CONSOLE_LINES);
+	case STREAM_FILE:
+		return file_read(to, size);
+	case STREAM_PIPE:
+		if (!pipe.ring && pipe_open(&pipe, &startup->in) < 0) {
+			pipe.ring = NULL;
+			return 0;
+		}
+		return pipe_read(&pipe, to, size);
+	}
+	return 0;
+}
+
+size_t in_read(void *to, size_t size)
+{
+	long n = (long)(filled - used);
+
+	if (n > 0) {
+		if ((size_t)n > size)
+			n = (long)size;
+		memcpy(to, bytes + used, (size_t)n);
+		used += (size_t)n;
+		return (size_t)n;
+	}
+	out_flush();
+	n = source_read(to, size);
+	return n < 0 ? 0 : (size_t)n;
 }
 
 int in_getc(void)
 {
 	if (used == filled) {
+		long n;
+
 		out_flush();
-		if (!refill())
+		used = filled = 0;
+		n = source_read(bytes, sizeof(bytes));
+		if (n <= 0)
 			return -1;
+		filled = (size_t)n;
 	}
 	return bytes[used++];
+}
+
+int in_line(char *line, size_t size)
+{
+	size_t n = 0;
+	int c = in_getc();
+
+	if (c < 0)
+		return -1;
+	for (; c >= 0 && c != '\n'; c = in_getc())
+		if (n + 1 < size)
+			line[n++] = (char)c;
+	line[n] = '\0';
+	return (int)n;
 }
 
 int readline(const char *prompt, char *line, size_t size,
 	     struct history *history)
 {
+	static unsigned char typed[CONSOLE_READ_MAX];
+	static size_t at, have; /* typed ahead stays for the next line */
 	enum lineedit_result result = LINE_MORE;
 	static struct lineedit edit;
-	int c;
 
+	if (startup->in.kind != STREAM_CONSOLE)
+		return in_line(line, size);
 	lineedit_start(&edit, line, size, prompt, history, out_write);
 	while (result == LINE_MORE) {
-		c = in_getc();
-		if (c < 0)
-			return -1;
-		result = lineedit_feed(&edit, (unsigned char)c);
+		if (at == have) {
+			long n;
+
+			out_flush();
+			n = console_read(typed, sizeof(typed), CONSOLE_RAW);
+			at = 0;
+			have = n > 0 ? (size_t)n : 0;
+			if (n <= 0)
+				return -1;
+		}
+		result = lineedit_feed(&edit, typed[at++]);
 	}
 	if (result == LINE_EOF)
 		return -1;

@@ -132,6 +132,8 @@ void *calloc(size_t n, size_t size)
 	if (size && n > SIZE_MAX / 2 / size)
 		return NULL;
 	p = malloc(n * size);
+	/* Else the compiler sees what this is, and calls calloc. */
+	__asm__ volatile("" : "+r"(p));
 	return p ? memset(p, 0, n * size) : NULL;
 }
 

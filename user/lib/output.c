@@ -1,9 +1,11 @@
 /*
- * output.c - printf and what is under it, down to the console server.
+ * output.c - printf and what is under it: the console, a pipe, or a file.
  *
- * Data: one page that is shared with the server, and how much of it is
- * filled; both under `lock`, which is held while the page is sent. Without a
- * console server (init, and the server itself) lines go to the kernel's log.
+ * Data: two sinks, standard output and (where that is not the console) the
+ * console for eprintf; each is a page that is filled, and sent as one when a
+ * line is complete (console) or the page is full. A sink's lock is held while
+ * its page is sent. Without a console server (init, and servers) lines go to
+ * the kernel's log.
  */
 #include <stdarg.h>
 #include <stdio.h>
@@ -11,82 +13,155 @@
 #include <string.h>
 
 #include "user/lib/console.h"
-#include "user/lib/weir_user.h"
+#include "user/lib/fs.h"
+#include "user/lib/names.h"
+#include "user/lib/pipe.h"
+#include "user/lib/stream.h"
 
-static struct ulock lock;
-static char *page;      /* shared with the server; NULL: not opened yet */
-static bool failed;     /* there is no memory for it: output is lost */
-static char local[256]; /* the page, where there is no server */
-static size_t filled;
+struct sink {
+	struct ulock lock; /* guards all below */
+	enum { CLOSED, LOG, CONSOLE, PIPE, FILE_END, NOWHERE } kind;
+	char *page;
+	handle_t mem; /* of the page */
+	size_t filled;
+	struct pipe_end pipe;
+};
 
-static size_t capacity(void)
+static struct sink out, err;
+static char log_line[256];
+static bool lost; /* some output did not arrive */
+
+static bool out_is_console(void)
 {
-	return startup->console ? CONSOLE_BUFFER : sizeof(local);
+	return startup->out.kind == STREAM_CONSOLE;
 }
 
-/* Where output is gathered; NULL: nowhere. */
-static char *buffer(void)
+/* The console gets the page; again when it has a new incarnation. */
+static long console_open(struct sink *s)
 {
 	struct weir_msg m = { .label = CONSOLE_OPEN };
 
-	if (!startup->console)
-		return local;
-	if (page || failed)
-		return page;
-	page = pages_map(1, &m.handle);
-	if (!page || sys_ipc_call(startup->console, &m) < 0 || m.label) {
-		failed = true;
-		page = NULL;
+	return server_call(startup->console, &m, s->mem, WEIR_R_READ);
+}
+
+static int kind_of(const struct sink *s)
+{
+	if (s == &err || out_is_console())
+		return startup->console ? CONSOLE : LOG;
+	if (startup->out.kind == STREAM_PIPE)
+		return PIPE;
+	return startup->out.kind == STREAM_FILE ? FILE_END : NOWHERE;
+}
+
+/* Under the lock, before the first byte. */
+static void sink_open(struct sink *s)
+{
+	long error = 0;
+
+	s->kind = kind_of(s);
+	if (s->kind == LOG)
+		s->page = log_line;
+	else if (s->kind != NOWHERE)
+		s->page = pages_map(1, &s->mem);
+	if (s->kind == CONSOLE && s->page)
+		error = console_open(s);
+	if (s->kind == PIPE)
+		error = pipe_open(&s->pipe, &startup->out);
+	if (s->kind != NOWHERE && (!s->page || error < 0)) {
+		s->kind = NOWHERE;
+		lost = true;
 	}
-	return page;
 }
 
 /* The kernel's log takes whole lines, without their newline. */
-static void flush_to_log(const char *text, size_t length)
+static long flush_to_log(const char *text, size_t length)
 {
 	if (length && text[length - 1] == '\n')
 		length--;
-	sys_klog(text, length);
+	return sys_klog(text, length);
 }
 
-static void flush_locked(void)
+static long flush_to_console(struct sink *s)
 {
-	struct weir_msg m = { .label = CONSOLE_WRITE, .w = { filled } };
+	struct weir_msg m = { .label = CONSOLE_WRITE, .w = { s->filled } };
+	long error = server_call(startup->console, &m, 0, 0);
 
-	if (filled == 0)
+	if (error != -WEIR_EPEER || console_open(s) < 0)
+		return error;
+	m = (struct weir_msg){ .label = CONSOLE_WRITE, .w = { s->filled } };
+	return server_call(startup->console, &m, 0, 0);
+}
+
+static void flush_locked(struct sink *s)
+{
+	long error = 0;
+
+	if (s->filled == 0)
 		return;
-	if (startup->console)
-		sys_ipc_call(startup->console, &m);
-	else
-		flush_to_log(local, filled);
-	filled = 0;
+	if (s->kind == LOG)
+		flush_to_log(s->page, s->filled);
+	else if (s->kind == CONSOLE)
+		error = flush_to_console(s);
+	else if (s->kind == PIPE)
+		error = pipe_write(&s->pipe, s->page, s->filled);
+	else if (s->kind == FILE_END)
+		error = fs_append(startup->out.size, s->page, s->filled);
+	s->filled = 0;
+	if (s->kind == PIPE && error == -WEIR_EPEER)
+		sys_task_kill(startup->self, STATUS_PIPE);
+	if (error < 0 && s == &out)
+		lost = true;
 }
 
-void out_flush(void)
+static void sink_write(struct sink *s, const char *bytes, size_t length)
 {
-	ulock_take(&lock);
-	flush_locked();
-	ulock_drop(&lock);
+	size_t capacity, n;
+	bool lines;
+
+	ulock_take(&s->lock);
+	if (s->kind == CLOSED)
+		sink_open(s);
+	capacity = s->kind == LOG ? sizeof(log_line) : CONSOLE_BUFFER;
+	lines = s->kind == LOG || s->kind == CONSOLE;
+	while (length && s->kind != NOWHERE) {
+		const char *end = s->kind == LOG ?
+			memchr(bytes, '\n', length) : NULL;
+
+		n = end ? (size_t)(end - bytes) + 1 : length;
+		if (n > capacity - s->filled)
+			n = capacity - s->filled;
+		memcpy(s->page + s->filled, bytes, n);
+		s->filled += n;
+		bytes += n;
+		length -= n;
+		if (s->filled == capacity || end ||
+		    (lines && memchr(bytes - n, '\n', n)))
+			flush_locked(s);
+	}
+	ulock_drop(&s->lock);
 }
 
 void out_write(const char *bytes, size_t length)
 {
-	char *to;
-
-	ulock_take(&lock);
-	to = buffer();
-	for (size_t i = 0; to && i < length; i++) {
-		to[filled++] = bytes[i];
-		if (filled == capacity() ||
-		    (bytes[i] == '\n' && !startup->console))
-			flush_locked();
-	}
-	if (to && memchr(bytes, '\n', length))
-		flush_locked();
-	ulock_drop(&lock);
+	sink_write(&out, bytes, length);
 }
 
-int vprintf(const char *format, va_list ap)
+void out_flush(void)
+{
+	ulock_take(&out.lock);
+	flush_locked(&out);
+	ulock_drop(&out.lock);
+	ulock_take(&err.lock);
+	flush_locked(&err);
+	ulock_drop(&err.lock);
+}
+
+bool out_good(void)
+{
+	return !lost;
+}
+
+static int print(struct sink *s, const char *format, va_list ap)
 {
 	char small[256], *text = small;
 	va_list again;
@@ -103,10 +178,15 @@ int vprintf(const char *format, va_list ap)
 	}
 	va_end(again);
 	if (n > 0)
-		out_write(text, (size_t)n);
+		sink_write(s, text, (size_t)n);
 	if (text != small)
 		free(text);
 	return n;
+}
+
+int vprintf(const char *format, va_list ap)
+{
+	return print(&out, format, ap);
 }
 
 int printf(const char *format, ...)
@@ -115,7 +195,18 @@ int printf(const char *format, ...)
 	int n;
 
 	va_start(ap, format);
-	n = vprintf(format, ap);
+	n = print(&out, format, ap);
+	va_end(ap);
+	return n;
+}
+
+int eprintf(const char *format, ...)
+{
+	va_list ap;
+	int n;
+
+	va_start(ap, format);
+	n = print(out_is_console() ? &out : &err, format, ap);
 	va_end(ap);
 	return n;
 }
@@ -147,24 +238,4 @@ void klogf(const char *format, ...)
 		n = sizeof(text) - 1;
 	if (n > 0)
 		sys_klog(text, (size_t)n);
-}
-
-long console_fork(uint64_t *session)
-{
-	struct weir_msg m = { .label = CONSOLE_FORK };
-	long error = sys_ipc_call(startup->console, &m);
-
-	if (error < 0)
-		return error;
-	if (m.label)
-		return -(long)m.label;
-	*session = m.w[0];
-	return m.handle;
-}
-
-void console_drop(uint64_t session)
-{
-	struct weir_msg m = { .label = CONSOLE_DROP, .w = { session } };
-
-	sys_ipc_call(startup->console, &m);
 }

@@ -1,5 +1,5 @@
 /*
- * spawn.c - starts programs of the initrd, and waits for their end.
+ * spawn.c - starts programs, and waits for their end.
  *
  * Each segment becomes a fresh anonymous object, filled through a mapping of
  * our own that is gone before the child's is made: nothing is ever writable
@@ -9,9 +9,11 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "user/lib/console.h"
 #include "user/lib/elf.h"
+#include "user/lib/fs.h"
+#include "user/lib/stream.h"
 #include "user/lib/tar.h"
-#include "user/lib/weir_user.h"
 
 #define STACK_PAGES 64u
 #define STACK_TOP 0x7ffffff00000ull
@@ -28,7 +30,7 @@ const char *spawn_error(void)
 
 static long fail(long error, const char *name, const char *why)
 {
-	snprintf(error_text, sizeof(error_text), "%s: %s", name, why);
+	snprintf(error_text, sizeof(error_text), "%.60s: %s", name, why);
 	return error;
 }
 
@@ -67,6 +69,20 @@ const char *initrd_each(void (*fn)(const char *name, uint64_t size,
 		if (file.regular)
 			fn(file.name, file.size, arg);
 	return tar.error;
+}
+
+const char *initrd_file(const char *name, const char **data, uint64_t *size)
+{
+	const char *error = initrd_open();
+	struct tar_file file;
+
+	if (!error)
+		error = tar_find(initrd, startup->initrd_size, name, &file);
+	if (error)
+		return error;
+	*data = (const char *)file.data;
+	*size = file.size;
+	return NULL;
 }
 
 /* Copies `length` bytes to offset `at` of a fresh object of `pages`, and
@@ -143,7 +159,7 @@ static handle_t give_console(const struct spawn_options *o,
 		return 0;
 	if (o->console)
 		return give(child->task, o->console, 0, error);
-	session = console_fork(&child->session);
+	session = console_fork(o->group, &child->session);
 	if (session < 0) {
 		*error = session;
 		return 0;
@@ -151,6 +167,39 @@ static handle_t give_console(const struct spawn_options *o,
 	given = give(child->task, (handle_t)session, 0, error);
 	sys_handle_close((handle_t)session);
 	return given;
+}
+
+/* What init and servers are to a program. */
+static void give_servers(struct weir_startup *page, handle_t task,
+			 const struct spawn_options *o, long *error)
+{
+	handle_t control = o->control ? o->control
+			   : o->privileged ? startup->control : 0;
+
+	page->names = give(task, o->names ? o->names : startup->names, 0,
+			   error);
+	page->control = give(task, control, 0, error);
+	if (o->no_initrd)
+		return;
+	page->initrd = give(task, startup->initrd, 0, error);
+	page->initrd_size = startup->initrd_size;
+}
+
+static void give_streams(struct weir_startup *page, struct child *child,
+			 const struct spawn_options *o, long *error)
+{
+	handle_t task = child->task;
+
+	if (*error == 0 && o->in)
+		*error = stream_give(task, o->in, &page->in);
+	else if (*error == 0)
+		*error = stream_inherit(task, &startup->in, &page->in,
+					&child->in_id);
+	if (*error == 0 && o->out)
+		*error = stream_give(task, o->out, &page->out);
+	else if (*error == 0)
+		*error = stream_inherit(task, &startup->out, &page->out,
+					&child->out_id);
 }
 
 static long make_startup(struct child *child, char *const argv[],
@@ -169,10 +218,8 @@ static long make_startup(struct child *child, char *const argv[],
 	error = put_args(page, argv);
 	page->self = give(task, task, 0, &error);
 	page->console = give_console(o, child, &error);
-	if (!o->no_initrd) {
-		page->initrd = give(task, startup->initrd, 0, &error);
-		page->initrd_size = startup->initrd_size;
-	}
+	give_servers(page, task, o, &error);
+	give_streams(page, child, o, &error);
 	page->irq = give(task, o->irq, 0, &error);
 	page->ports = give(task, o->ports, 0, &error);
 	for (int i = 0; i < 8; i++)
@@ -183,7 +230,7 @@ static long make_startup(struct child *child, char *const argv[],
 	return fill(task, STARTUP_VA, 1, READ_WRITE, 0, &u, sizeof(u));
 }
 
-static void child_free(struct child *child)
+void child_free(struct child *child)
 {
 	if (child->task)
 		sys_handle_close(child->task);
@@ -191,6 +238,8 @@ static void child_free(struct child *child)
 		sys_handle_close(child->fault_ep);
 	if (child->session)
 		console_drop(child->session);
+	stream_release(&startup->in, child->in_id);
+	stream_release(&startup->out, child->out_id);
 	*child = (struct child){ 0 };
 }
 
@@ -198,13 +247,14 @@ static void child_free(struct child *child)
 static long start(struct child *child, const struct elf *elf,
 		  char *const argv[], const struct spawn_options *o)
 {
-	long h = sys_ep_create();
+	long h = o->fault_ep ? 0 : sys_ep_create();
 	long error;
 
 	if (h < 0)
 		return h;
 	child->fault_ep = (handle_t)h;
-	h = sys_task_create(child->fault_ep, child->name,
+	h = sys_task_create(o->fault_ep ? o->fault_ep : child->fault_ep,
+			    child->name,
 			    strlen(child->name),
 			    (o->privileged ? WEIR_TASK_PRIVILEGED : 0) |
 				    (o->system ? WEIR_TASK_SYSTEM : 0));
@@ -224,38 +274,70 @@ static long start(struct child *child, const struct elf *elf,
 	return 0;
 }
 
+/* A program as a file of the initrd. 0 or an error. */
+static long find_in_initrd(const char *path, struct tar_file *file)
+{
+	const char *error = initrd_open();
+
+	while (*path == '/')
+		path++;
+	if (error)
+		return fail(-WEIR_EIO, "initrd", error);
+	error = tar_find(initrd, startup->initrd_size, path, file);
+	if (error && strcmp(error, TAR_NOT_FOUND) == 0)
+		return fail(-WEIR_ENOSYS, path, "no such program");
+	return error ? fail(-WEIR_EIO, "initrd", error) : 0;
+}
+
+/* The same, of the file server; *mapped: it is there, and to be unmapped. */
+static long find(const char *path, struct tar_file *file, bool *mapped)
+{
+	uint64_t size;
+	long error;
+
+	*mapped = false;
+	if (!fs_there())
+		return find_in_initrd(path, file);
+	file->data = fs_map(path, &size, &error);
+	file->size = size;
+	*mapped = error == 0;
+	if (error == -FS_NONE)
+		return fail(-WEIR_ENOSYS, path, "no such program");
+	return error < 0 ? fail(-WEIR_EIO, path, fs_strerror(error)) : 0;
+}
+
 long spawn(const char *path, char *const argv[],
 	   const struct spawn_options *options, struct child *out)
 {
 	static const struct spawn_options none;
-	const char *error = initrd_open();
-	const char *slash = strrchr(path, '/');
-	char full[TAR_NAME_MAX];
+	const char *slash = strrchr(path, '/'), *error;
+	char full[FS_PATH_BYTES];
 	struct tar_file file;
 	struct elf elf;
+	bool mapped;
 	long result;
 
 	*out = (struct child){ 0 };
-	snprintf(full, sizeof(full), "%s%s", slash ? "" : "bin/", path);
+	snprintf(full, sizeof(full), "%s%s", slash ? "" : "/bin/", path);
 	snprintf(out->name, sizeof(out->name), "%s", slash ? slash + 1 : path);
-	if (error)
-		return fail(-WEIR_EIO, "initrd", error);
-	error = tar_find(initrd, startup->initrd_size, full, &file);
-	if (error && strcmp(error, TAR_NOT_FOUND) == 0)
-		return fail(-WEIR_ENOSYS, path, "no such program");
-	if (error)
-		return fail(-WEIR_EIO, "initrd", error);
+	out_flush(); /* what we wrote comes before what it writes */
+	result = find(full, &file, &mapped);
+	if (result < 0)
+		return result;
 	error = elf_parse(file.data, file.size, &elf);
 	if (error)
-		return fail(-WEIR_EINVAL, path, error);
-	result = start(out, &elf, argv, options ? options : &none);
-	if (result == 0)
-		return 0;
+		result = fail(-WEIR_EINVAL, path, error);
+	else
+		result = start(out, &elf, argv, options ? options : &none);
+	if (mapped)
+		fs_unmap(file.data, file.size);
+	if (result == 0 || error)
+		return result;
 	child_free(out); /* a task that never ran goes with its handle */
 	return fail(result, path, weir_strerror(result));
 }
 
-static void print_fault(const char *name, const struct weir_msg *m)
+void child_fault(const char *name, const struct weir_msg *m)
 {
 	static const char *const kinds[] = {
 		[WEIR_FAULT_PAGE] = "no access to that address",
@@ -265,10 +347,10 @@ static void print_fault(const char *name, const struct weir_msg *m)
 	uint64_t kind = m->w[0];
 	const char *text = kind <= WEIR_FAULT_CPU ? kinds[kind] : NULL;
 
-	printf("%s: killed: %s (address %#llx, instruction %#llx, error "
-	       "%#llx, thread %llu)\n", name, text ? text : "unknown fault",
-	       (unsigned long long)m->w[1], (unsigned long long)m->w[2],
-	       (unsigned long long)m->w[3], (unsigned long long)m->w[4]);
+	eprintf("%s: killed: %s (address %#llx, instruction %#llx, error "
+		"%#llx, thread %llu)\n", name, text ? text : "unknown fault",
+		(unsigned long long)m->w[1], (unsigned long long)m->w[2],
+		(unsigned long long)m->w[3], (unsigned long long)m->w[4]);
 }
 
 long child_wait(struct child *child, int *status)
@@ -284,7 +366,7 @@ long child_wait(struct child *child, int *status)
 			break;
 		if (m.label == WEIR_MSG_FAULT) {
 			if (!faulted)
-				print_fault(child->name, &m);
+				child_fault(child->name, &m);
 			faulted = true;
 		}
 		sys_ipc_reply(&kill);

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 
 #include "user/lib/internal.h"
-#include "user/lib/weir_user.h"
+#include "user/lib/stream.h"
 
 extern int main(int argc, char **argv);
 
@@ -39,6 +39,8 @@ void _start(struct weir_startup *page)
 void exit(int status)
 {
 	out_flush();
+	if (status == 0 && !out_good())
+		status = STATUS_OUTPUT;
 	sys_task_kill(startup->self, status);
 	__builtin_trap(); /* the handle of this task is bad */
 }

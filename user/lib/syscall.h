@@ -2,7 +2,8 @@
  * syscall.h - one inline function per system call, sys_NAME.
  *
  * Each returns what the kernel returns: 0 or more for success, a negative
- * WEIR_E... otherwise; docs/syscalls.md says what each does. The IPC calls carry a struct weir_msg in registers.
+ * WEIR_E... otherwise; docs/syscalls.md says what each does. The IPC calls
+ * carry a struct weir_msg in registers.
  * Nothing here touches memory of its own, so any thread may call anything,
  * even one without a stack guard or a TCB. Contract: kernel/abi/weir.h.
  */
@@ -56,7 +57,7 @@ static inline long weir_ipc(long nr, handle_t ep, struct weir_msg *m)
 	return ret;
 }
 
-/* --- the calls with more registers than C has room for ------------------- */
+/* --- the calls with more registers than C has room for -------------------- */
 static inline long sys_ipc_call(handle_t ep, struct weir_msg *m)
 {
 	return weir_ipc(WEIR_SYS_ipc_call, ep, m);

@@ -5,7 +5,8 @@
  * its exit status. It may use musl's headers and what of libc.a makes no
  * system call (snprintf, strtoull, memcpy, qsort, ...), and what is below.
  * Not there: FILE (no fprintf, no stderr), strerror, locales, __thread.
- * Output goes to the console server, a line at a time; eprintf is printf.
+ * Output goes where the parent said (stream.h): to the console a line at a
+ * time, to a pipe or a file when a page is full and at the end.
  */
 #ifndef WEIR_USER_H
 #define WEIR_USER_H
@@ -20,6 +21,9 @@
 /* Exit statuses with a meaning of their own (0..99 is all there is). */
 enum weir_status {
 	STATUS_USAGE = 2,    /* bad arguments */
+	STATUS_KILLED = 92,  /* `kill` of the shell ended the program */
+	STATUS_OUTPUT = 93,  /* its output could not be written */
+	STATUS_PIPE = 94,    /* nobody reads its output any more */
 	STATUS_BREAK = 95,   /* ctrl-C ended the program */
 	STATUS_START = 96,   /* the program could not be started */
 	STATUS_FAULT = 97,   /* the program was killed by a fault */
@@ -27,7 +31,7 @@ enum weir_status {
 	STATUS_OTHER = 99,   /* any status outside 0..99 */
 };
 
-/* --- this program -------------------------------------------------------- */
+/* --- this program --------------------------------------------------------- */
 extern struct weir_startup *startup; /* handles that the parent gave */
 
 /* Flushes the output and ends the whole task. */
@@ -35,35 +39,43 @@ void exit(int status) __attribute__((noreturn));
 
 const char *weir_strerror(long error); /* of -WEIR_E... or WEIR_E... */
 
-/* --- output and input: the console server -------------------------------- */
+/* --- output and input: stream.h ------------------------------------------- */
 int printf(const char *format, ...) __attribute__((format(printf, 1, 2)));
 int vprintf(const char *format, va_list ap);
 int puts(const char *text); /* and a newline */
 int putchar(int c);
 void out_write(const char *bytes, size_t length);
-void out_flush(void); /* a newline, a full buffer, input and exit do it too */
-#define eprintf printf
+void out_flush(void); /* input, spawn and exit do it, too */
+
+/* To the console, also where the output is a pipe or a file. */
+int eprintf(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 /* A line of the kernel's log: where there is no console server (yet). */
 void klogf(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
-/* The next byte typed; waits. */
+/* The next byte of the input; waits. -1: its end. */
 int in_getc(void);
+/* The next line without its newline, cut to size - 1 bytes. Its length, or
+ * -1 at the end of the input. */
+int in_line(char *line, size_t size);
 
 /* A notification whose bit 0 says that ctrl-C was typed. 0: none to be had. */
 handle_t in_break(void);
 
-/* A line with editing and history, without its newline. Its length, or -1
- * for ctrl-D on an empty line. The history is the caller's. */
+/* A line with editing and history, without its newline; where the input is
+ * not the console, just a line. Its length, or -1 for ctrl-D on an empty
+ * line. The history is the caller's. */
 struct history;
 int readline(const char *prompt, char *line, size_t size,
 	     struct history *history);
 
-/* A private connection to the console for a child; see spawn(). */
-long console_fork(uint64_t *session); /* handle for the child */
+/* A private connection to the console for a child; see spawn(). `group` and
+ * what front does: console.h. */
+long console_fork(uint64_t group, uint64_t *session); /* the child's handle */
 void console_drop(uint64_t session);
+long console_front(uint64_t session);
 
-/* --- time, counters, settings -------------------------------------------- */
+/* --- time, counters, settings --------------------------------------------- */
 static inline uint64_t now_ns(void)
 {
 	return (uint64_t)sys_clock();
@@ -88,7 +100,7 @@ int policy_by_name(const char *name); /* -1: no such policy */
 bool arg_u64(const char *arg, const char *key, uint64_t *value);
 bool arg_str(const char *arg, const char *key, const char **value);
 
-/* --- memory -------------------------------------------------------------- */
+/* --- memory --------------------------------------------------------------- */
 /* Anonymous memory; *mem (may be NULL) gets the handle. NULL: none left. */
 void *pages_map(uint64_t pages, handle_t *mem);
 void pages_unmap(void *va, uint64_t pages);
@@ -97,7 +109,7 @@ void *calloc(size_t n, size_t size);
 void *realloc(void *p, size_t size);
 void free(void *p);
 
-/* --- threads ------------------------------------------------------------- */
+/* --- threads -------------------------------------------------------------- */
 struct uthread; /* opaque */
 
 /* A thread of this task; `cpu` >= 0 pins it there. NULL: out of memory. */
@@ -141,18 +153,26 @@ struct spawn_options {
 	bool no_console;      /* gives none */
 	handle_t irq, ports;  /* as extra, for the console server */
 	bool no_initrd;       /* the child cannot start programs */
+	handle_t names;       /* instead of this program's own */
+	handle_t control;     /* likewise, and without `privileged`, too */
+	handle_t fault_ep;    /* its end is told there, by the caller's badge,
+			       * instead of in a new child->fault_ep */
+	uint64_t group;       /* of its console session; 0: the same */
+	const struct weir_stream *in, *out; /* NULL: this program's own */
 };
 struct child {
 	handle_t task;     /* MANAGE: task_kill, mem_map */
 	handle_t fault_ep; /* where its faults and its exit arrive */
 	uint64_t session;  /* of the console server; 0: none */
+	unsigned in_id, out_id; /* of the streams that it shares with us */
 	char name[32];
 };
 
-/* Starts a program of the initrd: `path` is bin/NAME, or NAME for short;
- * argv ends with NULL; `options` may be NULL. 0, or -WEIR_E...; then
- * spawn_error() is a sentence about it. -WEIR_ENOSYS: no such program.
- * One thread of a task at a time. */
+/* Starts a program: `path` is that of a file of the file server (of the
+ * initrd, where there is no file server), or NAME for /bin/NAME; argv ends
+ * with NULL; `options` may be NULL. 0, or -WEIR_E...; then spawn_error() is
+ * a sentence about it. -WEIR_ENOSYS: no such program. One thread of a task
+ * at a time. */
 long spawn(const char *path, char *const argv[],
 	   const struct spawn_options *options, struct child *out);
 const char *spawn_error(void);
@@ -161,8 +181,15 @@ const char *spawn_error(void);
  * *status: its exit status (STATUS_FAULT after a fault). Frees `child`. */
 long child_wait(struct child *child, int *status);
 
+/* For who has a fault_ep of his own: the sentence about a fault, and what is
+ * due after the exit message. */
+void child_fault(const char *name, const struct weir_msg *m);
+void child_free(struct child *child);
+
 /* Calls fn for each file of the initrd; NULL, or what is wrong with it. */
 const char *initrd_each(void (*fn)(const char *name, uint64_t size,
 				   void *arg), void *arg);
+/* One of them, where it lies. NULL, or why not. */
+const char *initrd_file(const char *name, const char **data, uint64_t *size);
 
 #endif

@@ -2,101 +2,95 @@
  * console - the server that owns the serial line COM1.
  *
  * Two threads: the first serves clients (protocol: user/lib/console.h), the
- * second takes bytes from the line when its interrupt says so. Data: the
- * ring of bytes typed and the sessions' notifications, under `lock`; all else
- * belongs to the first thread. On the line a newline is CR LF; programs
- * see LF only. With the argument `report`, output also goes to COM2.
+ * second takes bytes from the line when its interrupt says so. Its state is
+ * kept by init (console/console.h), so that another incarnation goes on in
+ * the middle of a line. With the argument `report`, output also goes to COM2.
  */
 #include <string.h>
 
-#include "user/lib/console.h"
-#include "user/lib/weir_user.h"
+#include "user/servers/console/console.h"
 
-#define COM1 0x3f8
-enum { DATA = 0, IER = 1, FCR = 2, LCR = 3, MCR = 4, LSR = 5 };
-#define LSR_DATA 0x01
-#define LSR_EMPTY 0x20
-#define FIFO 16
-#define RING 1024u
-#define CTRL_C 0x03
+#define MAGIC 0x57656972434f4e31ull
 
-struct session {
-	bool used;
-	uint64_t parent;
-	uint8_t *page;  /* shared with the client; NULL: not opened */
+struct state *st;
+struct ulock lock;
+bool reporting;
+static handle_t ntfns[CONSOLE_SESSIONS]; /* ours; under `lock` */
+static handle_t brks[CONSOLE_SESSIONS];  /* likewise */
+static uint8_t *pages[CONSOLE_SESSIONS]; /* NULL: not opened, or not again */
 
-	/* Under `lock`. */
-	handle_t ntfn;  /* of the client, for input; 0: none */
-	handle_t brk;   /* of the client, for ctrl-C; 0: none */
-	bool waiting;   /* it found no input: signal it */
-};
-
-static handle_t endpoint, ports;
-static bool reporting;
-static struct session sessions[CONSOLE_SESSIONS];
-
-static struct ulock lock;
-static unsigned char ring[RING];
-static unsigned ring_in, ring_out; /* ever put in, taken out */
-
-static unsigned uart_in(unsigned reg)
+static unsigned index_of(const struct session *s)
 {
-	return (unsigned)sys_port_in(ports, COM1 + reg, 1);
+	return (unsigned)(s - st->sessions);
 }
 
-static void uart_out(unsigned reg, unsigned value)
+struct session *session_of(uint64_t badge)
 {
-	sys_port_out(ports, COM1 + reg, 1, value);
+	struct session *s = &st->sessions[badge % CONSOLE_SESSIONS];
+
+	return s->used && s->badge == badge ? s : NULL;
 }
 
-/* --- output: the first thread -------------------------------------------- */
-
-/* Sends a byte; `room` counts down what the FIFO still takes. */
-static void send(unsigned char c, unsigned *room)
+/* The session that speaks. One from before the state was thrown away is
+ * taken in again, as the child of session 0. NULL: it was dropped. */
+static struct session *session_that_speaks(uint64_t badge)
 {
-	while (*room == 0) {
-		if (uart_in(LSR) & LSR_EMPTY)
-			*room = FIFO;
-		else
-			uthread_yield();
+	struct session *s = &st->sessions[badge % CONSOLE_SESSIONS];
+
+	if (!s->used && badge != CONSOLE_GUEST &&
+	    badge / CONSOLE_SESSIONS < st->first) {
+		*s = (struct session){ .badge = badge, .group = badge };
+		s->used = true;
 	}
-	uart_out(DATA, c);
-	(*room)--;
+	return session_of(badge);
 }
 
-static void write_out(const uint8_t *bytes, size_t length)
+/* --- input: the second thread --------------------------------------------- */
+
+int ring_take(void)
 {
-	unsigned room = 0;
+	int c = -1;
 
-	if (reporting)
-		sys_report(WEIR_REPORT_OUT, bytes, length);
-	for (size_t i = 0; i < length; i++) {
-		if (bytes[i] == '\n')
-			send('\r', &room);
-		send(bytes[i], &room);
-	}
+	ulock_take(&lock);
+	if (st->ring_in != st->ring_out)
+		c = st->ring[st->ring_out++ % RING];
+	ulock_drop(&lock);
+	return c;
 }
-
-/* --- input: the second thread -------------------------------------------- */
 
 static void put(unsigned char c)
 {
-	if (ring_in - ring_out < RING) /* else it is lost */
-		ring[ring_in++ % RING] = c;
+	if (st->ring_in - st->ring_out < RING) /* else it is lost */
+		st->ring[st->ring_in++ % RING] = c;
 }
 
-/* What was typed before ctrl-C is void. Who waits for input gets it as a
+static void wake(struct session *s)
+{
+	s->waiting = false;
+	sys_ntfn_signal(ntfns[index_of(s)], 1);
+}
+
+/* What was typed before ctrl-C is void. Who waits for raw bytes gets it as a
  * byte, too: it gives its line up. Under `lock`. */
 static void interrupt(void)
 {
+	struct session *s = NULL;
 	bool awaited = false;
 
-	ring_out = ring_in;
+	st->ring_out = st->ring_in;
 	for (unsigned i = 0; i < CONSOLE_SESSIONS; i++) {
-		awaited |= sessions[i].waiting;
-		if (sessions[i].brk)
-			sys_ntfn_signal(sessions[i].brk, 1);
+		struct session *each = &st->sessions[i];
+
+		if (!each->used || each->group != st->front)
+			continue;
+		awaited |= each->waiting && each->raw;
+		if (!s)
+			s = each;
 	}
+	while (s && !brks[index_of(s)])
+		s = s->badge ? session_of(s->parent) : NULL;
+	if (s)
+		sys_ntfn_signal(brks[index_of(s)], 1);
 	if (awaited)
 		put(CTRL_C);
 }
@@ -104,31 +98,28 @@ static void interrupt(void)
 /* Takes all that the line has. Under `lock`. */
 static void drain(void)
 {
-	static bool after_cr;
-	unsigned char c;
+	int c;
 
-	while (uart_in(LSR) & LSR_DATA) {
-		c = (unsigned char)uart_in(DATA);
+	while ((c = uart_read()) >= 0) {
 		if (c == CTRL_C)
 			interrupt();
 		else if (c == '\r')
 			put('\n');
-		else if (c != '\n' || !after_cr)
-			put(c);
-		after_cr = c == '\r';
+		else if (c != '\n' || !st->after_cr)
+			put((unsigned char)c);
+		st->after_cr = c == '\r';
 	}
 }
 
-/* Wakes who waits for input. Under `lock`. */
+/* Wakes who waits for input and may have it. Under `lock`. */
 static void wake_readers(void)
 {
 	for (unsigned i = 0; i < CONSOLE_SESSIONS; i++) {
-		struct session *s = &sessions[i];
+		struct session *s = &st->sessions[i];
 
-		if (!s->waiting || ring_in == ring_out)
-			continue;
-		s->waiting = false;
-		sys_ntfn_signal(s->ntfn, 1);
+		if (s->used && s->waiting && s->group == st->front &&
+		    st->ring_in != st->ring_out)
+			wake(s);
 	}
 }
 
@@ -148,60 +139,104 @@ static void reader(void *arg)
 	}
 }
 
-/* --- sessions: the first thread ------------------------------------------ */
+/* --- sessions: the first thread ------------------------------------------- */
 
-static void session_end(uint64_t id)
+static void set_front(uint64_t group)
 {
-	struct session *s = &sessions[id];
-
-	for (uint64_t i = 1; i < CONSOLE_SESSIONS; i++)
-		if (sessions[i].used && sessions[i].parent == id && i != id)
-			session_end(i);
-	if (s->page)
-		pages_unmap(s->page, 1);
 	ulock_take(&lock);
-	if (s->ntfn)
-		sys_handle_close(s->ntfn);
-	if (s->brk)
-		sys_handle_close(s->brk);
-	*s = (struct session){ 0 };
+	st->front = group;
+	wake_readers();
 	ulock_drop(&lock);
+}
+
+static bool group_is_empty(uint64_t group)
+{
+	for (unsigned i = 0; i < CONSOLE_SESSIONS; i++)
+		if (st->sessions[i].used && st->sessions[i].group == group)
+			return false;
+	return true;
+}
+
+static void session_end(struct session *s)
+{
+	unsigned id = index_of(s);
+	struct session *parent = session_of(s->parent);
+
+	for (unsigned i = 1; i < CONSOLE_SESSIONS; i++)
+		if (st->sessions[i].used && i != id &&
+		    st->sessions[i].parent == s->badge)
+			session_end(&st->sessions[i]);
+	screen_forget(s);
+	if (pages[id])
+		pages_unmap(pages[id], 1);
+	pages[id] = NULL;
+	ulock_take(&lock);
+	s->used = s->waiting = false;
+	if (s->has_ntfn)
+		sys_handle_close(ntfns[id]);
+	if (s->has_brk)
+		sys_handle_close(brks[id]);
+	ntfns[id] = brks[id] = 0;
+	ulock_drop(&lock);
+	if (s->has_ntfn)
+		keep_drop(2 * id);
+	if (s->has_brk)
+		keep_drop(2 * id + 1);
+	if (s->group == st->front && group_is_empty(s->group))
+		set_front(parent ? parent->group : 0);
 }
 
 static int do_open(struct session *s, handle_t mem)
 {
+	uint8_t **page = &pages[index_of(s)];
 	long va = sys_mem_map(startup->self, mem, 0, 0, 1, WEIR_P_READ);
 
 	if (va < 0)
 		return (int)-va;
-	if (s->page)
-		pages_unmap(s->page, 1);
-	s->page = (uint8_t *)va;
+	if (*page)
+		pages_unmap(*page, 1);
+	*page = (uint8_t *)va;
 	return 0;
 }
 
 /* Takes a notification into a session, in place of the one before. */
-static int do_subscribe(struct session *s, handle_t *which, handle_t ntfn)
+static int do_subscribe(struct session *s, bool brk, handle_t ntfn)
 {
+	unsigned id = index_of(s);
+	handle_t *which = brk ? &brks[id] : &ntfns[id];
+	long error = keep_put(2 * id + brk, ntfn);
+
+	if (error < 0)
+		return (int)-error;
 	ulock_take(&lock);
 	s->waiting = false;
 	if (*which)
 		sys_handle_close(*which);
 	*which = ntfn;
+	*(brk ? &s->has_brk : &s->has_ntfn) = true;
 	ulock_drop(&lock);
 	return 0;
 }
 
 /* The page may change or vanish into swap while it is sent: it is copied
- * first, so that both lines get the same bytes. */
+ * first, so that both lines get the same bytes. A client whose request was
+ * cut short by a crash sends it again, and gets the rest written. */
 static int do_write(struct session *s, uint64_t length)
 {
 	static uint8_t copy[CONSOLE_BUFFER];
+	uint64_t from = 0;
 
-	if (!s->page || length > CONSOLE_BUFFER)
+	if (!pages[index_of(s)])
+		return WEIR_EPEER;
+	if (length > CONSOLE_BUFFER)
 		return WEIR_EINVAL;
-	memcpy(copy, s->page, length);
-	write_out(copy, length);
+	memcpy(copy, pages[index_of(s)], length);
+	if (st->sending == s->badge + 1 && st->sent <= length)
+		from = st->sent;
+	st->sent = from;
+	st->sending = s->badge + 1;
+	screen_write(s, copy, length, from);
+	st->sending = 0;
 	return 0;
 }
 
@@ -209,116 +244,187 @@ static int do_read(struct session *s, struct weir_msg *m)
 {
 	unsigned char *to = (unsigned char *)&m->w[1];
 	uint64_t max = m->w[0], n = 0;
+	bool raw = m->w[1] == CONSOLE_RAW, eof = false;
+	int c = 0;
 
 	if (max > CONSOLE_READ_MAX)
 		max = CONSOLE_READ_MAX;
 	memset(to, 0, CONSOLE_READ_MAX);
 	ulock_take(&lock);
-	while (n < max && ring_in != ring_out)
-		to[n++] = ring[ring_out++ % RING];
-	s->waiting = n == 0 && s->ntfn != 0;
+	s->waiting = s->has_ntfn;
+	s->raw = raw;
 	ulock_drop(&lock);
-	m->w[0] = n;
+	/* From here on a byte that comes, or the foreground, wakes it. */
+	if (s->group != st->front)
+		;
+	else if (raw) /* what is behind a newline may be for another */
+		while (n < max && c != '\n' && (c = ring_take()) >= 0)
+			to[n++] = (unsigned char)c;
+	else
+		n = screen_read_line(s, to, max, &eof);
+	if (n || eof) {
+		ulock_take(&lock);
+		s->waiting = false;
+		ulock_drop(&lock);
+	}
+	m->w[0] = eof ? CONSOLE_EOF : n;
 	return 0;
 }
 
-static int do_fork(uint64_t parent, struct weir_msg *m)
+static int do_fork(struct session *parent, struct weir_msg *m)
 {
-	uint64_t id = 1;
+	struct session *of = session_of(m->w[0]);
+	unsigned id = 1;
+	uint64_t badge;
 	long h;
 
-	while (id < CONSOLE_SESSIONS && sessions[id].used)
+	while (id < CONSOLE_SESSIONS && st->sessions[id].used)
 		id++;
 	if (id == CONSOLE_SESSIONS)
 		return WEIR_EFULL;
-	h = sys_handle_dup(endpoint, WEIR_R_WRITE | WEIR_R_DUP, id);
+	if (m->w[0] && m->w[0] != CONSOLE_NEW_GROUP &&
+	    (!of || of->parent != parent->badge))
+		return WEIR_EINVAL;
+	badge = ++st->serial * CONSOLE_SESSIONS + id;
+	h = sys_handle_dup(startup->extra[SERVER_EP],
+			   WEIR_R_WRITE | WEIR_R_DUP, badge);
 	if (h < 0)
 		return (int)-h;
-	sessions[id] = (struct session){ .used = true, .parent = parent };
-	m->w[0] = id;
+	st->sessions[id] = (struct session){
+		.badge = badge,
+		.parent = parent->badge,
+		.group = m->w[0] == CONSOLE_NEW_GROUP ? badge
+			 : m->w[0] ? of->group : parent->group,
+	};
+	st->sessions[id].used = true;
+	m->w[0] = badge;
 	m->handle = (handle_t)h;
 	return 0;
 }
 
-/* Handles one request and makes its reply. A handle that came along and was
- * not wanted is closed. */
-static void serve(struct weir_msg *m)
+/* Does the group in front belong to the session, or to what it started? */
+static bool has_front(const struct session *s)
 {
-	struct session *s = &sessions[m->badge % CONSOLE_SESSIONS];
-	handle_t came = m->handle;
+	struct session *at = session_of(st->front);
+
+	if (s->group == st->front || group_is_empty(st->front))
+		return true;
+	while (at && at->badge && at != s)
+		at = session_of(at->parent);
+	return at == s;
+}
+
+static int do_front(struct session *s, uint64_t badge)
+{
+	struct session *to = badge ? session_of(badge) : s;
+
+	if (!to || (to != s && to->parent != s->badge))
+		return WEIR_EINVAL;
+	if (!has_front(s))
+		return WEIR_EPERM;
+	set_front(to->group);
+	return 0;
+}
+
+static int do_drop(struct session *s, uint64_t badge)
+{
+	struct session *child = badge ? session_of(badge) : NULL;
+
+	if (!child || child->parent != s->badge)
+		return WEIR_EINVAL;
+	session_end(child);
+	return 0;
+}
+
+static void serve(struct weir_msg *m, handle_t *came)
+{
+	struct session *s = session_that_speaks(m->badge);
 	int error = WEIR_EINVAL;
 
-	m->handle = 0;
-	if (m->badge >= CONSOLE_SESSIONS || !s->used) {
-		error = WEIR_EPEER;
-	} else if (m->label == CONSOLE_OPEN && came) {
-		error = do_open(s, came);
-	} else if (m->label == CONSOLE_INPUT && came) {
-		error = do_subscribe(s, &s->ntfn, came);
-		came = 0;
-	} else if (m->label == CONSOLE_BREAK && came) {
-		error = do_subscribe(s, &s->brk, came);
-		came = 0;
+	if (m->badge == CONSOLE_GUEST && m->label == CONSOLE_FORK) {
+		m->w[0] = CONSOLE_NEW_GROUP;
+		error = do_fork(&st->sessions[0], m);
+	} else if (!s) {
+		error = WEIR_EPERM;
+	} else if (m->label == CONSOLE_OPEN && *came) {
+		error = do_open(s, *came);
+	} else if ((m->label == CONSOLE_INPUT || m->label == CONSOLE_BREAK) &&
+		   *came) {
+		error = do_subscribe(s, m->label == CONSOLE_BREAK, *came);
+		if (!error)
+			*came = 0;
 	} else if (m->label == CONSOLE_WRITE) {
 		error = do_write(s, m->w[0]);
 	} else if (m->label == CONSOLE_READ) {
 		error = do_read(s, m);
 	} else if (m->label == CONSOLE_FORK) {
-		error = do_fork(m->badge, m);
-	} else if (m->label == CONSOLE_DROP && m->w[0] > 0 &&
-		   m->w[0] < CONSOLE_SESSIONS && sessions[m->w[0]].used &&
-		   sessions[m->w[0]].parent == m->badge) {
-		session_end(m->w[0]);
-		error = 0;
+		error = do_fork(s, m);
+	} else if (m->label == CONSOLE_DROP) {
+		error = do_drop(s, m->w[0]);
+	} else if (m->label == CONSOLE_FRONT) {
+		error = do_front(s, m->w[0]);
 	}
-	if (came)
-		sys_handle_close(came);
 	m->label = (uint64_t)error;
 }
 
-/* 115200 baud, 8N1, FIFOs on, interrupt on input only. */
-static void uart_init(void)
+/* No state: session 0, which the shell has, is there as it was. */
+static void make_state(void)
 {
-	uart_out(IER, 0);
-	uart_out(LCR, 0x80);
-	uart_out(DATA, 1);
-	uart_out(IER, 0);
-	uart_out(LCR, 0x03);
-	uart_out(FCR, 0x01);
-	uart_out(MCR, 0x0b);
-	uart_out(IER, 0x01);
+	struct session *root = &st->sessions[0];
+
+	memset(st, 0, sizeof(*st));
+	ntfns[0] = keep_get(0);
+	brks[0] = keep_get(1);
+	root->has_ntfn = root->waiting = ntfns[0] != 0;
+	root->has_brk = brks[0] != 0;
+	root->used = true;
+	for (unsigned slot = 2; slot < 2 * CONSOLE_SESSIONS; slot++)
+		keep_drop(slot);
+	st->serial = st->first = now_ns();
+	st->magic = MAGIC;
+}
+
+/* Takes over what the last incarnation left; who waited looks again. */
+static bool take_state(void)
+{
+	st = server_state(STATE_PAGES);
+	if (!st)
+		return false;
+	if (st->magic != MAGIC)
+		make_state();
+	for (unsigned i = 0; i < CONSOLE_SESSIONS; i++) {
+		struct session *s = &st->sessions[i];
+
+		if (!s->used)
+			continue;
+		if (s->has_ntfn && !ntfns[i])
+			ntfns[i] = keep_get(2 * i);
+		if (s->has_brk && !brks[i])
+			brks[i] = keep_get(2 * i + 1);
+		if (s->waiting && ntfns[i])
+			wake(s);
+	}
+	return true;
 }
 
 int main(int argc, char **argv)
 {
-	struct weir_msg m;
 	handle_t ntfn;
 	long h, error;
 
-	endpoint = startup->extra[0];
-	ports = startup->ports;
 	reporting = argc > 1 && strcmp(argv[1], "report") == 0;
-	sessions[0].used = true;
 	h = sys_ntfn_create();
-	if (!endpoint || !ports || !startup->irq || h < 0) {
+	if (!startup->extra[SERVER_EP] || !startup->ports || !startup->irq ||
+	    h < 0 || !take_state()) {
 		printf("only init starts the console server\n");
 		return STATUS_USAGE;
 	}
 	ntfn = (handle_t)h;
+	uart_init();
 	error = sys_dev_irq(startup->irq, WEIR_IRQ_BIND, ntfn, 0);
 	if (error < 0 || !uthread_start(reader, &ntfn, -1)) {
 		printf("no interrupt: %s\n", weir_strerror(error));
 		return 1;
 	}
-	uart_init();
-	error = sys_ipc_recv(endpoint, &m);
-	while (error >= 0) {
-		serve(&m);
-		error = sys_ipc_reply_recv(endpoint, &m);
-		/* A client that died while it was served is not ours. */
-		if (error == -WEIR_EPEER)
-			error = sys_ipc_recv(endpoint, &m);
-	}
-	printf("%s\n", weir_strerror(error));
-	return 1;
+	return server_loop(serve);
 }

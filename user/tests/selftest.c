@@ -247,7 +247,15 @@ static void test_children(void)
 	char *none[] = { "nosuch", NULL };
 	char *fault[] = { "crash", "null", NULL };
 	struct child child;
+	long task;
 
+	for (int i = 0; i < 3; i++) { /* a task that never runs */
+		task = sys_task_create(0, "never", 5, 0);
+		CHECK(task > 0);
+		CHECK(sys_handle_give((handle_t)task, (handle_t)task,
+				      WEIR_R_ALL) > 0);
+		CHECK(sys_handle_close((handle_t)task) == 0);
+	}
 	CHECK(spawn("nosuch", none, NULL, &child) == -WEIR_ENOSYS);
 	CHECK(spawn("VERSION", none, NULL, &child) == -WEIR_ENOSYS);
 	CHECK(spawn("./VERSION", none, NULL, &child) < 0);

@@ -1,0 +1,54 @@
+/*
+ * tree.h - the file server's tree: names, folders, sizes; no contents.
+ *
+ * Pure: no system calls. Node 0 is the root. A file is named by index and
+ * generation, so that who writes to one that was removed is told.
+ */
+#ifndef USER_FS_TREE_H
+#define USER_FS_TREE_H
+
+#include "user/lib/fs.h"
+
+struct node {
+	bool used, folder;
+	bool has_object;     /* its slot of the keeper is filled */
+	uint16_t parent;
+	uint32_t generation; /* counts what was in this place */
+	uint64_t size;       /* bytes */
+	uint64_t initrd;     /* where its bytes are in the archive, + 1; 0:
+			      * in its object */
+	char name[FS_NAME_BYTES];
+};
+
+struct tree {
+	uint64_t magic;
+	uint64_t append, append_at; /* the last one: its number, its place */
+	struct node node[FS_NODES];
+};
+
+void tree_init(struct tree *t);
+/* The node of a path; -enum fs_error. */
+int tree_find(struct tree *t, const char *path);
+/* The folder that `path` would be in, and its last name in *name (in the
+ * path). -enum fs_error. */
+int tree_parent(struct tree *t, const char *path, const char **name,
+		size_t *length);
+/* The entry of that name in a folder; -FS_NONE. */
+int tree_child(struct tree *t, int folder, const char *name, size_t length);
+/* A new, empty node; -FS_FULL. */
+int tree_add(struct tree *t, int folder, const char *name, size_t length,
+	     bool is_folder);
+/* A file, or an empty folder; -enum fs_error. */
+int tree_check_remove(struct tree *t, int node);
+void tree_remove(struct tree *t, int node);
+/* May `node` become `name` in `folder`? *over: the file that it replaces, or
+ * -1. 0 or -enum fs_error. */
+int tree_check_rename(struct tree *t, int node, int folder, const char *name,
+		      size_t length, int *over);
+void tree_rename(struct tree *t, int node, int folder, const char *name,
+		 size_t length);
+
+uint64_t tree_id(const struct tree *t, int node);
+int tree_by_id(struct tree *t, uint64_t id); /* a file; -FS_STALE */
+
+#endif

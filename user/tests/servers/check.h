@@ -1,0 +1,20 @@
+/*
+ * check.h - what the files of the servers' test share.
+ */
+#ifndef USER_TESTS_SERVERS_CHECK_H
+#define USER_TESTS_SERVERS_CHECK_H
+
+#include "user/lib/weir_user.h"
+
+/* Counts; says what failed. From any thread. */
+void check(bool good, const char *what, const char *file, int line);
+#define CHECK(x) check((x), #x, __FILE__, __LINE__)
+
+uint64_t random64(void);
+
+/* A file with just this text, and its number. */
+uint64_t make_file(const char *path, const char *text);
+void test_fs(void);
+void test_fuzz(void);
+
+#endif
