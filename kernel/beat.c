@@ -27,7 +27,6 @@ static void beat(void *arg)
 {
 	char text[96];
 
-	(void)arg;
 	for (;;) {
 		thread_sleep_ns(BEAT_NS);
 		int n = ksnprintf(text, sizeof(text),

@@ -88,7 +88,6 @@ void kernel_user_exception(struct trapframe *tf)
 
 void kernel_user_return(struct trapframe *tf)
 {
-	(void)tf;
 	for (;;) {
 		if (thread_killed()) {
 			irq_enable();

@@ -148,7 +148,6 @@ static int wait_done(struct thread *t, bool killable, struct weir_msg *msg)
 
 int ipc_wait(const struct cap *ep, struct weir_msg *msg)
 {
-	(void)ep;
 	spin_lock(&ipc_lock);
 	return wait_done(current(), true, msg);
 }

@@ -340,7 +340,6 @@ void kernel_timer(void)
  * loop, looks at `need`. */
 static void resched_interrupt(struct trapframe *tf)
 {
-	(void)tf;
 }
 
 bool sched_needed(void)

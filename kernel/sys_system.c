@@ -75,7 +75,6 @@ int64_t sys_klog(struct trapframe *tf, const struct cap *cap)
 	uint64_t n = ARG1(tf);
 	int status;
 
-	(void)cap;
 	if (n > KLOG_MAX)
 		return -WEIR_EINVAL;
 	status = copy_from_user(text, ARG0(tf), n);
@@ -99,7 +98,6 @@ int64_t sys_report(struct trapframe *tf, const struct cap *cap)
 	char *bytes;
 	int status;
 
-	(void)cap;
 	if (kind < WEIR_REPORT_OUT || kind > WEIR_REPORT_NOTE ||
 	    n > REPORT_MAX)
 		return -WEIR_EINVAL;
@@ -115,7 +113,6 @@ int64_t sys_report(struct trapframe *tf, const struct cap *cap)
 
 int64_t sys_clock(struct trapframe *tf, const struct cap *cap)
 {
-	(void)tf, (void)cap;
 	return time_ns();
 }
 
@@ -157,7 +154,6 @@ int64_t sys_sys_info(struct trapframe *tf, const struct cap *cap)
 	struct weir_system system;
 	struct weir_task task;
 
-	(void)cap;
 	if (ARG0(tf) != WEIR_INFO_TASK && index != 0)
 		return -WEIR_EINVAL;
 	switch (ARG0(tf)) {
@@ -184,7 +180,6 @@ int64_t sys_sys_ctl(struct trapframe *tf, const struct cap *cap)
 	uint64_t arg = ARG1(tf);
 	char text[4];
 
-	(void)cap;
 	if (!current()->task->privileged)
 		return -WEIR_EPERM;
 	switch (ARG0(tf)) {

@@ -54,7 +54,6 @@ int64_t sys_task_create(struct trapframe *tf, const struct cap *cap)
 	struct cap fault;
 	int status;
 
-	(void)cap;
 	if (ARG3(tf) & ~(uint64_t)(WEIR_TASK_PRIVILEGED | WEIR_TASK_SYSTEM))
 		return -WEIR_EINVAL;
 	if (ARG3(tf) & WEIR_TASK_PRIVILEGED && !self->privileged)
@@ -97,7 +96,6 @@ int64_t sys_thread_create(struct trapframe *tf, const struct cap *cap)
 
 int64_t sys_thread_exit(struct trapframe *tf, const struct cap *cap)
 {
-	(void)tf, (void)cap;
 	thread_exit();
 }
 
@@ -141,7 +139,6 @@ int64_t sys_thread_ctl(struct trapframe *tf, const struct cap *none)
 	struct cap t;
 	int64_t result;
 
-	(void)none;
 	if (ARG0(tf) == 0)
 		return thread_ctl(current(), ARG1(tf), ARG2(tf));
 	result = lookup(ARG0(tf), OBJ_THREAD, WEIR_R_MANAGE, &t);
@@ -158,7 +155,6 @@ int64_t sys_mem_create(struct trapframe *tf, const struct cap *cap)
 {
 	struct memobj *obj;
 
-	(void)cap;
 	if (ARG0(tf) == 0 || ARG0(tf) > MEMOBJ_MAX_PAGES)
 		return -WEIR_EINVAL;
 	obj = memobj_create_anon(ARG0(tf));

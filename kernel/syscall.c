@@ -136,7 +136,6 @@ int64_t sys_ipc_reply(struct trapframe *tf, const struct cap *cap)
 	struct weir_msg msg;
 	int status = msg_load(tf, &msg);
 
-	(void)cap;
 	return status ? status : ipc_reply(&msg);
 }
 
@@ -144,7 +143,6 @@ int64_t sys_ep_create(struct trapframe *tf, const struct cap *cap)
 {
 	struct endpoint *ep = endpoint_create();
 
-	(void)tf, (void)cap;
 	return ep ? give_handle(OBJ_ENDPOINT, ep, WEIR_R_ALL) : -WEIR_ENOMEM;
 }
 
@@ -154,7 +152,6 @@ int64_t sys_ntfn_create(struct trapframe *tf, const struct cap *cap)
 {
 	struct ntfn *n = ntfn_create();
 
-	(void)tf, (void)cap;
 	return n ? give_handle(OBJ_NTFN, n, WEIR_R_ALL) : -WEIR_ENOMEM;
 }
 
@@ -196,7 +193,6 @@ int64_t sys_handle_dup(struct trapframe *tf, const struct cap *none)
 	struct cap cap, copy;
 	int64_t result = lookup(ARG0(tf), OBJ_NONE, WEIR_R_DUP, &cap);
 
-	(void)none;
 	if (result)
 		return result;
 	copy = cap;
@@ -213,7 +209,6 @@ int64_t sys_handle_dup(struct trapframe *tf, const struct cap *none)
 
 int64_t sys_handle_close(struct trapframe *tf, const struct cap *cap)
 {
-	(void)cap;
 	if (ARG0(tf) > UINT32_MAX)
 		return -WEIR_EHANDLE;
 	return handle_close(&current()->task->handles, ARG0(tf));

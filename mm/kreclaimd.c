@@ -113,7 +113,6 @@ static bool fill_up(enum paged_rule paged)
  * are behind it. */
 static void kreclaimd_thread(void *arg)
 {
-	(void)arg;
 	for (;;) {
 		sleep_until_asked(&kreclaimd);
 		if (!fill_up(PAGED_LEAVE))
@@ -123,7 +122,6 @@ static void kreclaimd_thread(void *arg)
 
 static void klaunderd_thread(void *arg)
 {
-	(void)arg;
 	for (;;) {
 		sleep_until_asked(&klaunderd);
 		__atomic_store_n(&laundering, true, __ATOMIC_RELAXED);

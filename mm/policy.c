@@ -12,7 +12,6 @@
 
 static void flush_each(struct tlb_batch *b, bool dirty)
 {
-	(void)dirty;
 	tlb_batch_flush(b);
 }
 
@@ -24,7 +23,6 @@ static void flush_dirty(struct tlb_batch *b, bool dirty)
 
 static void flush_later(struct tlb_batch *b, bool dirty)
 {
-	(void)b, (void)dirty;
 }
 
 const struct tlb_policy tlb_policies[WEIR_NPOLICIES] = {

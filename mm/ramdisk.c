@@ -129,7 +129,6 @@ static struct pageio *next_due(void)
 
 static void ramdisk_thread(void *arg)
 {
-	(void)arg;
 	for (;;) {
 		struct pageio *io = next_due();
 

@@ -202,12 +202,11 @@ static bool pass_release(struct item *it)
 
 /* Keeps the inactive list at a third of all: old active frames that were not
  * used since the last look move over. */
-static void pass_age(struct pass *p)
+static void pass_age(void)
 {
 	struct frame *frames[RECLAIM_MAX_BATCH / 4];
 	unsigned n, rounds = 0;
 
-	(void)p;
 	while (2 * lru_length(LRU_INACTIVE) < lru_length(LRU_ACTIVE) &&
 	       rounds++ < 16) {
 		n = lru_isolate(LRU_ACTIVE, frames, RECLAIM_MAX_BATCH / 4);
@@ -295,7 +294,7 @@ static uint64_t reclaim_pass(struct pass *p, enum paged_rule paged)
 	p->policy = __atomic_load_n(&tlb_policy, __ATOMIC_ACQUIRE);
 	p->batch = &current()->batch;
 	assert(!p->batch->flush_required); /* I10: never nested */
-	pass_age(p);
+	pass_age();
 	pass_isolate(p);
 	unsigned run = p->policy->whole_batch ? p->n : 1;
 

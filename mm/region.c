@@ -72,6 +72,5 @@ void region_remove(struct region_tree *tree, struct region *r)
 
 struct region *region_next(struct region_tree *tree, struct region *r)
 {
-	(void)tree;
 	return RB_NEXT(region_tree, tree, r);
 }

@@ -116,7 +116,6 @@ static void serve_inbox(void)
 
 static void tlb_interrupt(struct trapframe *tf)
 {
-	(void)tf;
 	serve_inbox();
 }
 
