@@ -197,7 +197,8 @@ unsigned param_parse(const char *text, struct params *p,
 		if (!*text)
 			return bad;
 		if (!next_word(&text, word)) {
-			say(complain, "parameter too long, or a quote is open: ",
+			say(complain,
+			    "parameter too long, or a quote is open: ",
 			    word, NULL);
 			bad++;
 		} else if (!apply(word, p, complain)) {

@@ -28,7 +28,8 @@ static struct span usable(const struct bootinfo *bi, unsigned i)
 	uint64_t base = bi->mmap[i].base, len = bi->mmap[i].len;
 	struct span s = { (base + PAGE - 1) / PAGE, (base + len) / PAGE };
 
-	if (bi->mmap[i].type != BOOT_USABLE || base + len < base || s.start > s.end)
+	if (bi->mmap[i].type != BOOT_USABLE || base + len < base ||
+	    s.start > s.end)
 		return (struct span){ 0, 0 };
 	return s;
 }

@@ -1,11 +1,11 @@
 /*
  * memobj.h - memory objects: what a page contains, wherever it is.
  *
- * An anonymous or paged object is a sparse array of pages; each entry says where the
- * page is: nowhere yet (zero, or with its pager), in a frame, or in a swap slot. Page tables
- * only cache this: a PTE is either present or 0, so there are no swap PTEs
- * to go stale. A frame on its way out stays in its entry until its bytes
- * are safe in the slot: the entry is the swap cache (I17).
+ * An anonymous or paged object is a sparse array of pages; each entry says
+ * where the page is: nowhere yet (zero, or with its pager), in a frame, or in
+ * a swap slot. Page tables only cache this: a PTE is either present or 0, so
+ * there are no swap PTEs to go stale. A frame on its way out stays in its
+ * entry until its bytes are safe: the entry is the swap cache (I17).
  * A wired object is a run of physical memory that is never reclaimed.
  */
 #ifndef MM_MEMOBJ_H

@@ -44,7 +44,8 @@ void mm_init(const struct bootinfo *bi)
 	tlb_policy_set(params.policy);
 	reclaim_set_batch(params.batch);
 	swap_init(params.swap_mib ? params.swap_mib : default_swap_mib());
-	kprintf("mm: %u MiB of frames, %u MiB of swap; watermarks %lu %lu %lu\n",
+	kprintf("mm: %u MiB of frames, %u MiB of swap; "
+		"watermarks %lu %lu %lu\n",
 		mib_of(nr_frames()), mib_of(swap_slots_total()),
 		watermarks.min, watermarks.low, watermarks.high);
 }

@@ -123,9 +123,9 @@ static void say_registers(bool recorded, const struct trapframe *tf)
 {
 	say(recorded, "  rip %016lx cs %lx flags %lx rsp %016lx\n", tf->rip,
 	    tf->cs, tf->rflags, tf->rsp);
-	say(recorded, "  rax %016lx rbx %016lx rcx %016lx rdx %016lx\n", tf->rax,
+	say(recorded, " rax %016lx rbx %016lx rcx %016lx rdx %016lx\n", tf->rax,
 	    tf->rbx, tf->rcx, tf->rdx);
-	say(recorded, "  rsi %016lx rdi %016lx rbp %016lx r8  %016lx\n", tf->rsi,
+	say(recorded, " rsi %016lx rdi %016lx rbp %016lx r8  %016lx\n", tf->rsi,
 	    tf->rdi, tf->rbp, tf->r8);
 	say(recorded, "  r9  %016lx r10 %016lx r11 %016lx r12 %016lx\n", tf->r9,
 	    tf->r10, tf->r11, tf->r12);

@@ -10,7 +10,7 @@
 #define WEIR_ABI_TEST_H
 
 enum weir_test {
-	/* Exchange the PTE at arg2 for 0 and tell no TLB. Returns what it was. */
+	/* Exchange the PTE at arg2 for 0, tell no TLB. Returns what it was. */
 	WEIR_TEST_CLEAR = 1,
 	/* Returns what the PTE at arg2 is, and changes nothing. */
 	WEIR_TEST_LOOK,

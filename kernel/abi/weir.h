@@ -70,7 +70,7 @@ enum weir_fault {
 	WEIR_FAULT_PAGE = 1, /* no mapping, or not permitted */
 	WEIR_FAULT_NOMEM,    /* memory and swap are exhausted (no message) */
 	WEIR_FAULT_IO,       /* the swap device failed to give the page back */
-	WEIR_FAULT_CPU,      /* illegal instruction, division, ...: error = vector */
+	WEIR_FAULT_CPU,      /* illegal instruction, ...: error = vector */
 };
 
 /* What pager_next tells: the page of the object that a fault waits for, or
@@ -82,7 +82,8 @@ struct weir_pager_request {
 };
 
 /* task_create flags */
-#define WEIR_TASK_PRIVILEGED 1u /* may use sys_ctl; only from a privileged task */
+/* May use sys_ctl; only from a privileged task. */
+#define WEIR_TASK_PRIVILEGED 1u
 /* The system cannot go on without it: it may use the last frames, which a
  * task that takes all memory does not get. Only from a system task. */
 #define WEIR_TASK_SYSTEM 2u

@@ -14,7 +14,8 @@ ROOT = Path(__file__).resolve().parents[2]
 HERE = Path(__file__).resolve().parent
 FLAGS = ["-std=gnu11", "-g", "-O1", "-Wall", "-Wextra", "-Werror",
          "-Wno-unused-parameter", "-fno-omit-frame-pointer",
-         "-I" + str(HERE / "shim"), "-I" + str(HERE / "c"), "-I" + str(ROOT), "-pthread"]
+         "-I" + str(HERE / "shim"), "-I" + str(HERE / "c"),
+         "-I" + str(ROOT), "-pthread"]
 SANITIZE = {
     "asan": ["-fsanitize=address,undefined", "-fno-sanitize-recover=all"],
     "tsan": ["-fsanitize=thread"],

@@ -52,7 +52,8 @@ def test_swap_device_fails(clean):
     lines = result.text.splitlines()
     assert lines[0] == "crash: killed: memory and swap are exhausted"
     assert re.fullmatch(
-        r"swapfail: killed: the page's pager or the swap device failed \(address 0x600000064000, "
+        r"swapfail: killed: the page's pager or the swap device failed "
+        r"\(address 0x600000064000, "
         r"instruction 0x\w+, error 0x4, thread \d+\)", lines[1])
     assert lines[2:] == ["swapfail: 0 failed"]
 

@@ -110,7 +110,8 @@ def test_words():
 
 
 def test_records_in_any_pieces():
-    stream = b"junk@weir out 3\na\nb\n@weir exit 1\n0\n@weir beat x@weir note 0\n\n"
+    stream = (b"junk@weir out 3\na\nb\n@weir exit 1\n0\n"
+              b"@weir beat x@weir note 0\n\n")
     want = [("out", b"a\nb"), ("exit", b"0"), ("note", b"")]
     for size in (1, 2, 7, len(stream)):
         parser = records.Parser()

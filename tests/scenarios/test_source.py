@@ -62,6 +62,14 @@ def code_lines(path):
     return sum(bool(line.strip()) for line in lines)
 
 
+def test_lines_fit_80_columns():
+    wide = [f"{path.relative_to(ROOT)}:{number}"
+            for path in source_files(*KERNEL_ROOMS, "user", "tests")
+            for number, line in enumerate(path.read_text().splitlines(), 1)
+            if len(line.expandtabs()) > 80]
+    assert not wide, wide
+
+
 def test_kernel_is_small_enough_to_read():
     size = sum(code_lines(path) for path in source_files(*KERNEL_ROOMS))
     assert 0 < size <= CODE_LIMIT, f"{size} lines"

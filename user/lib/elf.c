@@ -103,7 +103,8 @@ static bool entry_is_code(const struct elf *elf)
 	for (unsigned i = 0; i < elf->nsegments; i++) {
 		const struct elf_segment *s = &elf->segments[i];
 
-		if ((s->prot & WEIR_P_EXEC) && elf->entry >= s->page + s->skip &&
+		if ((s->prot & WEIR_P_EXEC) &&
+		    elf->entry >= s->page + s->skip &&
 		    elf->entry - s->page - s->skip < s->filesz)
 			return true;
 	}

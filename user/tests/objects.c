@@ -44,7 +44,7 @@ static uint64_t free_pages(void)
 	return c.v[WEIR_C_nr_free_pages];
 }
 
-/* --- handles -------------------------------------------------------------- */
+/* --- handles ------------------------------------------------------------- */
 static void test_handles(void)
 {
 	static handle_t h[1100];
@@ -75,7 +75,7 @@ static void test_handles(void)
 	CHECK(sys_handle_close(n) == 0);
 }
 
-/* --- notifications ---------------------------------------------------------- */
+/* --- notifications ------------------------------------------------------- */
 static void test_ntfn(void)
 {
 	handle_t n = (handle_t)sys_ntfn_create();
@@ -90,7 +90,7 @@ static void test_ntfn(void)
 	sys_handle_close(n);
 }
 
-/* --- IPC -------------------------------------------------------------------- */
+/* --- IPC ----------------------------------------------------------------- */
 enum { ECHO = 1, MOVE, DROP, DIE, QUIT };
 
 static handle_t server_ep;
@@ -169,7 +169,7 @@ static void test_ipc(void)
 	sys_handle_close(client);
 }
 
-/* --- threads ------------------------------------------------------------------ */
+/* --- threads ------------------------------------------------------------- */
 static uint64_t fpu_errors;
 
 /* Keeps a sum in SSE registers while it is preempted and moved around. */
@@ -221,7 +221,7 @@ static void test_threads(void)
 		uthread_join(uthread_start(nothing, NULL, -1));
 }
 
-/* --- memory -------------------------------------------------------------------- */
+/* --- memory -------------------------------------------------------------- */
 static void test_memory(void)
 {
 	handle_t mem = (handle_t)sys_mem_create(4), weak;
@@ -250,7 +250,7 @@ static void test_memory(void)
 	sys_handle_close(mem);
 }
 
-/* --- children that crash, spin, or are killed --------------------------------- */
+/* --- children that crash, spin, or are killed ---------------------------- */
 static int run_child(const char *how, bool kill, int64_t status)
 {
 	char *argv[] = { "objects", (char *)how, NULL };
@@ -311,7 +311,7 @@ static void test_children(void)
 		      50 + (int)i);
 }
 
-/* --- random calls ---------------------------------------------------------------- */
+/* --- random calls -------------------------------------------------------- */
 static bool harmless(uint64_t nr)
 {
 	switch (nr) {

@@ -24,7 +24,7 @@ static void check(bool good, const char *what, int line)
 }
 #define CHECK(x) check((x), #x, __LINE__)
 
-/* --- threads -------------------------------------------------------------- */
+/* --- threads ------------------------------------------------------------- */
 #define PARTIES 6
 #define ROUNDS 50
 
@@ -75,7 +75,7 @@ static void test_threads(void)
 		       s.cpus == 64 ? ~0ull : (1ull << s.cpus) - 1);
 }
 
-/* --- messages ------------------------------------------------------------- */
+/* --- messages ------------------------------------------------------------ */
 static void echo_server(void *arg)
 {
 	handle_t ep = *(handle_t *)arg;
@@ -136,7 +136,7 @@ static void test_messages(void)
 	CHECK(sys_handle_close((handle_t)call) == 0);
 }
 
-/* --- notifications -------------------------------------------------------- */
+/* --- notifications ------------------------------------------------------- */
 static void test_notifications(void)
 {
 	handle_t n = (handle_t)sys_ntfn_create();
@@ -158,7 +158,7 @@ static void test_notifications(void)
 	CHECK(sys_ntfn_wait(n, 1, 0, &bits) == -WEIR_EHANDLE);
 }
 
-/* --- memory ---------------------------------------------------------------- */
+/* --- memory -------------------------------------------------------------- */
 static void test_memory(void)
 {
 	const unsigned rw = WEIR_P_READ | WEIR_P_WRITE;
@@ -228,7 +228,7 @@ static void test_heap(void)
 	CHECK(calloc(size, 8) == NULL);
 }
 
-/* --- other programs ------------------------------------------------------- */
+/* --- other programs ------------------------------------------------------ */
 static int run(char *const argv[], const struct spawn_options *options)
 {
 	struct child child;

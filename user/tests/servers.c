@@ -54,7 +54,7 @@ static void end_role(struct child *child)
 	CHECK(child_wait(child, &status) == 0 && status == 7);
 }
 
-/* --- names ---------------------------------------------------------------- */
+/* --- names --------------------------------------------------------------- */
 
 /* A server that registers, says so, and answers with its label + 1. */
 static int role_owner(void)
@@ -148,7 +148,7 @@ static void test_names(void)
 	sys_handle_close(ep);
 } /* our end drops the names */
 
-/* --- the console's sessions ----------------------------------------------- */
+/* --- the console's sessions ---------------------------------------------- */
 static void test_console(void)
 {
 	const struct weir_msg front = { .label = CONSOLE_FRONT };
@@ -182,7 +182,7 @@ static void test_console(void)
 	sys_handle_close((handle_t)b);
 }
 
-/* --- pipes ---------------------------------------------------------------- */
+/* --- pipes --------------------------------------------------------------- */
 
 /* Holds the writers' lock of its output for ever: the pipe is full. */
 static int role_holder(void)
@@ -237,7 +237,7 @@ static void test_pipe_lock(void)
 	sys_handle_close(ntfn);
 }
 
-/* --- servers that die while they are asked --------------------------------- */
+/* --- servers that die while they are asked ------------------------------- */
 static void kill_server(const char *name)
 {
 	struct weir_msg m = { .label = CONTROL_KILL };
@@ -289,7 +289,7 @@ static void test_restart(void)
 	test_owner_dies();
 }
 
-/* --- pipelines killed at any point ---------------------------------------- */
+/* --- pipelines killed at any point --------------------------------------- */
 static unsigned count_tasks(void)
 {
 	struct weir_task t;
@@ -346,7 +346,7 @@ static void test_storm(void)
 	CHECK(lost < 40); /* not one a pipeline */
 }
 
-/* --- the program ---------------------------------------------------------- */
+/* --- the program --------------------------------------------------------- */
 static int bytes(uint64_t n)
 {
 	for (; n; n--) {

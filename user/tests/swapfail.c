@@ -94,7 +94,7 @@ static void try_writes(uint64_t tag)
 	push_out();
 	before = reads();
 	CHECK(intact(own, tag));
-	/* They had stayed in memory. Later, clean pages of the code have not. */
+	/* They had stayed in memory. Later, clean pages of code have not. */
 	CHECK(tag > 1 || reads() == before);
 	fail_next(WEIR_TEST_FAIL_WRITES, 0);
 	push_out();

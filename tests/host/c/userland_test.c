@@ -70,7 +70,7 @@ static void manifest(const char *text, size_t size)
 	free(copy);
 }
 
-/* --- the tree: random changes, and what must hold after each --------------- */
+/* --- the tree: random changes, and what must hold after each ------------- */
 static uint64_t seed;
 
 static unsigned roll(unsigned n)

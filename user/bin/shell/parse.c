@@ -215,7 +215,8 @@ bool parse_next(struct parser *p, struct pipeline *out)
 		out->from = p->at;
 		do {
 			if (out->stages == STAGES_MAX) {
-				fail(p, p->at, "too many commands in a pipeline");
+				fail(p, p->at,
+				     "too many commands in a pipeline");
 				return false;
 			}
 			c = &out->stage[out->stages];
