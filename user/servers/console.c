@@ -127,12 +127,14 @@ static void reader(void *arg)
 {
 	handle_t ntfn = *(handle_t *)arg;
 
+	/* First unmasked, then emptied: a byte that comes to a masked line
+	 * is no edge, and nothing would ever tell of it. */
 	for (;;) {
+		sys_dev_irq(startup->irq, WEIR_IRQ_ACK, 0, 0);
 		ulock_take(&lock);
 		drain();
 		wake_readers();
 		ulock_drop(&lock);
-		sys_dev_irq(startup->irq, WEIR_IRQ_ACK, 0, 0);
 		sys_ntfn_wait(ntfn, 1, 0, NULL);
 	}
 }
