@@ -287,6 +287,23 @@ def test_lines_of_clients_do_not_mix(sh):
     assert set(lines) == {one, two, ""}
 
 
+@pytest.mark.parametrize("to", ["| cat", "> /f; cat /f"])
+def test_lines_of_writers_do_not_mix(sh, to):
+    """Two programs at one end of a pipe, or of one file."""
+    one, two = "a" * 61, "b" * 67
+    result = sh(f"sh -c 'yes {one} | head -n 900 & yes {two} | head -n 900; "
+                f"wait' {to}", cpus=4)
+    lines = result.text.split("\n")
+    assert lines.count(one) == lines.count(two) == 900, report(result)
+    assert set(lines) == {one, two, ""}
+
+
+def test_a_pipe_has_many_writers_in_turn(sh):
+    """More than there are places for at once."""
+    result = sh("yes 'echo x' | head -n 100 > /s; sh /s | wc", cpus=2)
+    assert result.text == "100 100 200\n", report(result)
+
+
 def test_ctrl_c_ends_the_whole_pipeline(console):
     console.send("yes | cat | sum; echo never\r")
     console.expect("never")
@@ -364,8 +381,14 @@ def test_the_console_dies_while_a_program_reads(console):
     console.expect("starting another in 50 ms .restart 1.")
     console.send(" two\r\x04")
     console.expect(PROMPT)
-    assert say(console, "cat /typed") == "one two"
+    assert say(console, "cat /typed").startswith("one two")
     console.send("sleep 100\r")
     console.expect("sleep 100\r*\n")
     console.send("\x03")  # it is still known whom this is for
     console.expect(r"\[status 95\]")
+
+
+def test_a_program_that_takes_all_memory_leaves_the_servers(console):
+    assert "[status 97]" in say(console, "crash memory")
+    assert "/VERSION" in say(console, "ls /VERSION")
+    assert say(console, "service").count(" 0 restarts") == 4
