@@ -242,6 +242,18 @@ def test_commands(sh, text, output, status):
         assert result.text == output
 
 
+def test_files_that_are_too_big_or_too_many(sh):
+    """Whoever writes them is told, and ends; nobody else is in trouble."""
+    line = "y" * 200
+    result = sh(f"yes {line} > /a; echo $?; yes {line} > /b; echo $?; rm /a; "
+                "rm /b; cp /bin/echo /e; /e alive; service", cpus=2, mem=32)
+    assert "output: the file would be too big\n93\n" in result.text, \
+        report(result)
+    assert "output: out of memory\n93\n" in result.text
+    assert "alive\n" in result.text
+    assert result.text.count(" 0 restarts") == 4
+
+
 @pytest.mark.parametrize("text,column,sentence", [
     ("echo 'abc", 6, "a quote is not closed"),
     ("echo a | | b", 10, "a command is missing"),

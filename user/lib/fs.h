@@ -90,7 +90,7 @@ long fs_stat(const char *path, struct fs_stat *stat);
 long fs_list(const char *path, uint64_t *place, struct fs_stat *stat);
 
 /* The whole file, mapped to be read. NULL with *error: 0 for an empty one. */
-const void *fs_map(const char *path, uint64_t *size, long *error);
+const void *fs_read_map(const char *path, uint64_t *size, long *error);
 void fs_unmap(const void *data, uint64_t size);
 /* For a program's input (stream.h). */
 long fs_stream_in(const char *path, struct weir_stream *in);

@@ -110,10 +110,15 @@ static void send_locked(struct sink *s, size_t length)
 		error = fs_append(startup->out.size, s->page, length);
 	s->filled -= length;
 	memmove(s->page, s->page + length, s->filled);
+	if (error == 0)
+		return;
 	if (s->kind == PIPE && error == -WEIR_EPEER)
 		sys_task_kill(startup->self, STATUS_PIPE);
-	if (error < 0 && s == &out)
-		lost = true;
+	if (s->kind == PIPE || s->kind == FILE_END) {
+		eprintf("output: %s\n", fs_strerror(error));
+		sys_task_kill(startup->self, STATUS_OUTPUT);
+	}
+	lost |= s == &out;
 }
 
 /* Sends up to the last newline; a full page, if there is none, as it is. So
