@@ -374,6 +374,18 @@ def test_the_console_dies_while_a_line_is_typed(console):
     assert say(console, "wait; echo alive").endswith("alive")
 
 
+def test_the_shell_dies_in_the_foreground(console):
+    """The next one has the console, and nothing of the last one's is left."""
+    for i in range(2):
+        say(console, "yes | sum &")
+        console.send("service kill shell\r")
+        console.expect(rf"status 92; starting another in {50 << i} ms")
+        console.expect(PROMPT)
+    assert say(console, "jobs") == ""
+    tasks = say(console, "ps")
+    assert " yes " not in tasks and tasks.count(" shell ") == 1
+
+
 def test_a_console_that_crashes_again_and_again(console):
     for i in range(5):
         console.send("service kill console\r")

@@ -25,7 +25,9 @@
 
 /* Labels of requests. The label of a reply is 0, or an enum weir_error. */
 enum console_request {
-	CONSOLE_OPEN = 1, /* handle: MemObj of one page, for output */
+	CONSOLE_OPEN = 1, /* handle: MemObj of one page, for output; w[0]: not
+			   * 0: a program begins, so what the last one of
+			   * this session forked, and left, is dropped */
 	CONSOLE_INPUT,    /* handle: notification; bit 0: input is there */
 	CONSOLE_BREAK,    /* handle: notification; bit 0: ctrl-C was typed */
 	CONSOLE_WRITE,    /* w[0]: bytes at the start of the page; EPEER:

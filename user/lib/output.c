@@ -38,9 +38,9 @@ static bool out_is_console(void)
 }
 
 /* The console gets the page; again when it has a new incarnation. */
-static long console_open(struct sink *s)
+static long console_open(struct sink *s, bool begins)
 {
-	struct weir_msg m = { .label = CONSOLE_OPEN };
+	struct weir_msg m = { .label = CONSOLE_OPEN, .w = { begins } };
 
 	return server_call(startup->console, &m, s->mem, WEIR_R_READ);
 }
@@ -65,7 +65,7 @@ static void sink_open(struct sink *s)
 	else if (s->kind != NOWHERE)
 		s->page = pages_map(1, &s->mem);
 	if (s->kind == CONSOLE && s->page)
-		error = console_open(s);
+		error = console_open(s, true);
 	if (s->kind == PIPE)
 		error = pipe_open(&s->pipe, &startup->out);
 	if (s->kind != NOWHERE && (!s->page || error < 0)) {
@@ -87,7 +87,7 @@ static long send_to_console(struct sink *s, size_t length)
 	struct weir_msg m = { .label = CONSOLE_WRITE, .w = { length } };
 	long error = server_call(startup->console, &m, 0, 0);
 
-	if (error != -WEIR_EPEER || console_open(s) < 0)
+	if (error != -WEIR_EPEER || console_open(s, false) < 0)
 		return error;
 	m = (struct weir_msg){ .label = CONSOLE_WRITE, .w = { length } };
 	return server_call(startup->console, &m, 0, 0);

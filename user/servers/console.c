@@ -157,15 +157,23 @@ static bool group_is_empty(uint64_t group)
 	return true;
 }
 
+static void session_end(struct session *s);
+
+/* Ends the sessions that were forked from this one. */
+static void children_end(struct session *s)
+{
+	for (unsigned i = 1; i < CONSOLE_SESSIONS; i++)
+		if (st->sessions[i].used && i != index_of(s) &&
+		    st->sessions[i].parent == s->badge)
+			session_end(&st->sessions[i]);
+}
+
 static void session_end(struct session *s)
 {
 	unsigned id = index_of(s);
 	struct session *parent = session_of(s->parent);
 
-	for (unsigned i = 1; i < CONSOLE_SESSIONS; i++)
-		if (st->sessions[i].used && i != id &&
-		    st->sessions[i].parent == s->badge)
-			session_end(&st->sessions[i]);
+	children_end(s);
 	screen_forget(s);
 	if (pages[id])
 		pages_unmap(pages[id], 1);
@@ -186,13 +194,15 @@ static void session_end(struct session *s)
 		set_front(parent ? parent->group : 0);
 }
 
-static int do_open(struct session *s, handle_t mem)
+static int do_open(struct session *s, handle_t mem, bool begins)
 {
 	uint8_t **page = &pages[index_of(s)];
 	long va = sys_mem_map(startup->self, mem, 0, 0, 1, WEIR_P_READ);
 
 	if (va < 0)
 		return (int)-va;
+	if (begins)
+		children_end(s);
 	if (*page)
 		pages_unmap(*page, 1);
 	*page = (uint8_t *)va;
@@ -347,7 +357,7 @@ static void serve(struct weir_msg *m, handle_t *came)
 	} else if (!s) {
 		error = WEIR_EPERM;
 	} else if (m->label == CONSOLE_OPEN && *came) {
-		error = do_open(s, *came);
+		error = do_open(s, *came, m->w[0]);
 	} else if ((m->label == CONSOLE_INPUT || m->label == CONSOLE_BREAK) &&
 		   *came) {
 		error = do_subscribe(s, m->label == CONSOLE_BREAK, *came);
