@@ -70,12 +70,13 @@ static void wake(struct session *s)
 	sys_ntfn_signal(ntfns[index_of(s)], 1);
 }
 
-/* What was typed before ctrl-C is void. Who waits for raw bytes gets it as a
- * byte, too: it gives its line up. Under `lock`. */
+/* What was typed before ctrl-C is void. A foreground that reads raw bytes
+ * gets it as a byte, too, whether it waits right now or not: it gives up the
+ * line that it has. Under `lock`. */
 static void interrupt(void)
 {
 	struct session *s = NULL;
-	bool awaited = false;
+	bool reads = false;
 
 	st->ring_out = st->ring_in;
 	for (unsigned i = 0; i < CONSOLE_SESSIONS; i++) {
@@ -83,7 +84,7 @@ static void interrupt(void)
 
 		if (!each->used || each->group != st->front)
 			continue;
-		awaited |= each->waiting && each->raw;
+		reads |= each->raw;
 		if (!s)
 			s = each;
 	}
@@ -91,7 +92,7 @@ static void interrupt(void)
 		s = s->badge ? session_of(s->parent) : NULL;
 	if (s)
 		sys_ntfn_signal(brks[index_of(s)], 1);
-	if (awaited)
+	if (reads)
 		put(CTRL_C);
 }
 
@@ -332,6 +333,13 @@ static int do_front(struct session *s, uint64_t badge)
 		return WEIR_EINVAL;
 	if (!has_front(s))
 		return WEIR_EPERM;
+	if (to != s) { /* a ctrl-C before it began is not for the next line */
+		ulock_take(&lock);
+		while (st->ring_in != st->ring_out &&
+		       st->ring[st->ring_out % RING] == CTRL_C)
+			st->ring_out++;
+		ulock_drop(&lock);
+	}
 	set_front(to->group);
 	return 0;
 }
