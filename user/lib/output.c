@@ -2,10 +2,10 @@
  * output.c - printf and what is under it: the console, a pipe, or a file.
  *
  * Data: two sinks, standard output and (where that is not the console) the
- * console for eprintf; each is a page that is filled, and sent up to its last
- * newline when a line is complete (console) or the page is full. A sink's lock is held while
- * its page is sent. Without a console server (init, and servers) lines go to
- * the kernel's log.
+ * console for eprintf. Each has a page, which is sent up to its last newline
+ * when a line is complete (console) or the page is full, so that lines of
+ * several programs do not mix. A sink's lock is held while its page is sent.
+ * Without a console server (init, and servers) lines go to the kernel's log.
  */
 #define _GNU_SOURCE /* memrchr */
 #include <stdarg.h>

@@ -237,7 +237,7 @@ static void test_pipe_lock(void)
 	sys_handle_close(ntfn);
 }
 
-/* --- servers that die while they are asked --------------------------------- */
+/* --- servers that die while they are asked ------------------------------- */
 static void kill_server(const char *name)
 {
 	struct weir_msg m = { .label = CONTROL_KILL };
