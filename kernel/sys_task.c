@@ -164,7 +164,7 @@ int64_t sys_mem_create(struct trapframe *tf, const struct cap *cap)
 /* W^X: no page is writable and executable at once. */
 static bool prot_valid(uint64_t prot)
 {
-	return !(prot & ~(uint64_t)(WEIR_P_READ | WEIR_P_WRITE | WEIR_P_EXEC)) &&
+	return prot <= (WEIR_P_READ | WEIR_P_WRITE | WEIR_P_EXEC) &&
 	       (prot & WEIR_P_READ) &&
 	       !(prot & WEIR_P_WRITE && prot & WEIR_P_EXEC);
 }

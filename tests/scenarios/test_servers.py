@@ -242,6 +242,18 @@ def test_commands(sh, text, output, status):
         assert result.text == output
 
 
+def test_files_that_are_too_big_or_too_many(sh):
+    """Whoever writes them is told, and ends; nobody else is in trouble."""
+    line = "y" * 200
+    result = sh(f"yes {line} > /a; echo $?; yes {line} > /b; echo $?; rm /a; "
+                "rm /b; cp /bin/echo /e; /e alive; service", cpus=2, mem=32)
+    assert "output: the file would be too big\n93\n" in result.text, \
+        report(result)
+    assert "output: out of memory\n93\n" in result.text
+    assert "alive\n" in result.text
+    assert result.text.count(" 0 restarts") == 4
+
+
 @pytest.mark.parametrize("text,column,sentence", [
     ("echo 'abc", 6, "a quote is not closed"),
     ("echo a | | b", 10, "a command is missing"),
@@ -285,6 +297,23 @@ def test_lines_of_clients_do_not_mix(sh):
     lines = result.text.split("\n")
     assert lines.count(one) == lines.count(two) == 300, report(result)
     assert set(lines) == {one, two, ""}
+
+
+@pytest.mark.parametrize("to", ["| cat", "> /f; cat /f"])
+def test_lines_of_writers_do_not_mix(sh, to):
+    """Two programs at one end of a pipe, or of one file."""
+    one, two = "a" * 61, "b" * 67
+    result = sh(f"sh -c 'yes {one} | head -n 900 & yes {two} | head -n 900; "
+                f"wait' {to}", cpus=4)
+    lines = result.text.split("\n")
+    assert lines.count(one) == lines.count(two) == 900, report(result)
+    assert set(lines) == {one, two, ""}
+
+
+def test_a_pipe_has_many_writers_in_turn(sh):
+    """More than there are places for at once."""
+    result = sh("yes 'echo x' | head -n 100 > /s; sh /s | wc", cpus=2)
+    assert result.text == "100 100 200\n", report(result)
 
 
 def test_ctrl_c_ends_the_whole_pipeline(console):
@@ -345,6 +374,18 @@ def test_the_console_dies_while_a_line_is_typed(console):
     assert say(console, "wait; echo alive").endswith("alive")
 
 
+def test_the_shell_dies_in_the_foreground(console):
+    """The next one has the console, and nothing of the last one's is left."""
+    for i in range(2):
+        say(console, "yes | sum &")
+        console.send("service kill shell\r")
+        console.expect(rf"status 92; starting another in {50 << i} ms")
+        console.expect(PROMPT)
+    assert say(console, "jobs") == ""
+    tasks = say(console, "ps")
+    assert " yes " not in tasks and tasks.count(" shell ") == 1
+
+
 def test_a_console_that_crashes_again_and_again(console):
     for i in range(5):
         console.send("service kill console\r")
@@ -364,8 +405,14 @@ def test_the_console_dies_while_a_program_reads(console):
     console.expect("starting another in 50 ms .restart 1.")
     console.send(" two\r\x04")
     console.expect(PROMPT)
-    assert say(console, "cat /typed") == "one two"
+    assert say(console, "cat /typed").startswith("one two")
     console.send("sleep 100\r")
     console.expect("sleep 100\r*\n")
     console.send("\x03")  # it is still known whom this is for
     console.expect(r"\[status 95\]")
+
+
+def test_a_program_that_takes_all_memory_leaves_the_servers(console):
+    assert "[status 97]" in say(console, "crash memory")
+    assert "/VERSION" in say(console, "ls /VERSION")
+    assert say(console, "service").count(" 0 restarts") == 4

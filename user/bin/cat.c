@@ -6,7 +6,7 @@ static int copy_file(const char *path)
 {
 	uint64_t size;
 	long error;
-	const void *data = fs_map(path, &size, &error);
+	const void *data = fs_read_map(path, &size, &error);
 
 	if (error < 0) {
 		eprintf("cat: %s: %s\n", path, fs_strerror(error));

@@ -25,7 +25,7 @@ int main(int argc, char **argv)
 		target = into;
 	}
 	/* What is mapped stays, also if it is the file to be written. */
-	data = fs_map(argv[1], &size, &error);
+	data = fs_read_map(argv[1], &size, &error);
 	if (error == 0)
 		error = fs_open(target, FS_CREATE | FS_EMPTY, &file, &old);
 	if (error == 0)

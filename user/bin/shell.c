@@ -292,7 +292,7 @@ static int run_script(const char *path)
 {
 	uint64_t size;
 	long error;
-	const char *text = fs_map(path, &size, &error);
+	const char *text = fs_read_map(path, &size, &error);
 
 	if (error < 0) {
 		eprintf("shell: %s: %s\n", path, fs_strerror(error));

@@ -6,10 +6,6 @@
  * input comes in the words of replies. Whoever starts a program asks for a
  * session for it (FORK) and ends it (DROP), so that a program that dies
  * leaves nothing behind. Session 0, the unbadged handle, is always there.
- *
- * Sessions are in groups, named by the badge of their first session; one
- * group is in the foreground, and reads. Ctrl-C goes to the nearest session,
- * from one of the foreground group upwards, that asked for it (BREAK).
  * Sessions outlive the server (server.h): after a restart a client only
  * sends its page again.
  */
@@ -23,9 +19,15 @@
 #define CONSOLE_GUEST ~0ull  /* badge of the handle that has a name: it can
 			      * only FORK, in a group of its own */
 
+/* Sessions are in groups, named by the badge of their first session; one
+ * group is in the foreground, and reads. Ctrl-C goes to the nearest session,
+ * from one of the foreground group upwards, that asked for it (BREAK). */
+
 /* Labels of requests. The label of a reply is 0, or an enum weir_error. */
 enum console_request {
-	CONSOLE_OPEN = 1, /* handle: MemObj of one page, for output */
+	CONSOLE_OPEN = 1, /* handle: MemObj of one page, for output; w[0]: not
+			   * 0: a program begins, so what the last one of
+			   * this session forked, and left, is dropped */
 	CONSOLE_INPUT,    /* handle: notification; bit 0: input is there */
 	CONSOLE_BREAK,    /* handle: notification; bit 0: ctrl-C was typed */
 	CONSOLE_WRITE,    /* w[0]: bytes at the start of the page; EPEER:

@@ -198,7 +198,7 @@ long fs_list(const char *path, uint64_t *place, struct fs_stat *stat)
 	return 0;
 }
 
-const void *fs_map(const char *path, uint64_t *size, long *error)
+const void *fs_read_map(const char *path, uint64_t *size, long *error)
 {
 	handle_t mem;
 	uint64_t file;

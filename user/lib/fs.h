@@ -6,11 +6,7 @@
  * initrd are there from the start, in the folders of their names; each is
  * copied when it is first opened. Writing goes through the server, which
  * knows a file's size. Truncating or replacing a file makes a new object:
- * who has the old one mapped keeps it. Paths are of names of 1 to 31 bytes,
- * with or without a slash in front; `.` and `..` are not known.
- *
- * A request brings a handle on a page with its paths and bytes; the server
- * keeps nothing of it. So a client that dies leaves nothing behind.
+ * who has the old one mapped keeps it.
  */
 #ifndef USER_FS_H
 #define USER_FS_H
@@ -59,7 +55,10 @@ enum fs_flag {
 	FS_NO_HANDLE = 4 /* only for writing */
 };
 
-/* The page of a request. */
+/* The page of a request, on which it brings a handle. The server keeps
+ * nothing of it: a client that dies leaves nothing behind. Paths are of names
+ * of 1 to 31 bytes, with or without a slash in front; `.` and `..` are not
+ * known. */
 union fs_page {
 	struct {
 		char path[FS_PATH_BYTES], to[FS_PATH_BYTES];
@@ -90,7 +89,7 @@ long fs_stat(const char *path, struct fs_stat *stat);
 long fs_list(const char *path, uint64_t *place, struct fs_stat *stat);
 
 /* The whole file, mapped to be read. NULL with *error: 0 for an empty one. */
-const void *fs_map(const char *path, uint64_t *size, long *error);
+const void *fs_read_map(const char *path, uint64_t *size, long *error);
 void fs_unmap(const void *data, uint64_t size);
 /* For a program's input (stream.h). */
 long fs_stream_in(const char *path, struct weir_stream *in);

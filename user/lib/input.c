@@ -116,7 +116,7 @@ size_t in_read(void *to, size_t size)
 		used += (size_t)n;
 		return (size_t)n;
 	}
-	out_flush();
+	out_before_input();
 	n = source_read(to, size);
 	return n < 0 ? 0 : (size_t)n;
 }
@@ -126,7 +126,7 @@ int in_getc(void)
 	if (used == filled) {
 		long n;
 
-		out_flush();
+		out_before_input();
 		used = filled = 0;
 		n = source_read(bytes, sizeof(bytes));
 		if (n <= 0)

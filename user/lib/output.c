@@ -2,11 +2,12 @@
  * output.c - printf and what is under it: the console, a pipe, or a file.
  *
  * Data: two sinks, standard output and (where that is not the console) the
- * console for eprintf; each is a page that is filled, and sent as one when a
- * line is complete (console) or the page is full. A sink's lock is held while
- * its page is sent. Without a console server (init, and servers) lines go to
- * the kernel's log.
+ * console for eprintf. Each has a page, which is sent up to its last newline
+ * when a line is complete (console) or the page is full, so that lines of
+ * several programs do not mix. A sink's lock is held while its page is sent.
+ * Without a console server (init, and servers) lines go to the kernel's log.
  */
+#define _GNU_SOURCE /* memrchr */
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -37,9 +38,9 @@ static bool out_is_console(void)
 }
 
 /* The console gets the page; again when it has a new incarnation. */
-static long console_open(struct sink *s)
+static long console_open(struct sink *s, bool begins)
 {
-	struct weir_msg m = { .label = CONSOLE_OPEN };
+	struct weir_msg m = { .label = CONSOLE_OPEN, .w = { begins } };
 
 	return server_call(startup->console, &m, s->mem, WEIR_R_READ);
 }
@@ -64,7 +65,7 @@ static void sink_open(struct sink *s)
 	else if (s->kind != NOWHERE)
 		s->page = pages_map(1, &s->mem);
 	if (s->kind == CONSOLE && s->page)
-		error = console_open(s);
+		error = console_open(s, true);
 	if (s->kind == PIPE)
 		error = pipe_open(&s->pipe, &startup->out);
 	if (s->kind != NOWHERE && (!s->page || error < 0)) {
@@ -81,36 +82,55 @@ static long flush_to_log(const char *text, size_t length)
 	return sys_klog(text, length);
 }
 
-static long flush_to_console(struct sink *s)
+static long send_to_console(struct sink *s, size_t length)
 {
-	struct weir_msg m = { .label = CONSOLE_WRITE, .w = { s->filled } };
+	struct weir_msg m = { .label = CONSOLE_WRITE, .w = { length } };
 	long error = server_call(startup->console, &m, 0, 0);
 
-	if (error != -WEIR_EPEER || console_open(s) < 0)
+	if (error != -WEIR_EPEER || console_open(s, false) < 0)
 		return error;
-	m = (struct weir_msg){ .label = CONSOLE_WRITE, .w = { s->filled } };
+	m = (struct weir_msg){ .label = CONSOLE_WRITE, .w = { length } };
 	return server_call(startup->console, &m, 0, 0);
 }
 
-static void flush_locked(struct sink *s)
+/* Sends the first `length` bytes of the page, and keeps the rest. */
+static void send_locked(struct sink *s, size_t length)
 {
 	long error = 0;
 
-	if (s->filled == 0)
+	if (length == 0)
 		return;
 	if (s->kind == LOG)
-		flush_to_log(s->page, s->filled);
+		flush_to_log(s->page, length);
 	else if (s->kind == CONSOLE)
-		error = flush_to_console(s);
+		error = send_to_console(s, length);
 	else if (s->kind == PIPE)
-		error = pipe_write(&s->pipe, s->page, s->filled);
+		error = pipe_write(&s->pipe, s->page, length);
 	else if (s->kind == FILE_END)
-		error = fs_append(startup->out.size, s->page, s->filled);
-	s->filled = 0;
+		error = fs_append(startup->out.size, s->page, length);
+	s->filled -= length;
+	memmove(s->page, s->page + length, s->filled);
+	if (error == 0)
+		return;
 	if (s->kind == PIPE && error == -WEIR_EPEER)
 		sys_task_kill(startup->self, STATUS_PIPE);
-	if (error < 0 && s == &out)
-		lost = true;
+	if (s->kind == PIPE || s->kind == FILE_END) {
+		eprintf("output: %s\n", fs_strerror(error));
+		sys_task_kill(startup->self, STATUS_OUTPUT);
+	}
+	lost |= s == &out;
+}
+
+/* Sends up to the last newline; a full page, if there is none, as it is. So
+ * lines of several writers do not mix. */
+static void send_lines(struct sink *s, size_t capacity)
+{
+	char *end = memrchr(s->page, '\n', s->filled);
+
+	if (end)
+		send_locked(s, (size_t)(end - s->page) + 1);
+	else if (s->filled == capacity)
+		send_locked(s, s->filled);
 }
 
 static void sink_write(struct sink *s, const char *bytes, size_t length)
@@ -134,9 +154,9 @@ static void sink_write(struct sink *s, const char *bytes, size_t length)
 		s->filled += n;
 		bytes += n;
 		length -= n;
-		if (s->filled == capacity || end ||
+		if (s->filled == capacity ||
 		    (lines && memchr(bytes - n, '\n', n)))
-			flush_locked(s);
+			send_lines(s, capacity);
 	}
 	ulock_drop(&s->lock);
 }
@@ -149,11 +169,23 @@ void out_write(const char *bytes, size_t length)
 void out_flush(void)
 {
 	ulock_take(&out.lock);
-	flush_locked(&out);
+	send_locked(&out, out.filled);
 	ulock_drop(&out.lock);
 	ulock_take(&err.lock);
-	flush_locked(&err);
+	send_locked(&err, err.filled);
 	ulock_drop(&err.lock);
+}
+
+void out_before_input(void)
+{
+	if (out_is_console()) {
+		out_flush();
+		return;
+	}
+	ulock_take(&out.lock);
+	if (out.kind == PIPE || out.kind == FILE_END)
+		send_lines(&out, CONSOLE_BUFFER);
+	ulock_drop(&out.lock);
 }
 
 bool out_good(void)

@@ -298,7 +298,7 @@ static long find(const char *path, struct tar_file *file, bool *mapped)
 	*mapped = false;
 	if (!fs_there())
 		return find_in_initrd(path, file);
-	file->data = fs_map(path, &size, &error);
+	file->data = fs_read_map(path, &size, &error);
 	file->size = size;
 	*mapped = error == 0;
 	if (error == -FS_NONE)

@@ -25,6 +25,10 @@ enum stream_kind {
 /* The next bytes, at most `size`; waits for the first. 0: end of file. */
 size_t in_read(void *to, size_t size);
 
+/* What input does before it waits: the console gets all (a prompt), others
+ * the lines that are complete. */
+void out_before_input(void);
+
 /* False once output was lost: exit() makes that a status of its own. */
 bool out_good(void);
 

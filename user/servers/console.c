@@ -70,12 +70,13 @@ static void wake(struct session *s)
 	sys_ntfn_signal(ntfns[index_of(s)], 1);
 }
 
-/* What was typed before ctrl-C is void. Who waits for raw bytes gets it as a
- * byte, too: it gives its line up. Under `lock`. */
+/* What was typed before ctrl-C is void. A foreground that reads raw bytes
+ * gets it as a byte, too, whether it waits right now or not: it gives up the
+ * line that it has. Under `lock`. */
 static void interrupt(void)
 {
 	struct session *s = NULL;
-	bool awaited = false;
+	bool reads = false;
 
 	st->ring_out = st->ring_in;
 	for (unsigned i = 0; i < CONSOLE_SESSIONS; i++) {
@@ -83,7 +84,7 @@ static void interrupt(void)
 
 		if (!each->used || each->group != st->front)
 			continue;
-		awaited |= each->waiting && each->raw;
+		reads |= each->raw;
 		if (!s)
 			s = each;
 	}
@@ -91,7 +92,7 @@ static void interrupt(void)
 		s = s->badge ? session_of(s->parent) : NULL;
 	if (s)
 		sys_ntfn_signal(brks[index_of(s)], 1);
-	if (awaited)
+	if (reads)
 		put(CTRL_C);
 }
 
@@ -127,9 +128,9 @@ static void reader(void *arg)
 {
 	handle_t ntfn = *(handle_t *)arg;
 
+	/* First unmasked, then emptied: a byte that comes to a masked line
+	 * is no edge, and nothing would ever tell of it. */
 	for (;;) {
-		/* Before drain: what comes in while the interrupt is masked
-		 * makes no edge that the IOAPIC keeps. */
 		sys_dev_irq(startup->irq, WEIR_IRQ_ACK, 0, 0);
 		ulock_take(&lock);
 		drain();
@@ -157,15 +158,23 @@ static bool group_is_empty(uint64_t group)
 	return true;
 }
 
+static void session_end(struct session *s);
+
+/* Ends the sessions that were forked from this one. */
+static void children_end(struct session *s)
+{
+	for (unsigned i = 1; i < CONSOLE_SESSIONS; i++)
+		if (st->sessions[i].used && i != index_of(s) &&
+		    st->sessions[i].parent == s->badge)
+			session_end(&st->sessions[i]);
+}
+
 static void session_end(struct session *s)
 {
 	unsigned id = index_of(s);
 	struct session *parent = session_of(s->parent);
 
-	for (unsigned i = 1; i < CONSOLE_SESSIONS; i++)
-		if (st->sessions[i].used && i != id &&
-		    st->sessions[i].parent == s->badge)
-			session_end(&st->sessions[i]);
+	children_end(s);
 	screen_forget(s);
 	if (pages[id])
 		pages_unmap(pages[id], 1);
@@ -186,13 +195,15 @@ static void session_end(struct session *s)
 		set_front(parent ? parent->group : 0);
 }
 
-static int do_open(struct session *s, handle_t mem)
+static int do_open(struct session *s, handle_t mem, bool begins)
 {
 	uint8_t **page = &pages[index_of(s)];
 	long va = sys_mem_map(startup->self, mem, 0, 0, 1, WEIR_P_READ);
 
 	if (va < 0)
 		return (int)-va;
+	if (begins)
+		children_end(s);
 	if (*page)
 		pages_unmap(*page, 1);
 	*page = (uint8_t *)va;
@@ -322,6 +333,13 @@ static int do_front(struct session *s, uint64_t badge)
 		return WEIR_EINVAL;
 	if (!has_front(s))
 		return WEIR_EPERM;
+	if (to != s) { /* a ctrl-C before it began is not for the next line */
+		ulock_take(&lock);
+		while (st->ring_in != st->ring_out &&
+		       st->ring[st->ring_out % RING] == CTRL_C)
+			st->ring_out++;
+		ulock_drop(&lock);
+	}
 	set_front(to->group);
 	return 0;
 }
@@ -347,7 +365,7 @@ static void serve(struct weir_msg *m, handle_t *came)
 	} else if (!s) {
 		error = WEIR_EPERM;
 	} else if (m->label == CONSOLE_OPEN && *came) {
-		error = do_open(s, *came);
+		error = do_open(s, *came, m->w[0]);
 	} else if ((m->label == CONSOLE_INPUT || m->label == CONSOLE_BREAK) &&
 		   *came) {
 		error = do_subscribe(s, m->label == CONSOLE_BREAK, *came);

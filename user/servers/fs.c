@@ -14,6 +14,7 @@
 #include "user/servers/fs/tree.h"
 
 #define STATE_PAGES 8
+#define SPARE_PAGES 256u /* that files leave to programs */
 #define READ_WRITE (WEIR_P_READ | WEIR_P_WRITE)
 _Static_assert(sizeof(struct tree) <= STATE_PAGES * WEIR_PAGE_SIZE,
 	       "does not fit");
@@ -51,6 +52,18 @@ static long transfer(handle_t mem, uint64_t at, void *bytes, size_t n,
 	return 0;
 }
 
+/* Is there memory for that many pages more? Else the client gets an error;
+ * without this the fault that ends whoever touches the last page would end
+ * this server. */
+static bool room_for(uint64_t pages)
+{
+	struct weir_system s;
+
+	system_read(&s);
+	return s.frames_free + s.swap_free >
+	       pages + SPARE_PAGES + s.frames_reserve;
+}
+
 /* Gives the node another object (0: none) with `size` bytes in it. */
 static long set_object(int i, handle_t mem, uint64_t size)
 {
@@ -74,8 +87,11 @@ static long set_object(int i, handle_t mem, uint64_t size)
 /* Makes a fresh object with these bytes the node's. */
 static long fill(int i, const void *bytes, uint64_t size)
 {
-	long mem = sys_mem_create(FS_FILE_PAGES), error;
+	long mem, error;
 
+	if (!room_for(size / WEIR_PAGE_SIZE + 2))
+		return -WEIR_ENOMEM;
+	mem = sys_mem_create(FS_FILE_PAGES);
 	if (mem < 0)
 		return mem;
 	error = transfer((handle_t)mem, 0, (void *)bytes, size, true);
@@ -177,7 +193,7 @@ static long do_write(const void *bytes, struct weir_msg *m, bool append)
 		return -WEIR_EINVAL;
 	if (at > FS_FILE_PAGES * WEIR_PAGE_SIZE - n)
 		return -FS_BIG;
-	error = materialize(i);
+	error = room_for(2) ? materialize(i) : -WEIR_ENOMEM;
 	if (error == 0)
 		error = transfer(objects[i], at, (void *)bytes, n, true);
 	if (error < 0)

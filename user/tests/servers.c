@@ -269,7 +269,7 @@ static void test_restart(void)
 	for (; now_ns() < end; n++)
 		CHECK(fs_append(file, &n, sizeof(n)) == 0);
 	uthread_join(t);
-	words = fs_map("/log", &size, &error);
+	words = fs_read_map("/log", &size, &error);
 	CHECK(size == n * sizeof(n));
 	for (uint32_t i = 0; i < n && size == n * sizeof(n); i++)
 		CHECK(words[i] == i);

@@ -25,7 +25,7 @@ struct session {
 
 	/* Under `lock`. */
 	bool waiting; /* it found no input: signal it */
-	bool raw;     /* what it waits for */
+	bool raw;     /* how it read last */
 };
 
 struct state {

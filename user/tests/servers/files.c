@@ -12,7 +12,7 @@ static bool has(const char *path, const char *text, uint64_t length)
 {
 	uint64_t size;
 	long error;
-	const char *data = fs_map(path, &size, &error);
+	const char *data = fs_read_map(path, &size, &error);
 	bool same = error == 0 && size == length &&
 		    (!size || memcmp(data, text, length) == 0);
 
@@ -94,7 +94,7 @@ static void test_fs_mapping(void)
 	const char *data;
 	long error;
 
-	data = fs_map("/t/map", &size, &error);
+	data = fs_read_map("/t/map", &size, &error);
 	CHECK(error == 0 && size == 5);
 	CHECK(fs_write(file, 0, "F", 1) == 0 && data[0] == 'F');
 	make_file("/t/map", "second");
