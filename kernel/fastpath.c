@@ -1,16 +1,13 @@
 /*
  * fastpath.c - a message to a partner that waits for it on this CPU.
  *
- * trap.asm asks here first, interrupts still off, for ipc_call and
- * ipc_reply_recv. A ladder of checks comes first: whatever fails leads to the
- * slow path (ipc.c), and nothing has changed. Behind the commit point nothing
- * can fail. All locks are taken by trying, so their order is free.
- *
- * Who goes to sleep here leaves nothing on its kernel stack but its trapframe,
- * and `parked` as its context: ipc_resume. Who is woken here may have slept in
- * the slow path: its stack's frames hold nothing (its one reference is in
- * t->cap) and are given up. The reference that the sleeper needs is the one
- * that the partner, done with its own wait, no longer does.
+ * trap.asm asks here first, interrupts still off. A ladder of checks: what
+ * fails leads to the slow path (ipc.c), with nothing changed; locks are only
+ * tried, so their order is free. Behind the commit point nothing can fail.
+ * Who goes to sleep here leaves only its trapframe on its stack, and as its
+ * context `parked`: ipc_resume. Who is woken here may have slept in the slow
+ * path: its frames hold nothing (its one reference is in t->cap), and are
+ * given up. What other CPUs ask meanwhile is an interrupt after SYSRET.
  */
 #include "arch/x86_64/trap.h"
 #include "kernel/endpoint.h"
@@ -48,8 +45,9 @@ static inline void change_places(struct thread *t, struct thread *to,
 		t->prio = t->base_prio;
 	}
 	to->ipc.state = IPC_NONE;
-	/* The reference. The server's one receives; does the client's? Nobody
-	 * calls while one receives, so nobody is to be told "no more". */
+	/* The reference that `to` held while it waited is now that of `t`.
+	 * The server's one receives; does the client's? Nobody calls while
+	 * one receives, so nobody is to be told that it was the last. */
 	if (!((call ? rights : to->cap.rights) & WEIR_R_READ))
 		__atomic_add_fetch(&ep->nreceivers, call ? -1 : 1,
 				   __ATOMIC_ACQ_REL);

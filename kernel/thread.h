@@ -82,7 +82,7 @@ struct thread {
 	struct aspace *as; /* whose user half it needs; NULL: none */
 	uint64_t fs_base;
 	uint64_t run_start;     /* TSC */
-	struct cap cap; /* that its system call uses; a reference is held */
+	struct cap cap; /* of its system call, referenced; see fastpath.c */
 	struct tlb_batch batch; /* what it owes: see mm/tlb.h */
 
 	struct waitq *wq; /* that it is on; list under wq->lock */

@@ -184,6 +184,19 @@ static void stop(unsigned i)
 	}
 }
 
+/* Closes `ep`, to which nobody else has a right any more: a reference that
+ * some wait has lost would let this call wait for ever. */
+static void check_gone(handle_t ep)
+{
+	handle_t weak = (handle_t)sys_handle_dup(ep, WEIR_R_WRITE, 0);
+	struct weir_msg m = { 0 };
+
+	sys_handle_close(ep);
+	if (sys_ipc_call(weak, &m) != -WEIR_EPEER)
+		failures++;
+	sys_handle_close(weak);
+}
+
 /* All of it, with `n` kills on the way. */
 static void run(uint64_t n)
 {
@@ -206,8 +219,8 @@ static void run(uint64_t n)
 	}
 	while (running > 0)
 		stop(--running);
-	sys_handle_close(ep[FRONT]);
-	sys_handle_close(ep[BACK]);
+	check_gone(ep[FRONT]);
+	check_gone(ep[BACK]);
 }
 
 /* --- what is left --------------------------------------------------------- */
