@@ -65,7 +65,7 @@ static void sink_open(struct sink *s)
 	else if (s->kind != NOWHERE)
 		s->page = pages_map(1, &s->mem);
 	if (s->kind == CONSOLE && s->page)
-		error = console_open(s, true);
+		error = console_open(s, !console_forked);
 	if (s->kind == PIPE)
 		error = pipe_open(&s->pipe, &startup->out);
 	if (s->kind != NOWHERE && (!s->page || error < 0)) {

@@ -6,6 +6,8 @@
 #include "user/lib/pipe.h"
 #include "user/lib/stream.h"
 
+bool console_forked;
+
 long console_fork(uint64_t group, uint64_t *session)
 {
 	struct weir_msg m = { .label = CONSOLE_FORK, .w = { group } };
@@ -13,6 +15,7 @@ long console_fork(uint64_t group, uint64_t *session)
 
 	if (error < 0)
 		return error;
+	console_forked = true;
 	*session = m.w[0];
 	return m.handle;
 }

@@ -29,6 +29,10 @@ size_t in_read(void *to, size_t size);
  * the lines that are complete. */
 void out_before_input(void);
 
+/* Did this program fork a session? Then its first output is not where it
+ * begins (CONSOLE_OPEN). */
+extern bool console_forked;
+
 /* False once output was lost: exit() makes that a status of its own. */
 bool out_good(void);
 
