@@ -84,7 +84,7 @@ static struct task *living_child(const struct task *parent)
 		uint64_t refs = __atomic_load_n(&t->refs, __ATOMIC_RELAXED);
 
 		if (t->parent != parent->id ||
-		    __atomic_load_n(&t->killed, __ATOMIC_SEQ_CST))
+		    __atomic_load_n(&t->killed, __ATOMIC_SEQ_CST) & TASK_KILLED)
 			continue;
 		while (refs && !__atomic_compare_exchange_n(
 				       &t->refs, &refs, refs + 1, false,
@@ -139,7 +139,7 @@ void task_put(struct task *t)
 		/* Never started, nobody knows it. Its table may have handles
 		 * on it, which come and go while it is taken apart: so it
 		 * lives until that is over. */
-		__atomic_store_n(&t->killed, true, __ATOMIC_SEQ_CST);
+		__atomic_store_n(&t->killed, TASK_KILLED, __ATOMIC_SEQ_CST);
 		t->torn_down = true;
 		task_get(t);
 		teardown(t, false);
@@ -151,7 +151,7 @@ int task_enter(struct task *task, struct thread *t)
 	int status = 0;
 
 	spin_lock(&task->lock);
-	if (task->killed)
+	if (task->killed & TASK_KILLED)
 		status = -WEIR_EPEER;
 	else if (task->nthreads >= TASK_THREADS_MAX)
 		status = -WEIR_EFULL;
@@ -180,7 +180,7 @@ void task_leave(struct thread *t)
 	LIST_REMOVE(t, task_link);
 	last = --task->nthreads == 0;
 	if (last) {
-		__atomic_store_n(&task->killed, true, __ATOMIC_SEQ_CST);
+		__atomic_store_n(&task->killed, TASK_KILLED, __ATOMIC_SEQ_CST);
 		task->torn_down = true;
 	}
 	spin_unlock(&task->lock);
@@ -198,9 +198,9 @@ void task_kill(struct task *task, int64_t status)
 	/* fastpath.c looks at `killed` and goes to sleep under ipc_lock. */
 	spin_lock(&ipc_lock);
 	spin_lock(&task->lock);
-	if (!task->killed)
+	if (!(task->killed & TASK_KILLED))
 		task->status = status;
-	__atomic_store_n(&task->killed, true, __ATOMIC_SEQ_CST);
+	__atomic_store_n(&task->killed, TASK_KILLED, __ATOMIC_SEQ_CST);
 	spin_unlock(&ipc_lock);
 	LIST_FOREACH(t, &task->threads, task_link) {
 		if (sched_claim(t, true))
