@@ -44,6 +44,7 @@ struct task {
 	bool torn_down;
 	int64_t status; /* of its exit */
 
+	struct task *next_dying; /* only who takes it apart */
 	LIST_ENTRY(task) all_link; /* under tasks_lock */
 	bool listed;
 };
