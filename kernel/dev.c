@@ -145,11 +145,7 @@ int ports_write(struct ports *p, uint64_t port, uint64_t bytes, uint32_t value)
 
 	if (status)
 		return status;
-	if (bytes == 1)
-		outb(port, value);
-	else if (bytes == 2)
-		outw(port, value);
-	else
-		outl(port, value);
+	bytes == 1 ? outb(port, value) :
+	bytes == 2 ? outw(port, value) : outl(port, value);
 	return 0;
 }

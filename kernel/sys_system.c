@@ -210,6 +210,11 @@ int64_t sys_sys_ctl(struct trapframe *tf, const struct cap *cap)
 	case WEIR_CTL_TEST:
 		if (arg == WEIR_TEST_PANIC)
 			panic(WEIR_TEST_SENTENCE);
+		if (arg == WEIR_TEST_FUSE) {
+			current()->task->fuse = ARG2(tf);
+			return __atomic_fetch_or(&current()->task->killed,
+						 TASK_FUSED, __ATOMIC_SEQ_CST);
+		}
 		return mm_test_op(current()->as, arg, ARG2(tf));
 	}
 	return -WEIR_EINVAL;

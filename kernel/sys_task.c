@@ -161,19 +161,14 @@ int64_t sys_mem_create(struct trapframe *tf, const struct cap *cap)
 	return obj ? give_handle(OBJ_MEM, obj, WEIR_R_ALL) : -WEIR_ENOMEM;
 }
 
+/* The numbers of the rights on memory, too. */
+#define PROT_ALL (WEIR_P_READ | WEIR_P_WRITE | WEIR_P_EXEC)
+
 /* W^X: no page is writable and executable at once. */
 static bool prot_valid(uint64_t prot)
 {
-	return prot <= (WEIR_P_READ | WEIR_P_WRITE | WEIR_P_EXEC) &&
-	       (prot & WEIR_P_READ) &&
+	return !(prot & ~(uint64_t)PROT_ALL) && (prot & WEIR_P_READ) &&
 	       !(prot & WEIR_P_WRITE && prot & WEIR_P_EXEC);
-}
-
-static unsigned prot_of_rights(unsigned rights)
-{
-	return (rights & WEIR_R_READ ? WEIR_P_READ : 0) |
-	       (rights & WEIR_R_WRITE ? WEIR_P_WRITE : 0) |
-	       (rights & WEIR_R_EXEC ? WEIR_P_EXEC : 0);
 }
 
 static struct aspace *space_of(const struct cap *task)
@@ -193,7 +188,7 @@ int64_t sys_mem_map(struct trapframe *tf, const struct cap *task)
 	status = lookup(ARG1(tf), OBJ_MEM, WEIR_R_READ, &mem);
 	if (status)
 		return status;
-	maxprot = prot_of_rights(mem.rights);
+	maxprot = mem.rights & PROT_ALL;
 	if (prot & ~(uint64_t)maxprot)
 		status = -WEIR_ERIGHTS;
 	else

@@ -84,7 +84,7 @@ static struct task *living_child(const struct task *parent)
 		uint64_t refs = __atomic_load_n(&t->refs, __ATOMIC_RELAXED);
 
 		if (t->parent != parent->id ||
-		    __atomic_load_n(&t->killed, __ATOMIC_SEQ_CST))
+		    __atomic_load_n(&t->killed, __ATOMIC_SEQ_CST) & TASK_KILLED)
 			continue;
 		while (refs && !__atomic_compare_exchange_n(
 				       &t->refs, &refs, refs + 1, false,
@@ -108,9 +108,8 @@ static void kill_children(const struct task *parent)
 	}
 }
 
-/* Everything that the task had goes. Once; no thread of it is left but the
- * current one, which has left the space. Sleeps. */
-static void teardown(struct task *t, bool tell)
+/* Everything that the task had goes. */
+static void take_apart(struct task *t, bool tell)
 {
 	if (t == root)
 		panic("init exited with status %ld", (long)t->status);
@@ -127,23 +126,42 @@ static void teardown(struct task *t, bool tell)
 	t->fault = (struct cap){ .type = OBJ_NONE };
 }
 
+/* Takes the task apart. Once; no thread of it is left but the current one,
+ * which has left the space. Tasks that end by that (its table had the last
+ * handle on them) are next in the loop, not deeper in the stack: they may be
+ * a chain of any length. Sleeps. */
+static void teardown(struct task *t, bool tell)
+{
+	struct task **dying = &current()->dying;
+
+	/* Its table may have handles on it, which come and go meanwhile. */
+	task_get(t);
+	if (*dying) {
+		t->next_dying = (*dying)->next_dying;
+		(*dying)->next_dying = t;
+		return;
+	}
+	for (*dying = t; (t = *dying); tell = false) {
+		take_apart(t, tell);
+		*dying = t->next_dying;
+		task_put(t);
+	}
+}
+
 void task_put(struct task *t)
 {
-	while (__atomic_sub_fetch(&t->refs, 1, __ATOMIC_ACQ_REL) == 0) {
-		assert(t->nthreads == 0);
-		if (t->torn_down) {
-			aspace_put(t->as);
-			kfree(t);
-			return;
-		}
-		/* Never started, nobody knows it. Its table may have handles
-		 * on it, which come and go while it is taken apart: so it
-		 * lives until that is over. */
-		__atomic_store_n(&t->killed, true, __ATOMIC_SEQ_CST);
-		t->torn_down = true;
-		task_get(t);
-		teardown(t, false);
+	if (__atomic_sub_fetch(&t->refs, 1, __ATOMIC_ACQ_REL))
+		return;
+	assert(t->nthreads == 0);
+	if (t->torn_down) {
+		aspace_put(t->as);
+		kfree(t);
+		return;
 	}
+	/* Never started, nobody knows it. */
+	__atomic_store_n(&t->killed, TASK_KILLED, __ATOMIC_SEQ_CST);
+	t->torn_down = true;
+	teardown(t, false);
 }
 
 int task_enter(struct task *task, struct thread *t)
@@ -151,7 +169,7 @@ int task_enter(struct task *task, struct thread *t)
 	int status = 0;
 
 	spin_lock(&task->lock);
-	if (task->killed)
+	if (task->killed & TASK_KILLED)
 		status = -WEIR_EPEER;
 	else if (task->nthreads >= TASK_THREADS_MAX)
 		status = -WEIR_EFULL;
@@ -180,7 +198,7 @@ void task_leave(struct thread *t)
 	LIST_REMOVE(t, task_link);
 	last = --task->nthreads == 0;
 	if (last) {
-		__atomic_store_n(&task->killed, true, __ATOMIC_SEQ_CST);
+		__atomic_store_n(&task->killed, TASK_KILLED, __ATOMIC_SEQ_CST);
 		task->torn_down = true;
 	}
 	spin_unlock(&task->lock);
@@ -198,9 +216,9 @@ void task_kill(struct task *task, int64_t status)
 	/* fastpath.c looks at `killed` and goes to sleep under ipc_lock. */
 	spin_lock(&ipc_lock);
 	spin_lock(&task->lock);
-	if (!task->killed)
+	if (!(task->killed & TASK_KILLED))
 		task->status = status;
-	__atomic_store_n(&task->killed, true, __ATOMIC_SEQ_CST);
+	__atomic_store_n(&task->killed, TASK_KILLED, __ATOMIC_SEQ_CST);
 	spin_unlock(&ipc_lock);
 	LIST_FOREACH(t, &task->threads, task_link) {
 		if (sched_claim(t, true))

@@ -17,6 +17,9 @@
 
 #define TASK_THREADS_MAX 256u
 
+/* Bits of `killed`. Either of them keeps its threads off the fast path. */
+enum { TASK_KILLED = 1, TASK_FUSED = 2 };
+
 struct aspace;
 struct thread;
 struct weir_task;
@@ -31,7 +34,8 @@ struct task {
 
 	uint64_t refs;   /* atomic: handles, threads */
 	uint64_t cpu_tsc; /* atomic: TSC ticks that its threads ran */
-	bool killed;     /* atomic; set under lock, never cleared */
+	uint8_t killed;  /* atomic; TASK_..., never cleared; set under lock */
+	uint64_t fuse;   /* atomic; a test's (WEIR_TEST_FUSE) */
 	struct handle_table handles;
 
 	struct spinlock lock; /* guards the group */
@@ -40,6 +44,7 @@ struct task {
 	bool torn_down;
 	int64_t status; /* of its exit */
 
+	struct task *next_dying; /* only who takes it apart */
 	LIST_ENTRY(task) all_link; /* under tasks_lock */
 	bool listed;
 };

@@ -125,7 +125,8 @@ bool thread_killed(void)
 {
 	struct task *task = current()->task;
 
-	return task && __atomic_load_n(&task->killed, __ATOMIC_SEQ_CST);
+	return task && __atomic_load_n(&task->killed, __ATOMIC_SEQ_CST) &
+			       TASK_KILLED;
 }
 
 void thread_exit(void)

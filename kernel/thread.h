@@ -84,6 +84,7 @@ struct thread {
 	uint64_t run_start;     /* TSC */
 	struct cap cap; /* of its system call, referenced; see fastpath.c */
 	struct tlb_batch batch; /* what it owes: see mm/tlb.h */
+	struct task *dying; /* that it takes apart, and the next ones */
 
 	struct waitq *wq; /* that it is on; list under wq->lock */
 	bool on_wq;

@@ -17,7 +17,6 @@
 #define GATE_USER 0x60 /* user mode may raise it by INT */
 #define RFLAGS_IF 0x200ull
 #define RFLAGS_TF 0x100ull
-#define RFLAGS_RF 0x10000ull
 /* CF PF AF ZF SF TF DF OF RF AC ID: what user mode may have set */
 #define RFLAGS_USER 0x250dd5ull
 

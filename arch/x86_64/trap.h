@@ -53,6 +53,7 @@ static inline bool trap_from_user(const struct trapframe *tf)
 
 /* What SYSRET must not see: TF, NT and RF, and what user mode cannot set. */
 #define RFLAGS_NOT_SYSRET (~0x240ed7ull)
+#define RFLAGS_RF (1ull << 16)
 #define USER_END 0x0000800000000000ull
 
 /* May a frame that SYSCALL made be left by SYSRET as it is? */

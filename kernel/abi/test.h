@@ -21,6 +21,10 @@ enum weir_test {
 	WEIR_TEST_FAIL_WRITES,
 	/* The kernel panics with WEIR_TEST_SENTENCE. */
 	WEIR_TEST_PANIC,
+	/* The calling task is killed, with status WEIR_TEST_FUSE, when it
+	 * makes its n-th system call from now, by any thread. arg2: 2n: then,
+	 * and the call has no effect; 2n + 1: once that has returned. */
+	WEIR_TEST_FUSE,
 };
 
 #define WEIR_TEST_SENTENCE "a test asked for this panic"

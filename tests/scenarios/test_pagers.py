@@ -34,5 +34,7 @@ def test_lru_mmap(clean, policy, dirty):
     for p in phases:
         assert p["pgsteal"] > 1000 and p["pager_in"] > 1000, p
         assert (p["pager_out"] > 0) == (dirty > 0), p
+        # A round for each batch; many are small, where several threads
+        # reclaim for themselves.
         if policy != "immediate" and not dirty or policy == "two-pass":
-            assert 24 * p["nr_tlb_remote_flush"] <= p["pgsteal"], p
+            assert 10 * p["nr_tlb_remote_flush"] <= p["pgsteal"], p

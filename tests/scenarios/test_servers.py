@@ -86,11 +86,11 @@ def test_each_bad_line_is_told_and_nothing_else_is_lost(with_manifest):
 
 @pytest.mark.parametrize("text,complaint", [
     ("", "no service is marked"), ("# nothing\n", "no service is marked"),
-    ("shell bin/nosuch session\n", "cannot start bin/nosuch")])
+    ("shell bin/nosuch session\n", "the system cannot start: bin/nosuch: ")])
 def test_no_manifest_to_speak_of(with_manifest, text, complaint):
     result = with_manifest(text, "echo", "x", cpus=1)
     assert complaint in result.console, report(result)
-    assert result.status != 0
+    assert result.status == 96
 
 
 def test_without_a_file_server_programs_come_from_the_initrd(with_manifest):

@@ -337,7 +337,7 @@ long spawn(const char *path, char *const argv[],
 	return fail(result, path, weir_strerror(result));
 }
 
-void child_fault(const char *name, const struct weir_msg *m)
+bool child_fault(const char *name, const struct weir_msg *m)
 {
 	static const char *const kinds[] = {
 		[WEIR_FAULT_PAGE] = "no access to that address",
@@ -347,10 +347,17 @@ void child_fault(const char *name, const struct weir_msg *m)
 	uint64_t kind = m->w[0];
 	const char *text = kind <= WEIR_FAULT_CPU ? kinds[kind] : NULL;
 
+	if (m->label == WEIR_MSG_EXIT) {
+		if ((int64_t)m->w[0] != -WEIR_ENOMEM)
+			return false;
+		eprintf("%s: killed: memory and swap are exhausted\n", name);
+		return true;
+	}
 	eprintf("%s: killed: %s (address %#llx, instruction %#llx, error "
 		"%#llx, thread %llu)\n", name, text ? text : "unknown fault",
 		(unsigned long long)m->w[1], (unsigned long long)m->w[2],
 		(unsigned long long)m->w[3], (unsigned long long)m->w[4]);
+	return true;
 }
 
 long child_wait(struct child *child, int *status)
@@ -362,19 +369,13 @@ long child_wait(struct child *child, int *status)
 
 	for (;;) {
 		error = sys_ipc_recv(child->fault_ep, &m);
-		if (error < 0 || m.label == WEIR_MSG_EXIT)
+		if (error < 0)
 			break;
-		if (m.label == WEIR_MSG_FAULT) {
-			if (!faulted)
-				child_fault(child->name, &m);
-			faulted = true;
-		}
+		if (!faulted)
+			faulted = child_fault(child->name, &m);
+		if (m.label == WEIR_MSG_EXIT)
+			break;
 		sys_ipc_reply(&kill);
-	}
-	if (error == 0 && (int64_t)m.w[0] == -WEIR_ENOMEM) {
-		printf("%s: killed: memory and swap are exhausted\n",
-		       child->name);
-		faulted = true;
 	}
 	if (error == 0)
 		*status = faulted ? STATUS_FAULT

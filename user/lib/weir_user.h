@@ -181,9 +181,9 @@ const char *spawn_error(void);
  * *status: its exit status (STATUS_FAULT after a fault). Frees `child`. */
 long child_wait(struct child *child, int *status);
 
-/* For who has a fault_ep of his own: the sentence about a fault, and what is
- * due after the exit message. */
-void child_fault(const char *name, const struct weir_msg *m);
+/* `m` came from the kernel, of the program `name`: if it tells of a fault, says
+ * so on the console; true: it did. Out of memory is told with the exit. */
+bool child_fault(const char *name, const struct weir_msg *m);
 void child_free(struct child *child);
 
 /* Calls fn for each file of the initrd; NULL, or what is wrong with it. */

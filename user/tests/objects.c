@@ -311,6 +311,22 @@ static void test_children(void)
 		      50 + (int)i);
 }
 
+/* Tasks that never run, each with the only handle on the one before: all go
+ * with the last one. */
+static void test_chain(void)
+{
+	handle_t last = (handle_t)sys_ntfn_create();
+
+	for (unsigned i = 0; i < 300; i++) {
+		handle_t t = (handle_t)sys_task_create(0, "link", 4, 0);
+
+		CHECK(sys_handle_give(t, last, WEIR_R_ALL) > 0);
+		CHECK(sys_handle_close(last) == 0);
+		last = t;
+	}
+	CHECK(sys_handle_close(last) == 0);
+}
+
 /* --- random calls -------------------------------------------------------- */
 static bool harmless(uint64_t nr)
 {
@@ -376,11 +392,13 @@ int main(int argc, char **argv)
 	test_threads();
 	test_memory();
 	test_children();
+	test_chain();
 	/* Once for what is kept on purpose; the second time must be free. */
 	before = free_pages();
 	test_ipc();
 	test_threads();
 	test_children();
+	test_chain();
 	CHECK(run_child("random", false, 0) == 3);
 	lost = before - free_pages();
 	if ((int64_t)lost > 64)

@@ -72,7 +72,8 @@ static void hear(struct weir_msg *m)
 	struct job *j = &jobs[m->badge / STAGES_MAX % JOBS_MAX];
 	int i = m->badge % STAGES_MAX;
 	struct process *p = &j->process[i];
-	bool first;
+	char name[sizeof(p->child.name)];
+	bool faulted;
 
 	ulock_take(&jobs_lock);
 	if (!j->used || j->serial != m->badge / STAGES_MAX / JOBS_MAX ||
@@ -80,15 +81,18 @@ static void hear(struct weir_msg *m)
 		ulock_drop(&jobs_lock);
 		return;
 	}
-	first = !p->faulted;
-	if (m->label == WEIR_MSG_EXIT)
-		process_ended(j, i, p->faulted ? STATUS_FAULT
-					       : (int)(int64_t)m->w[0]);
-	else if (m->label == WEIR_MSG_FAULT)
-		p->faulted = true;
+	memcpy(name, p->child.name, sizeof(name));
+	faulted = p->faulted;
 	ulock_drop(&jobs_lock);
-	if (m->label == WEIR_MSG_FAULT && first)
-		child_fault(p->child.name, m);
+	/* Only this thread ends processes: it is still there. */
+	if (!faulted)
+		faulted = child_fault(name, m);
+	ulock_take(&jobs_lock);
+	p->faulted = faulted;
+	if (m->label == WEIR_MSG_EXIT)
+		process_ended(j, i, faulted ? STATUS_FAULT
+					    : (int)(int64_t)m->w[0]);
+	ulock_drop(&jobs_lock);
 }
 
 /* A thread: what the kernel says of the programs. */
