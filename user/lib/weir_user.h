@@ -184,6 +184,7 @@ long child_wait(struct child *child, int *status);
 /* `m` came from the kernel, of the program `name`: if it tells of a fault, says
  * so on the console; true: it did. Out of memory is told with the exit. */
 bool child_fault(const char *name, const struct weir_msg *m);
+/* For who has a fault_ep of his own: after the exit message. */
 void child_free(struct child *child);
 
 /* Calls fn for each file of the initrd; NULL, or what is wrong with it. */
