@@ -376,8 +376,6 @@ static void read_archive(bool add)
 
 int main(void)
 {
-	bool fresh;
-
 	if (!startup->extra[SERVER_EP]) {
 		printf("only init starts the file server\n");
 		return STATUS_USAGE;
@@ -385,13 +383,15 @@ int main(void)
 	tree = server_state(STATE_PAGES);
 	if (!tree)
 		return 1;
-	fresh = tree->magic == 0;
+	if (!tree->filled) /* also if its first server died over that */
+		tree->magic = 0;
 	tree_init(tree);
 	for (unsigned i = 0; i < FS_NODES; i++)
 		if (tree->node[i].has_object)
 			objects[i] = keep_get(i);
 		else
 			keep_drop(i);
-	read_archive(fresh);
+	read_archive(!tree->filled);
+	tree->filled = true;
 	return server_loop(serve);
 }
