@@ -22,16 +22,31 @@ static void answer(struct upager *p, const struct weir_pager_request *r,
 	sys_pager_done(p->pager, r->cookie, bytes, status ? 1 : 0);
 }
 
+/* What an earlier incarnation had in hand: nobody else is given it. It may
+ * have been answered; then this is an error that nobody minds. The bytes of
+ * a write are gone, but the page is not, until somebody says that it is kept. */
+static void answer_again(struct upager *p, const struct weir_pager_request *r,
+			 void *bytes)
+{
+	if (r->kind == WEIR_PAGER_READ && r->page < p->npages)
+		answer(p, r, bytes);
+	else
+		sys_pager_done(p->pager, r->cookie, NULL, 1);
+}
+
 static void serve(void *arg)
 {
 	struct upager *p = arg;
-	struct weir_pager_request r;
+	struct weir_pager_request own = { 0 };
+	struct weir_pager_request *r = p->taken ? p->taken : &own;
 	void *bytes = pages_map(1, NULL);
 	uint64_t bits = 0;
 
+	if (bytes && r->cookie)
+		answer_again(p, r, bytes);
 	while (bytes && !(bits & 1u << BIT_STOP)) {
-		while (sys_pager_next(p->pager, &r, bytes) == 0)
-			answer(p, &r, bytes);
+		while (sys_pager_next(p->pager, r, bytes) == 0)
+			answer(p, r, bytes);
 		if (sys_ntfn_wait(p->ntfn, ~0ull, 0, &bits) < 0)
 			break;
 	}
@@ -52,7 +67,7 @@ static void close_all(struct upager *p)
 	sys_handle_close(p->ntfn);
 }
 
-long upager_start(struct upager *p)
+long upager_make(struct upager *p)
 {
 	long h = sys_ntfn_create();
 
@@ -66,6 +81,11 @@ long upager_start(struct upager *p)
 		return h;
 	}
 	p->pager = (handle_t)h;
+	return 0;
+}
+
+long upager_run(struct upager *p)
+{
 	for (unsigned i = 0; i < (p->nthreads ? p->nthreads : 1); i++) {
 		p->threads[i] = uthread_start(serve, p, -1);
 		if (!p->threads[i]) {
@@ -74,6 +94,13 @@ long upager_start(struct upager *p)
 		}
 	}
 	return 0;
+}
+
+long upager_start(struct upager *p)
+{
+	long error = upager_make(p);
+
+	return error < 0 ? error : upager_run(p);
 }
 
 void upager_stop(struct upager *p)
