@@ -7,9 +7,18 @@
 #include "arch/x86_64/usercopy.h"
 #include "kernel/ntfn.h"
 #include "kernel/syscall.h"
+#include "mm/aspace.h"
 #include "mm/frame.h"
 #include "mm/memobj.h"
 #include "mm/pager.h"
+
+/* A page to carry bytes in, perhaps of the reserve (mm/pagetable.h): what the
+ * system cannot go on without may be a pager, or wait for one (P6). */
+static struct frame *bounce_alloc(void)
+{
+	return frame_alloc(FRAME_MAYWAIT |
+			   (current()->as->system ? FRAME_RESERVE : 0));
+}
 
 static void ring(void *ntfn, uint64_t bits)
 {
@@ -48,7 +57,7 @@ int64_t sys_pager_create(struct trapframe *tf, const struct cap *ntfn)
 
 int64_t sys_pager_next(struct trapframe *tf, const struct cap *pager)
 {
-	struct frame *bounce = frame_alloc(FRAME_MAYWAIT);
+	struct frame *bounce = bounce_alloc();
 	struct weir_pager_request r;
 	int status;
 
@@ -73,7 +82,7 @@ int64_t sys_pager_done(struct trapframe *tf, const struct cap *pager)
 	int status = 0;
 
 	if (ARG2(tf)) {
-		bounce = frame_alloc(FRAME_MAYWAIT);
+		bounce = bounce_alloc();
 		if (!bounce)
 			return -WEIR_ENOMEM;
 		status = copy_from_user(frame_kva(bounce), ARG2(tf),

@@ -1,9 +1,9 @@
 /*
  * pager.h - being a pager: threads that answer for a paged object.
  *
- * The two functions run in any of these threads. `read` fills the 4096 bytes of a page
- * (they are zero when it is called), `write` keeps them; both return 0 or an
- * error, which fails the request. They must not touch the object's own
+ * The two functions run in any of these threads. `read` fills the 4096 bytes
+ * of a page (they are zero when it is called), `write` keeps them; both
+ * return 0 or an error, which fails the request. They must not touch the object's own
  * pages: they would wait for themselves, until the deadline.
  *
  * A pager that is to outlive its program needs somebody who keeps copies of
