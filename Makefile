@@ -48,7 +48,7 @@ KERNEL_OBJ := $(KERNEL_C:%.c=$(OUT)/%.o) $(KERNEL_ASM:%.asm=$(OUT)/%.asm.o)
 
 include user/rules.mk
 
-.PHONY: run test iso mutants gdb clean help doctor setup
+.PHONY: run test iso storm mutants gdb clean help doctor setup
 
 run: SETUP := --no-tests
 run: setup ## build, boot on 4 CPUs, demo, then a shell
@@ -61,6 +61,19 @@ test: setup ## build, then every test; the last line is the count
 	@$(PYTHON) -m pytest -q -n $(or $(JOBS),2) tests/host tests/scenarios
 
 iso: $(OUT)/weir.iso ## build build/weir.iso
+
+# Each policy in turn; the first that fails ends it.
+POLICIES := immediate batch-clean batch-dirty two-pass
+MINUTES ?= 10
+SEED := $(or $(SEED),$(shell date +%s))
+
+storm: SETUP := --no-tests
+storm: setup ## MINUTES=10 of paging under each policy, and a table
+	@$(MAKE) --no-print-directory iso
+	@echo "storm: MINUTES=$(MINUTES) SEED=$(SEED)"
+	@for policy in $(POLICIES); do \
+		tools/weir vm --cpus 4 --tlb $$policy -- storm \
+		minutes=$(MINUTES) seed=$(SEED) $$row || exit; row=row; done
 
 mutants: setup ## each planted bug and the test that catches it
 	@$(MAKE) --no-print-directory iso

@@ -119,33 +119,19 @@ void ports_put(struct ports *p)
 		kfree(p);
 }
 
-static int check(struct ports *p, uint64_t port, uint64_t bytes)
+int ports_io(struct ports *p, uint64_t port, uint64_t bytes, uint32_t *value,
+	     bool out)
 {
 	if (bytes != 1 && bytes != 2 && bytes != 4)
 		return -WEIR_EINVAL;
 	if (port < p->first || port >= (uint64_t)p->first + p->count ||
 	    bytes > (uint64_t)p->first + p->count - port)
 		return -WEIR_ERIGHTS;
-	return 0;
-}
-
-int ports_read(struct ports *p, uint64_t port, uint64_t bytes, uint32_t *value)
-{
-	int status = check(p, port, bytes);
-
-	if (status)
-		return status;
-	*value = bytes == 1 ? inb(port) : bytes == 2 ? inw(port) : inl(port);
-	return 0;
-}
-
-int ports_write(struct ports *p, uint64_t port, uint64_t bytes, uint32_t value)
-{
-	int status = check(p, port, bytes);
-
-	if (status)
-		return status;
-	bytes == 1 ? outb(port, value) :
-	bytes == 2 ? outw(port, value) : outl(port, value);
+	if (!out)
+		*value = bytes == 1 ? inb(port) :
+			 bytes == 2 ? inw(port) : inl(port);
+	else
+		bytes == 1 ? outb(port, *value) :
+		bytes == 2 ? outw(port, *value) : outl(port, *value);
 	return 0;
 }

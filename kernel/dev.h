@@ -4,6 +4,7 @@
 #ifndef KERNEL_DEV_H
 #define KERNEL_DEV_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct irq;
@@ -27,9 +28,9 @@ struct ports *ports_create(uint16_t first, uint16_t count);
 void ports_get(struct ports *p);
 void ports_put(struct ports *p);
 
-/* 1, 2 or 4 bytes at `port`. 0, -WEIR_EINVAL: size, -WEIR_ERIGHTS: out of
- * the range. */
-int ports_read(struct ports *p, uint64_t port, uint64_t bytes, uint32_t *value);
-int ports_write(struct ports *p, uint64_t port, uint64_t bytes, uint32_t value);
+/* Reads, or with `out` writes, 1, 2 or 4 bytes at `port`. 0, -WEIR_EINVAL:
+ * size, -WEIR_ERIGHTS: out of the range. */
+int ports_io(struct ports *p, uint64_t port, uint64_t bytes, uint32_t *value,
+	     bool out);
 
 #endif

@@ -7,6 +7,7 @@
 #include "arch/x86_64/usercopy.h"
 #include "kernel/ntfn.h"
 #include "kernel/syscall.h"
+#include "mm/aspace.h"
 #include "mm/frame.h"
 #include "mm/memobj.h"
 #include "mm/pager.h"
@@ -48,7 +49,7 @@ int64_t sys_pager_create(struct trapframe *tf, const struct cap *ntfn)
 
 int64_t sys_pager_next(struct trapframe *tf, const struct cap *pager)
 {
-	struct frame *bounce = frame_alloc(FRAME_MAYWAIT);
+	struct frame *bounce = frame_alloc(aspace_frame_flags(current()->as));
 	struct weir_pager_request r;
 	int status;
 
@@ -73,7 +74,7 @@ int64_t sys_pager_done(struct trapframe *tf, const struct cap *pager)
 	int status = 0;
 
 	if (ARG2(tf)) {
-		bounce = frame_alloc(FRAME_MAYWAIT);
+		bounce = frame_alloc(aspace_frame_flags(current()->as));
 		if (!bounce)
 			return -WEIR_ENOMEM;
 		status = copy_from_user(frame_kva(bounce), ARG2(tf),

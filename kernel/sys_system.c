@@ -57,14 +57,16 @@ int64_t sys_dev_irq(struct trapframe *tf, const struct cap *irq)
 int64_t sys_port_in(struct trapframe *tf, const struct cap *ports)
 {
 	uint32_t value = 0;
-	int status = ports_read(ports->object, ARG1(tf), ARG2(tf), &value);
+	int status = ports_io(ports->object, ARG1(tf), ARG2(tf), &value, false);
 
 	return status ? status : (int64_t)value;
 }
 
 int64_t sys_port_out(struct trapframe *tf, const struct cap *ports)
 {
-	return ports_write(ports->object, ARG1(tf), ARG2(tf), ARG3(tf));
+	uint32_t value = ARG3(tf);
+
+	return ports_io(ports->object, ARG1(tf), ARG2(tf), &value, true);
 }
 
 /* ---- records ------------------------------------------------------------- */

@@ -17,6 +17,7 @@
 #include "arch/x86_64/paging.h"
 #include "arch/x86_64/spin.h"
 #include "kernel/sync.h"
+#include "mm/frame.h"
 #include "mm/memobj.h"
 
 struct region {
@@ -88,5 +89,13 @@ pte_t *aspace_pte(struct aspace *as, uint64_t va);
 
 /* The region that contains `va`, or NULL. Holds as->lock. */
 struct region *aspace_region(struct aspace *as, uint64_t va);
+
+/* How to ask for a frame on behalf of a space. What the system cannot go on
+ * without may use the reserve, so that a program that takes all memory costs
+ * only itself (P6). */
+static inline unsigned aspace_frame_flags(const struct aspace *as)
+{
+	return FRAME_MAYWAIT | FRAME_ZERO | (as->system ? FRAME_RESERVE : 0);
+}
 
 #endif

@@ -45,6 +45,7 @@ struct pass {
 	SLIST_ENTRY(pass) link;
 	const struct tlb_policy *policy;
 	struct tlb_batch *batch; /* the running thread's */
+	unsigned colour;       /* of passes_out, where it is counted */
 	enum paged_rule paged; /* what happens to dirty pages of pagers */
 	bool left_alone;       /* it met some, and left them alone */
 	unsigned n;
@@ -64,7 +65,9 @@ struct pass {
 static struct spinlock passes_lock = SPINLOCK_INIT("passes");
 static SLIST_HEAD(, pass) passes = SLIST_HEAD_INITIALIZER(passes);
 static struct waitq passes_wait;
-static struct mutex drain_mutex; /* two would wait for each other's passes */
+static unsigned colour, passes_out[2]; /* under passes_lock */
+static struct waitq drained;
+static struct mutex drain_mutex; /* there are only two colours */
 
 static unsigned batch_size = 64;
 
@@ -334,6 +337,8 @@ static struct pass *pass_get(void)
 		waitq_sleep(&passes_wait, &passes_lock);
 	}
 	SLIST_REMOVE_HEAD(&passes, link);
+	p->colour = colour;
+	passes_out[colour]++;
 	spin_unlock(&passes_lock);
 	return p;
 }
@@ -342,20 +347,27 @@ static void pass_put(struct pass *p)
 {
 	spin_lock(&passes_lock);
 	SLIST_INSERT_HEAD(&passes, p, link);
+	if (--passes_out[p->colour] == 0)
+		waitq_wake_all(&drained);
 	waitq_wake_one(&passes_wait);
 	spin_unlock(&passes_lock);
 }
 
-/* Who has every pass in hand knows that none is under way. */
+/* Waits for the passes that are under way; others may start, in the other
+ * colour, for one that is waited for may wait for a pager, which may need a
+ * pass to find a frame (P5). */
 void reclaim_drain(void)
 {
-	struct pass *all[NPASSES];
-
 	mutex_lock(&drain_mutex);
-	for (unsigned i = 0; i < NPASSES; i++)
-		all[i] = pass_get();
-	for (unsigned i = 0; i < NPASSES; i++)
-		pass_put(all[i]);
+	spin_lock(&passes_lock);
+	unsigned old = colour;
+
+	colour = !old;
+	while (passes_out[old]) {
+		waitq_sleep(&drained, &passes_lock);
+		spin_lock(&passes_lock);
+	}
+	spin_unlock(&passes_lock);
 	mutex_unlock(&drain_mutex);
 }
 
@@ -374,6 +386,7 @@ uint64_t one_pass(enum paged_rule paged)
 void passes_init(void)
 {
 	waitq_init(&passes_wait);
+	waitq_init(&drained);
 	mutex_init(&drain_mutex);
 	for (unsigned i = 0; i < NPASSES; i++) {
 		struct pass *p = kzalloc(sizeof(*p));

@@ -161,44 +161,25 @@ static inline void cpuid(uint32_t leaf, uint32_t sub, uint32_t out[4])
 			 "=d"(out[3]) : "a"(leaf), "c"(sub));
 }
 
-static inline uint8_t inb(uint16_t port)
-{
-	uint8_t v;
-
-	__asm__ volatile("inb %1, %0" : "=a"(v) : "Nd"(port));
-	return v;
-}
-
-static inline uint16_t inw(uint16_t port)
-{
-	uint16_t v;
-
-	__asm__ volatile("inw %1, %0" : "=a"(v) : "Nd"(port));
-	return v;
-}
-
-static inline uint32_t inl(uint16_t port)
-{
-	uint32_t v;
-
-	__asm__ volatile("inl %1, %0" : "=a"(v) : "Nd"(port));
-	return v;
-}
-
-static inline void outb(uint16_t port, uint8_t v)
-{
-	__asm__ volatile("outb %0, %1" :: "a"(v), "Nd"(port));
-}
-
-static inline void outw(uint16_t port, uint16_t v)
-{
-	__asm__ volatile("outw %0, %1" :: "a"(v), "Nd"(port));
-}
-
-static inline void outl(uint16_t port, uint32_t v)
-{
-	__asm__ volatile("outl %0, %1" :: "a"(v), "Nd"(port));
-}
+/* inb, inw, inl, outb, outw, outl. */
+#define PORT_IO(suffix, type)                                           \
+	static inline type in##suffix(uint16_t port)                    \
+	{                                                               \
+		type v;                                                 \
+                                                                        \
+		__asm__ volatile("in" #suffix " %1, %0" : "=a"(v)       \
+				 : "Nd"(port));                         \
+		return v;                                               \
+	}                                                               \
+	static inline void out##suffix(uint16_t port, type v)           \
+	{                                                               \
+		__asm__ volatile("out" #suffix " %0, %1"                \
+				 :: "a"(v), "Nd"(port));                \
+	}
+PORT_IO(b, uint8_t)
+PORT_IO(w, uint16_t)
+PORT_IO(l, uint32_t)
+#undef PORT_IO
 
 /* Sets up the CPU that it runs on (descriptors, control registers, system
  * calls) as cpus[id], on the stacks given for the ISTs (16 KiB below top). */

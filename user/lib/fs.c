@@ -97,24 +97,32 @@ static long simple(enum fs_request label, const char *path, const char *to)
 	return request(&m, path, to, NULL, 0, NULL);
 }
 
-/* *mem gets the handle, 0 for an empty file. */
-static long open_file(const char *path, unsigned flags, uint64_t *file,
-		      uint64_t *size, handle_t *mem)
+/* What an open file is. */
+struct opened {
+	uint64_t file, size;
+	handle_t mem;  /* 0 for an empty file */
+	uint64_t page; /* of mem, where it begins */
+};
+
+static long open_file(const char *path, unsigned flags, struct opened *o)
 {
 	struct weir_msg m = { .label = FS_OPEN, .w = { flags } };
 	long error = request(&m, path, NULL, NULL, 0, NULL);
 
-	*size = error < 0 ? 0 : m.w[0];
-	*file = error < 0 ? 0 : m.w[1];
-	*mem = error < 0 ? 0 : m.handle;
+	*o = (struct opened){ 0 };
+	if (error == 0)
+		*o = (struct opened){ m.w[1], m.w[0], m.handle, m.w[2] };
 	return error;
 }
 
 long fs_open(const char *path, unsigned flags, uint64_t *file, uint64_t *size)
 {
-	handle_t mem;
+	struct opened o;
+	long error = open_file(path, flags | FS_NO_HANDLE, &o);
 
-	return open_file(path, flags | FS_NO_HANDLE, file, size, &mem);
+	*file = o.file;
+	*size = o.size;
+	return error;
 }
 
 /* In pieces that fit into the page. */
@@ -200,17 +208,17 @@ long fs_list(const char *path, uint64_t *place, struct fs_stat *stat)
 
 const void *fs_read_map(const char *path, uint64_t *size, long *error)
 {
-	handle_t mem;
-	uint64_t file;
+	struct opened o;
 	long va;
 
-	*error = open_file(path, 0, &file, size, &mem);
-	if (!mem)
+	*error = open_file(path, 0, &o);
+	*size = o.size;
+	if (!o.mem)
 		return NULL;
-	va = sys_mem_map(startup->self, mem, 0, 0,
-			 (*size + WEIR_PAGE_SIZE - 1) / WEIR_PAGE_SIZE,
+	va = sys_mem_map(startup->self, o.mem, o.page, 0,
+			 (o.size + WEIR_PAGE_SIZE - 1) / WEIR_PAGE_SIZE,
 			 WEIR_P_READ);
-	sys_handle_close(mem);
+	sys_handle_close(o.mem);
 	*error = va < 0 ? va : 0;
 	return va < 0 ? NULL : (const void *)va;
 }
@@ -224,10 +232,13 @@ void fs_unmap(const void *data, uint64_t size)
 
 long fs_stream_in(const char *path, struct weir_stream *in)
 {
-	uint64_t file;
+	struct opened o;
+	long error = open_file(path, 0, &o);
 
-	*in = (struct weir_stream){ .kind = STREAM_FILE };
-	return open_file(path, 0, &file, &in->size, &in->handle[0]);
+	*in = (struct weir_stream){ .kind = STREAM_FILE, .size = o.size,
+				    .id = (uint32_t)o.page,
+				    .handle = { o.mem } };
+	return error;
 }
 
 long fs_stream_out(const char *path, bool append, struct weir_stream *out)

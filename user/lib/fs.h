@@ -1,12 +1,13 @@
 /*
  * fs.h - the protocol of the file server, and its client.
  *
- * A writable tree in memory. Each file is an anonymous memory object: who
- * opens one gets a handle on it, and reading is a mapping. The files of the
- * initrd are there from the start, in the folders of their names; each is
- * copied when it is first opened. Writing goes through the server, which
- * knows a file's size. Truncating or replacing a file makes a new object:
- * who has the old one mapped keeps it.
+ * A writable tree in memory. Who opens a file gets a handle on the memory
+ * object that it is in, and reading is a mapping. The files of the initrd
+ * are there from the start: parts of one paged object, whose pages fs
+ * supplies from the archive. A file that was written is an anonymous object
+ * of its own. Writing goes through the server, which knows a file's size.
+ * Truncating or replacing a file makes a new object, and so does the first
+ * write to one of the initrd: who has the old one mapped keeps it.
  */
 #ifndef USER_FS_H
 #define USER_FS_H
@@ -36,7 +37,8 @@ enum fs_error {
 
 enum fs_request {
 	FS_OPEN = 1, /* w[0]: enum fs_flag -> w[0]: size, w[1]: file, handle:
-		      * MemObj, only to be read; 0 if the size is 0 */
+		      * MemObj, only to be read; 0 if the size is 0; w[2]: the
+		      * page of it where the file begins */
 	FS_APPEND,   /* w[0]: file, w[1]: bytes, w[3]: a number that no other
 		      * request has: a second request with it, after a crash,
 		      * writes to the same place -> w[0]: size */

@@ -72,9 +72,10 @@ static long file_read(void *to, size_t size)
 	uint64_t left = in->size - file_at;
 
 	if (!file && in->size) {
-		long va = sys_mem_map(startup->self, in->handle[0], 0, 0,
-				      (in->size + WEIR_PAGE_SIZE - 1) /
-					      WEIR_PAGE_SIZE, WEIR_P_READ);
+		uint64_t pages = (in->size + WEIR_PAGE_SIZE - 1) /
+				 WEIR_PAGE_SIZE;
+		long va = sys_mem_map(startup->self, in->handle[0], in->id, 0,
+				      pages, WEIR_P_READ);
 
 		if (va < 0)
 			return va;

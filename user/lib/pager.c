@@ -8,6 +8,28 @@
 #define BIT_REQUEST 0
 #define BIT_STOP 1
 
+/* Where there is no frame the request stays: until there is one again, or its
+ * deadline takes it away. */
+static void settle(struct upager *p, uint64_t cookie, const void *bytes,
+		   int status)
+{
+	while (sys_pager_done(p->pager, cookie, bytes, status) ==
+	       -WEIR_ENOMEM)
+		;
+}
+
+/* The next request in *r; false: there is none. Who gave up because there is
+ * no frame would not be told again. */
+static bool next(struct upager *p, struct weir_pager_request *r, void *bytes)
+{
+	long error;
+
+	do
+		error = sys_pager_next(p->pager, r, bytes);
+	while (error == -WEIR_ENOMEM);
+	return error == 0;
+}
+
 static void answer(struct upager *p, const struct weir_pager_request *r,
 		   void *bytes)
 {
@@ -19,19 +41,34 @@ static void answer(struct upager *p, const struct weir_pager_request *r,
 	} else {
 		status = p->write(p->arg, r->page, bytes);
 	}
-	sys_pager_done(p->pager, r->cookie, bytes, status ? 1 : 0);
+	settle(p, r->cookie, bytes, status ? 1 : 0);
+}
+
+/* What an earlier incarnation had in hand: nobody else is given it. It may
+ * have been answered; then this is an error that nobody minds. The bytes of
+ * a write are gone, but the page is not, until we say that it is kept. */
+static void answer_again(struct upager *p, const struct weir_pager_request *r,
+			 void *bytes)
+{
+	if (r->kind == WEIR_PAGER_READ && r->page < p->npages)
+		answer(p, r, bytes);
+	else
+		settle(p, r->cookie, NULL, 1);
 }
 
 static void serve(void *arg)
 {
 	struct upager *p = arg;
-	struct weir_pager_request r;
+	struct weir_pager_request own = { 0 };
+	struct weir_pager_request *r = p->taken ? p->taken : &own;
 	void *bytes = pages_map(1, NULL);
 	uint64_t bits = 0;
 
+	if (bytes && r->cookie)
+		answer_again(p, r, bytes);
 	while (bytes && !(bits & 1u << BIT_STOP)) {
-		while (sys_pager_next(p->pager, &r, bytes) == 0)
-			answer(p, &r, bytes);
+		while (next(p, r, bytes))
+			answer(p, r, bytes);
 		if (sys_ntfn_wait(p->ntfn, ~0ull, 0, &bits) < 0)
 			break;
 	}
@@ -52,7 +89,7 @@ static void close_all(struct upager *p)
 	sys_handle_close(p->ntfn);
 }
 
-long upager_start(struct upager *p)
+long upager_make(struct upager *p)
 {
 	long h = sys_ntfn_create();
 
@@ -66,6 +103,11 @@ long upager_start(struct upager *p)
 		return h;
 	}
 	p->pager = (handle_t)h;
+	return 0;
+}
+
+long upager_run(struct upager *p)
+{
 	for (unsigned i = 0; i < (p->nthreads ? p->nthreads : 1); i++) {
 		p->threads[i] = uthread_start(serve, p, -1);
 		if (!p->threads[i]) {
@@ -74,6 +116,13 @@ long upager_start(struct upager *p)
 		}
 	}
 	return 0;
+}
+
+long upager_start(struct upager *p)
+{
+	long error = upager_make(p);
+
+	return error < 0 ? error : upager_run(p);
 }
 
 void upager_stop(struct upager *p)

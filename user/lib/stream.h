@@ -8,7 +8,8 @@
  *   STREAM_PIPE  handle: ring (MemObj), readers' and writers' notification;
  *                id: this end's in the ring (pipe.h)
  *   STREAM_FILE  out: size is the file's number, appended to through the
- *                file server; in: handle[0] is its MemObj, size its bytes
+ *                file server; in: handle[0] is a MemObj, id the page of it
+ *                where the file begins, size its bytes
  */
 #ifndef USER_STREAM_H
 #define USER_STREAM_H

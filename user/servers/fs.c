@@ -2,15 +2,21 @@
  * fs - the file server: a writable tree in memory (user/lib/fs.h).
  *
  * The tree (fs/tree.h) is kept by init, and so is each file's object, in the
- * slot of its node: nothing is lost when this server crashes. One thread.
- * A file of the initrd is copied into an object when it is first opened. An
- * object has room for the largest file; pages that nobody touched cost
- * nothing. Order of a change: contents, then the keeper, then the tree.
+ * slot of its node: nothing is lost when this server crashes. One thread
+ * serves requests; another is the pager of the initrd's files
+ * (fs/archive.h), which is shared by all who read them, and costs no swap.
+ * A file that is written is an anonymous object and no paged one, for fs
+ * would keep its dirty pages in anonymous memory, too: each would be copied
+ * twice on its way to the same swap device, need a frame to give one up, and
+ * be lost with fs. An object has room for the largest file; pages that
+ * nobody touched cost nothing. Order of a change: contents, then the keeper,
+ * then the tree.
  */
 #include <string.h>
 
 #include "user/lib/server.h"
 #include "user/lib/tar.h"
+#include "user/servers/fs/archive.h"
 #include "user/servers/fs/tree.h"
 
 #define STATE_PAGES 8
@@ -102,7 +108,7 @@ static long fill(int i, const void *bytes, uint64_t size)
 	return error;
 }
 
-/* The node has an object from here on. */
+/* The node has an object of its own from here on. */
 static long materialize(int i)
 {
 	struct node *n = node_of(i);
@@ -138,6 +144,25 @@ static void forget(int i)
 
 /* --- requests ------------------------------------------------------------- */
 
+/* The object that the file is in, for who only reads; w[2]: where. A file of
+ * the initrd is copied only if there is no pager. */
+static long give_object(int i, struct weir_msg *m)
+{
+	struct node *n = node_of(i);
+	long h = n->initrd ? archive_open(n->initrd - 1, &m->w[2])
+			   : -WEIR_EHANDLE;
+
+	if (h < 0) {
+		h = materialize(i);
+		m->w[2] = 0;
+		if (h == 0)
+			h = sys_handle_dup(objects[i],
+					   WEIR_R_READ | WEIR_R_DUP, 0);
+	}
+	m->handle = h < 0 ? 0 : (handle_t)h;
+	return h < 0 ? h : 0;
+}
+
 static long do_open(const char *path, struct weir_msg *m)
 {
 	unsigned flags = (unsigned)m->w[0];
@@ -161,16 +186,10 @@ static long do_open(const char *path, struct weir_msg *m)
 	if (flags & FS_EMPTY)
 		error = set_object(i, 0, 0);
 	else if (node_of(i)->size && !(flags & FS_NO_HANDLE))
-		error = materialize(i);
-	if (error < 0)
-		return error;
+		error = give_object(i, m);
 	m->w[0] = node_of(i)->size;
 	m->w[1] = tree_id(tree, i);
-	if (node_of(i)->size == 0 || flags & FS_NO_HANDLE)
-		return 0;
-	error = sys_handle_dup(objects[i], WEIR_R_READ | WEIR_R_DUP, 0);
-	m->handle = error < 0 ? 0 : (handle_t)error;
-	return error < 0 ? error : 0;
+	return error;
 }
 
 static long do_write(const void *bytes, struct weir_msg *m, bool append)
@@ -382,18 +401,23 @@ static void read_archive(bool add)
 	}
 	archive = (const uint8_t *)va;
 	tar_open(&tar, archive, startup->initrd_size);
-	while (add && tar_next(&tar, &file)) {
-		long error = file.regular ? add_file(file.name, &file) : 0;
+	while (tar_next(&tar, &file)) {
+		long error = file.regular && add ? add_file(file.name, &file)
+						 : 0;
 
 		if (error < 0)
 			klogf("%s: %s", file.name, fs_strerror(error));
+		if (file.regular)
+			archive_add((uint64_t)(file.data - archive),
+				    file.size);
 	}
+	va = archive_serve(archive, FS_NODES);
+	if (va < 0)
+		klogf("no pager: %s; files are copied", weir_strerror(va));
 }
 
 int main(void)
 {
-	bool fresh;
-
 	if (!startup->extra[SERVER_EP]) {
 		printf("only init starts the file server\n");
 		return STATUS_USAGE;
@@ -401,13 +425,15 @@ int main(void)
 	tree = server_state(STATE_PAGES);
 	if (!tree)
 		return 1;
-	fresh = tree->magic == 0;
+	if (!tree->filled) /* also if its first server died over that */
+		tree->magic = 0;
 	tree_init(tree);
 	for (unsigned i = 0; i < FS_NODES; i++)
 		if (tree->node[i].has_object)
 			objects[i] = keep_get(i);
 		else
 			keep_drop(i);
-	read_archive(fresh);
+	read_archive(!tree->filled);
+	tree->filled = true;
 	return server_loop(serve);
 }

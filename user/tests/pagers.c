@@ -343,6 +343,52 @@ static void test_dirty(enum failing how)
 		upager_stop(&p);
 }
 
+/* ---- a pager that needs reclaim while that is drained -------------------- */
+
+static bool drain_begun; /* of a write that is in hand, atomic */
+
+static void drain(void *arg)
+{
+	(void)arg;
+	sys_sys_ctl(WEIR_CTL_POLICY, sys.policy, 0);
+}
+
+/* The pass that brought this page is waited for, and waits for us. */
+static long reclaim_write(void *arg, uint64_t page, const void *bytes)
+{
+	uint64_t start = now_ns();
+	struct uthread *t;
+
+	(void)page, (void)bytes;
+	if (__atomic_exchange_n(&drain_begun, true, __ATOMIC_RELAXED))
+		return 0;
+	t = uthread_start(drain, NULL, -1);
+	sleep_ns(50000000); /* if it is slower, there is nothing to see */
+	reclaim(1);
+	CHECK(now_ns() - start < 5000000000ull); /* the deadline is 10 s */
+	*(struct uthread **)arg = t;
+	return 0;
+}
+
+static void test_drain(void)
+{
+	struct uthread *t = NULL;
+	struct upager p = { .read = plain_read, .write = reclaim_write,
+			    .arg = &t, .npages = 64 };
+	volatile uint64_t *m;
+
+	CHECK(upager_start(&p) == 0);
+	m = map(p.mem, p.npages);
+	for (uint64_t i = 0; i < p.npages; i++)
+		m[i * WORDS + 73]++;
+	CHECK(reclaim_until(WEIR_C_pager_out, p.npages));
+	pages_unmap((void *)m, p.npages);
+	upager_stop(&p);
+	CHECK(t != NULL);
+	if (t)
+		uthread_join(t);
+}
+
 /* ---- pagers that wait for themselves ------------------------------------- */
 
 static volatile uint64_t *other_object[2];
@@ -400,6 +446,7 @@ int main(int argc, char **argv)
 	test_dirty(REFUSES);
 	test_dirty(HANGS);
 	test_dirty(DIES);
+	test_drain();
 	test_circle("--self");
 	test_circle("--circle");
 	printf("pagers: %u checks, %u failed\n", checks, failures);

@@ -1,6 +1,7 @@
 /*
- * servers names|fs|console|pipe|restart|fuzz|storm [SEED] - the servers'
- * promises as a program sees them, and `servers bytes N`, N bytes of noise.
+ * servers names|fs|paged|console|pipe|restart|fuzz|storm [SEED] - the
+ * servers' promises as a program sees them, and `servers bytes N`, N bytes of
+ * noise.
  * A line for each failure; the last line counts.
  */
 #include <stdio.h>
@@ -238,13 +239,14 @@ static void test_pipe_lock(void)
 }
 
 /* --- servers that die while they are asked ------------------------------- */
-static void kill_server(const char *name)
+bool kill_server(const char *name)
 {
 	struct weir_msg m = { .label = CONTROL_KILL };
 
 	memcpy(m.w, name, strlen(name));
 	CHECK(sys_ipc_call(startup->control, &m) == 0);
 	CHECK(m.label == 0 || m.label == WEIR_EINVAL); /* not up again yet */
+	return m.label == 0;
 }
 
 /* A thread: three deaths, at some time. */
@@ -373,6 +375,8 @@ int main(int argc, char **argv)
 		test_names();
 	else if (strcmp(what, "fs") == 0)
 		test_fs();
+	else if (strcmp(what, "paged") == 0)
+		test_paged();
 	else if (strcmp(what, "console") == 0)
 		test_console();
 	else if (strcmp(what, "pipe") == 0)

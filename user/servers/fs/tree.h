@@ -22,6 +22,7 @@ struct node {
 
 struct tree {
 	uint64_t magic;
+	bool filled; /* the initrd's files are in it */
 	uint64_t append, append_at; /* the last one: its number, its place */
 	struct node node[FS_NODES];
 };
