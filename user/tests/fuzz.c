@@ -153,6 +153,8 @@ static void look_at(unsigned i)
 static void watch(void *arg)
 {
 	(void)arg;
+	/* As the main thread, which may spin for the lock. */
+	sys_thread_ctl(0, WEIR_THREAD_PRIO, 31);
 	while (__atomic_load_n(&watching, __ATOMIC_RELAXED)) {
 		sleep_ns(TICK_NS);
 		ulock_take(&lock);
