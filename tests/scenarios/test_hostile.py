@@ -1,9 +1,10 @@
 """Programs that do their worst: killed anywhere, or asking for anything."""
 
+import random
 import re
 
 import pytest
-from guest import report
+from guest import BOOT_TIMEOUT, report
 
 
 @pytest.mark.parametrize("cpus", [1, 2])
@@ -16,3 +17,15 @@ def test_killed_at_every_system_call(clean, cpus):
     assert swept == 2 * (client + server), report(result)
     assert client >= 20 and server >= 20, report(result)
     assert result.text.endswith("killsweep: 0 failed\n")
+
+
+@pytest.mark.parametrize("cpus, calls", [(1, 20000), (4, 200000)])
+def test_any_call_with_any_argument(weir, cpus, calls):
+    """P4, P6: only who makes them may suffer, and nothing is left."""
+    seed = random.randrange(1, 1 << 32)
+    print(f"tools/weir vm --cpus {cpus} -- fuzz seed={seed} calls={calls}")
+    result = weir("fuzz", f"seed={seed}", f"calls={calls}", cpus=cpus,
+                  timeout=2 * BOOT_TIMEOUT)
+    assert result.status == 0, report(result)
+    assert re.search(r"out of memory; 0 failed\n$", result.text), \
+        report(result)
