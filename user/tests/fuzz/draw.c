@@ -137,8 +137,8 @@ static uint64_t pointer(uint64_t *rng)
 			return (uint64_t)places.paged + below(rng, PAGE);
 		break;
 	case 11: /* two pages, the second perhaps swapped out */
-		return (uint64_t)arena + PAGE * (1 + below(rng, ARENA_PAGES - 1)) -
-		       below(rng, 64);
+		return (uint64_t)arena - below(rng, 64) +
+		       PAGE * (1 + below(rng, ARENA_PAGES - 1));
 	}
 	return (uint64_t)arena + PAGE * below(rng, ARENA_PAGES);
 }

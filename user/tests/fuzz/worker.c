@@ -89,7 +89,8 @@ static void make_calls(uint64_t rng)
 		count_call(a.nr, result, true);
 		__atomic_add_fetch(&shared->progress[worker_id], 1,
 				   __ATOMIC_RELAXED);
-		if (a.nr == WEIR_SYS_ipc_recv || a.nr == WEIR_SYS_ipc_reply_recv)
+		if (a.nr == WEIR_SYS_ipc_recv ||
+		    a.nr == WEIR_SYS_ipc_reply_recv)
 			owes = result == 0;
 		if (a.nr == WEIR_SYS_ipc_reply)
 			owes = false;
