@@ -48,7 +48,9 @@ static struct worker {
 	uint64_t killed_at; /* ns; 0: not */
 	bool runs;
 } workers[WORKERS_MAX];
-static struct ulock lock;
+/* A notification's bit: who has taken it has the workers. Not a struct ulock:
+ * who spins at priority 31 keeps the only CPU from who does its holder's IO. */
+static handle_t lock;
 
 static handle_t extra[8], ends;
 static bool watching;
@@ -89,9 +91,9 @@ static bool start_worker(unsigned i)
 	bool ok = start("--worker", i, (handle_t)told, &child);
 
 	sys_handle_close((handle_t)told);
-	ulock_take(&lock);
+	sys_ntfn_wait(lock, 1, 0, NULL);
 	workers[i] = (struct worker){ .child = child, .runs = ok };
-	ulock_drop(&lock);
+	sys_ntfn_signal(lock, 1);
 	return ok;
 }
 
@@ -153,14 +155,14 @@ static void look_at(unsigned i)
 static void watch(void *arg)
 {
 	(void)arg;
-	/* As the main thread, which may spin for the lock. */
+	/* As the main thread: some workers have that, too. */
 	sys_thread_ctl(0, WEIR_THREAD_PRIO, 31);
 	while (__atomic_load_n(&watching, __ATOMIC_RELAXED)) {
 		sleep_ns(TICK_NS);
-		ulock_take(&lock);
+		sys_ntfn_wait(lock, 1, 0, NULL);
 		for (unsigned i = 0; i < nworkers; i++)
 			look_at(i);
-		ulock_drop(&lock);
+		sys_ntfn_signal(lock, 1);
 	}
 }
 
@@ -193,10 +195,10 @@ static void reap(void)
 			continue;
 		}
 		count_end((int64_t)m.w[0]);
-		ulock_take(&lock);
+		sys_ntfn_wait(lock, 1, 0, NULL);
 		workers[i].runs = false;
 		child_free(&workers[i].child);
-		ulock_drop(&lock);
+		sys_ntfn_signal(lock, 1);
 		if (__atomic_load_n(&shared->left, __ATOMIC_RELAXED) <= 0 ||
 		    !start_worker(i))
 			running--;
@@ -423,6 +425,8 @@ static int supervise(void)
 	extra[X_GO] = (handle_t)sys_ntfn_create();
 	extra[X_TOLD] = (handle_t)sys_ntfn_create();
 	ends = (handle_t)sys_ep_create();
+	lock = (handle_t)sys_ntfn_create();
+	sys_ntfn_signal(lock, 1);
 	if (!shared || !start("--bystander", 0, 0, &bystander) ||
 	    sys_ntfn_wait(extra[X_TOLD], TOLD_READY, now_ns() + PATIENCE_NS,
 			  NULL) < 0)
