@@ -395,7 +395,7 @@ static void report(void)
 			      "%llu}\n" : "%-16s %8llu %8llu\n", names[i],
 		       (unsigned long long)shared->made[i],
 		       (unsigned long long)shared->good[i]);
-		/* A few calls more than a thousand should do. */
+		/* So many must be enough for each to succeed. */
 		if (calls >= 100000 && (!shared->made[i] ||
 		    (can_succeed(i) && !shared->good[i])))
 			complain("a call was not made, or never succeeded");

@@ -51,6 +51,7 @@ static const char *const signatures[WEIR_NSYSCALLS] = {
 handle_t pool[KINDS][KEPT];
 handle_t stale[KEPT];
 struct places places;
+struct taken taken;
 
 uint64_t next_random(uint64_t *rng)
 {
@@ -133,8 +134,9 @@ static uint64_t pointer(uint64_t *rng)
 	case 9:
 		return (uint64_t)places.flips + below(rng, PAGE);
 	case 10:
-		if (once_in(rng, 8))
-			return (uint64_t)places.paged + below(rng, PAGE);
+		if (once_in(rng, 2))
+			return (uint64_t)places.paged +
+			       below(rng, PAGED_PAGES * PAGE);
 		break;
 	case 11: /* two pages, the second perhaps swapped out */
 		return (uint64_t)arena - below(rng, 64) +
@@ -243,6 +245,8 @@ static uint64_t call_number(uint64_t *rng, bool owes)
 		if (owes && once_in(rng, 3))
 			return once_in(rng, 4) ? WEIR_SYS_ipc_reply_recv
 					       : WEIR_SYS_ipc_reply;
+		if (taken.request && once_in(rng, 4))
+			return WEIR_SYS_pager_done;
 		if (once_in(rng, 256))
 			return any_number(rng); /* most are no call's */
 		switch (nr) {
@@ -291,6 +295,7 @@ static void be_careful(uint64_t *rng, struct args *a)
 
 void draw_call(uint64_t *rng, bool owes, struct args *a)
 {
+	const struct weir_pager_request *r = NULL;
 	const char *s = "XXXXXXXX";
 
 	a->nr = call_number(rng, owes);
@@ -300,6 +305,13 @@ void draw_call(uint64_t *rng, bool owes, struct args *a)
 		a->v[i] = *s ? argument(rng, *s++) : next_random(rng);
 	if (a->nr <= WEIR_SYS_ipc_reply && next_random(rng) >> 62)
 		a->v[2] = 0; /* no handle moves */
+	if (a->nr == WEIR_SYS_pager_done && once_in(rng, 2))
+		r = __atomic_exchange_n(&taken.request, NULL,
+					__ATOMIC_RELAXED);
+	if (r) {
+		a->v[0] = taken.pager;
+		a->v[1] = r->cookie;
+	}
 	be_careful(rng, a);
 }
 

@@ -59,10 +59,18 @@ struct places {
 	char *edge;    /* a page before a hole */
 	char *readonly, *code;
 	char *flips;   /* a page that comes and goes */
-	char *paged;   /* a page that its pager supplies late or never */
+	char *paged;   /* PAGED_PAGES that their pager supplies late or never */
 };
 #define ARENA_PAGES 48u
+#define PAGED_PAGES 64u
 extern struct places places;
+
+/* A request that was taken: where it was put, and from which pager. A call of
+ * pager_done may be drawn that fits. */
+extern struct taken {
+	const struct weir_pager_request *request; /* NULL: none */
+	handle_t pager;
+} taken;
 
 struct args {
 	uint64_t nr, v[8]; /* RDI RSI RDX R10 R8 R9 R12 R13 */

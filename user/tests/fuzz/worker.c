@@ -63,6 +63,10 @@ static void take(uint64_t *rng, const struct args *a, long result)
 	case WEIR_SYS_pager_create:
 		keep(rng, K_MEM, (handle_t)a->v[2]);
 		return keep(rng, K_PAGER, (handle_t)result);
+	case WEIR_SYS_pager_next:
+		taken.pager = (handle_t)a->v[0];
+		taken.request = (const struct weir_pager_request *)a->v[1];
+		return;
 	case WEIR_SYS_ipc_call:
 	case WEIR_SYS_ipc_recv:
 	case WEIR_SYS_ipc_reply_recv:
@@ -145,11 +149,11 @@ static void make_places(void)
 	places.readonly = place(1, WEIR_P_READ);
 	places.code = place(1, WEIR_P_READ | WEIR_P_EXEC);
 	places.flips = pages_map(1, &flip_mem);
-	h = sys_pager_create(startup->extra[X_SIGNALS], 63, 1, 5 * NS_PER_MS,
-			     &mem);
+	h = sys_pager_create(startup->extra[X_SIGNALS], 63, PAGED_PAGES,
+			     5 * NS_PER_MS, &mem);
 	late_pager = (handle_t)h;
-	places.paged = (char *)sys_mem_map(startup->self, mem, 0, 0, 1,
-					   READ_WRITE);
+	places.paged = (char *)sys_mem_map(startup->self, mem, 0, 0,
+					   PAGED_PAGES, READ_WRITE);
 	pool[K_MEM][0] = mem;
 }
 
@@ -157,6 +161,7 @@ static void make_places(void)
 static void make_pool(void)
 {
 	pool[K_TASK][0] = startup->self;
+	pool[K_PAGER][0] = late_pager;
 	pool[K_EP][0] = startup->extra[X_SERVED];
 	pool[K_EP][1] = (handle_t)sys_handle_dup(startup->extra[X_SERVED],
 						 WEIR_R_ALL, 7);
