@@ -346,6 +346,7 @@ static void test_dirty(enum failing how)
 /* ---- a pager that needs reclaim while that is drained -------------------- */
 
 static bool drain_begun; /* of a write that is in hand, atomic */
+static handle_t drain_seen; /* bit 0: that write is over */
 
 static void drain(void *arg)
 {
@@ -367,6 +368,7 @@ static long reclaim_write(void *arg, uint64_t page, const void *bytes)
 	reclaim(1);
 	CHECK(now_ns() - start < 5000000000ull); /* the deadline is 10 s */
 	*(struct uthread **)arg = t;
+	sys_ntfn_signal(drain_seen, 1);
 	return 0;
 }
 
@@ -377,11 +379,15 @@ static void test_drain(void)
 			    .arg = &t, .npages = 64 };
 	volatile uint64_t *m;
 
+	drain_seen = (handle_t)sys_ntfn_create();
 	CHECK(upager_start(&p) == 0);
 	m = map(p.mem, p.npages);
 	for (uint64_t i = 0; i < p.npages; i++)
 		m[i * WORDS + 73]++;
 	CHECK(reclaim_until(WEIR_C_pager_out, p.npages));
+	CHECK(sys_ntfn_wait(drain_seen, 1, now_ns() + 30000000000ull, NULL) ==
+	      0);
+	sys_handle_close(drain_seen);
 	pages_unmap((void *)m, p.npages);
 	upager_stop(&p);
 	CHECK(t != NULL);
