@@ -156,7 +156,9 @@ int main(int argc, char **argv)
 	if (!run_all(rounds, &after))
 		return 1;
 	counters_read(&c1);
-	ok = before.frames == after.frames && before.slots == after.slots;
+	/* More is no leak: who ended before us may give its last frames back
+	 * late. */
+	ok = after.frames >= before.frames && before.slots == after.slots;
 	printf("killio: %llu pages out, %llu in; frames %llu, then %llu; "
 	       "slots %llu, then %llu: %s\n",
 	       (unsigned long long)(c1.v[WEIR_C_pswpout] -
