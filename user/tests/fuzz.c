@@ -16,6 +16,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "user/tests/account.h"
 #include "user/tests/fuzz/fuzz.h"
 
 #define WARM_UP 3u
@@ -271,29 +272,6 @@ static void prime(void)
 	}
 }
 
-/* All of them wait for one bit, which each hands on. */
-static void hand_on(void *arg)
-{
-	sys_ntfn_wait((handle_t)(uintptr_t)arg, 1, 0, NULL);
-	sys_ntfn_signal((handle_t)(uintptr_t)arg, 1);
-}
-
-static void prime_stacks(void)
-{
-	handle_t n = (handle_t)sys_ntfn_create();
-	static struct uthread *t[PRIMES];
-
-	for (unsigned i = 0; i < PRIMES; i++)
-		t[i] = uthread_start(hand_on, (void *)(uintptr_t)n, -1);
-	sys_ntfn_signal(n, 1);
-	for (unsigned i = 0; i < PRIMES; i++) {
-		if (!t[i])
-			exit(1);
-		uthread_join(t[i]);
-	}
-	sys_handle_close(n);
-}
-
 static unsigned free_handles(void)
 {
 	static handle_t h[1100];
@@ -313,9 +291,7 @@ static void count(struct account *a)
 	struct weir_task task;
 
 	memset(a, 0, sizeof(*a));
-	system_read(&sys);
-	sys_sys_ctl(WEIR_CTL_RECLAIM, sys.frames_anon, 0);
-	system_read(&sys);
+	account_reclaim(&sys);
 	a->frames = sys.frames_free + sys.frames_anon;
 	a->slots = sys.swap_free;
 	a->handles = free_handles();
@@ -431,7 +407,8 @@ static int supervise(void)
 	    sys_ntfn_wait(extra[X_TOLD], TOLD_READY, now_ns() + PATIENCE_NS,
 			  NULL) < 0)
 		return 1;
-	prime_stacks();
+	if (!account_prime_stacks(PRIMES))
+		return 1;
 	sys_thread_ctl(0, WEIR_THREAD_PRIO, 31); /* some workers have that */
 	for (unsigned round = 1; round <= ROUNDS && !failures; round++) {
 		if (round > 1)

@@ -1,0 +1,51 @@
+/*
+ * account.h - what tests do before they count frames: P4 wants exact counts.
+ */
+#ifndef TESTS_ACCOUNT_H
+#define TESTS_ACCOUNT_H
+
+#include "user/lib/weir_user.h"
+
+#define ACCOUNT_STACKS_MAX 96
+
+/* Waits for its turn, and gives it to the next. */
+static inline void account_hand_on(void *arg)
+{
+	sys_ntfn_wait((handle_t)(uintptr_t)arg, 1, 0, NULL);
+	sys_ntfn_signal((handle_t)(uintptr_t)arg, 1);
+}
+
+/* The kernel keeps the stack of a thread that ended for the next one, so the
+ * most threads at a time decide how many frames are stacks: `count` threads,
+ * more than the test will have, at most ACCOUNT_STACKS_MAX, are there once.
+ * False: they cannot be. */
+static inline bool account_prime_stacks(unsigned count)
+{
+	struct uthread *t[ACCOUNT_STACKS_MAX];
+	handle_t n = (handle_t)sys_ntfn_create();
+	bool ok = true;
+
+	for (unsigned i = 0; i < count; i++)
+		t[i] = uthread_start(account_hand_on, (void *)(uintptr_t)n, -1);
+	sys_ntfn_signal(n, 1);
+	for (unsigned i = 0; i < count; i++)
+		if (t[i])
+			uthread_join(t[i]);
+		else
+			ok = false;
+	sys_handle_close(n);
+	return ok;
+}
+
+/* Has all memory reclaimed, and waits for the passes of others that are under
+ * way: a frame that a pass has is on no list, and not free. Setting the policy
+ * waits for them. `sys` is read afterwards. */
+static inline void account_reclaim(struct weir_system *sys)
+{
+	system_read(sys);
+	sys_sys_ctl(WEIR_CTL_RECLAIM, sys->frames_anon, 0);
+	sys_sys_ctl(WEIR_CTL_POLICY, sys->policy, 0);
+	system_read(sys);
+}
+
+#endif
