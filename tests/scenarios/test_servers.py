@@ -292,11 +292,12 @@ def test_full_table_of_jobs(sh):
 
 # --- several clients, and a person at the console ---------------------------
 def test_lines_of_clients_do_not_mix(sh):
-    one, two = "a" * 60, "b" * 60
-    result = sh(f"yes {one} | head -n 300 & yes {two} | head -n 300; wait",
+    """Lines that cross the edge of an input buffer stay whole, too."""
+    one, two, n = "a" * 60, "b" * 60, 2000
+    result = sh(f"yes {one} | head -n {n} & yes {two} | head -n {n}; wait",
                 cpus=4)
     lines = result.text.split("\n")
-    assert lines.count(one) == lines.count(two) == 300, report(result)
+    assert lines.count(one) == lines.count(two) == n, report(result)
     assert set(lines) == {one, two, ""}
 
 

@@ -178,8 +178,9 @@ void out_flush(void)
 
 void out_before_input(void)
 {
-	if (out_is_console()) {
-		out_flush();
+	if (out_is_console()) { /* its complete lines are out already */
+		if (startup->in.kind == STREAM_CONSOLE)
+			out_flush();
 		return;
 	}
 	ulock_take(&out.lock);
