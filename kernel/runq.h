@@ -25,6 +25,7 @@ struct runq {
 
 	/* This CPU only. */
 	uint64_t slice_end;
+	uint64_t timer_at; /* the interrupt that is set; past: none */
 	struct thread *prev; /* left its stack just now */
 	bool prev_moves;     /* and may not run here any more */
 	struct thread idle;

@@ -41,15 +41,19 @@ uint64_t sched_cpus(void)
 
 /* ---- time ---------------------------------------------------------------- */
 
-/* This CPU's next timer interrupt: the slice's end or the first sleeper. */
+/* This CPU's next timer interrupt: the slice's end or the first sleeper. One
+ * that comes before is left as it is: setting the APIC is slow, and a thread
+ * that yields in a loop would spend its time on that, under rq->lock. */
 static void arm_timer(struct runq *rq)
 {
 	uint64_t now = time_ns(), at = sleepq_next_ns();
 
 	if (rq->prio != PRIO_IDLE && rq->slice_end < at)
 		at = rq->slice_end;
-	if (at != UINT64_MAX)
-		timer_oneshot_ns(at > now ? at - now : 1);
+	if (at == UINT64_MAX || (rq->timer_at > now && rq->timer_at <= at))
+		return;
+	rq->timer_at = at;
+	timer_oneshot_ns(at > now ? at - now : 1);
 }
 
 /* ---- the switch ---------------------------------------------------------- */
@@ -324,6 +328,7 @@ void kernel_timer(void)
 	struct runq *rq = this_rq();
 	uint64_t now = time_ns();
 
+	rq->timer_at = 0;
 	sleepq_expire();
 	if (rq->prio != PRIO_IDLE && now >= rq->slice_end) {
 		if (current()->task)
