@@ -296,8 +296,17 @@ def test_lines_of_clients_do_not_mix(sh):
     result = sh(f"yes {one} | head -n 300 & yes {two} | head -n 300; wait",
                 cpus=4)
     lines = result.text.split("\n")
+    assert set(lines) == {one, two, ""}, report(result)
     assert lines.count(one) == lines.count(two) == 300, report(result)
-    assert set(lines) == {one, two, ""}
+
+
+@pytest.mark.parametrize("words", ["head -n 300 < /f", "cat /f | head -n 300"])
+def test_blocks_of_input_do_not_cut_lines(sh, words):
+    """The piece of a line with which a block of input ends is no prompt."""
+    line = "x" * 60
+    result = sh(f"yes {line} | head -n 300 > /f; {words}", cpus=1)
+    sent = [payload for kind, payload in result.records if kind == "out"]
+    assert sent == [f"{line}\n".encode()] * 300, report(result)
 
 
 @pytest.mark.parametrize("to", ["| cat", "> /f; cat /f"])
@@ -307,8 +316,8 @@ def test_lines_of_writers_do_not_mix(sh, to):
     result = sh(f"sh -c 'yes {one} | head -n 900 & yes {two} | head -n 900; "
                 f"wait' {to}", cpus=4)
     lines = result.text.split("\n")
+    assert set(lines) == {one, two, ""}, report(result)
     assert lines.count(one) == lines.count(two) == 900, report(result)
-    assert set(lines) == {one, two, ""}
 
 
 def test_a_pipe_has_many_writers_in_turn(sh):
