@@ -292,13 +292,21 @@ def test_full_table_of_jobs(sh):
 
 # --- several clients, and a person at the console ---------------------------
 def test_lines_of_clients_do_not_mix(sh):
-    """Lines that cross the edge of an input buffer stay whole, too."""
-    one, two, n = "a" * 60, "b" * 60, 2000
-    result = sh(f"yes {one} | head -n {n} & yes {two} | head -n {n}; wait",
+    one, two = "a" * 60, "b" * 60
+    result = sh(f"yes {one} | head -n 300 & yes {two} | head -n 300; wait",
                 cpus=4)
     lines = result.text.split("\n")
-    assert lines.count(one) == lines.count(two) == n, report(result)
-    assert set(lines) == {one, two, ""}
+    assert set(lines) == {one, two, ""}, report(result)
+    assert lines.count(one) == lines.count(two) == 300, report(result)
+
+
+@pytest.mark.parametrize("words", ["head -n 300 < /f", "cat /f | head -n 300"])
+def test_blocks_of_input_do_not_cut_lines(sh, words):
+    """The piece of a line with which a block of input ends is no prompt."""
+    line = "x" * 60
+    result = sh(f"yes {line} | head -n 300 > /f; {words}", cpus=1)
+    sent = [payload for kind, payload in result.records if kind == "out"]
+    assert sent == [f"{line}\n".encode()] * 300, report(result)
 
 
 @pytest.mark.parametrize("to", ["| cat", "> /f; cat /f"])
@@ -308,8 +316,8 @@ def test_lines_of_writers_do_not_mix(sh, to):
     result = sh(f"sh -c 'yes {one} | head -n 900 & yes {two} | head -n 900; "
                 f"wait' {to}", cpus=4)
     lines = result.text.split("\n")
+    assert set(lines) == {one, two, ""}, report(result)
     assert lines.count(one) == lines.count(two) == 900, report(result)
-    assert set(lines) == {one, two, ""}
 
 
 def test_a_pipe_has_many_writers_in_turn(sh):

@@ -176,9 +176,12 @@ void out_flush(void)
 	ulock_drop(&err.lock);
 }
 
+/* A line that is not complete is a prompt only for who types the answer. On
+ * the console another program's output would cut it in two: where input comes
+ * in blocks, it waits for its rest. */
 void out_before_input(void)
 {
-	if (out_is_console()) { /* its complete lines are out already */
+	if (out_is_console()) {
 		if (startup->in.kind == STREAM_CONSOLE)
 			out_flush();
 		return;

@@ -26,8 +26,8 @@ enum stream_kind {
 /* The next bytes, at most `size`; waits for the first. 0: end of file. */
 size_t in_read(void *to, size_t size);
 
-/* What input does before it waits: a console that is also the input gets all
- * (a prompt), others the lines that are complete. */
+/* What input does before it waits: from the console to the console, sends all
+ * (a prompt); else the lines that are complete. */
 void out_before_input(void);
 
 /* Did this program fork a session? Then its first output is not where it

@@ -45,7 +45,7 @@ int vprintf(const char *format, va_list ap);
 int puts(const char *text); /* and a newline */
 int putchar(int c);
 void out_write(const char *bytes, size_t length);
-void out_flush(void); /* input, spawn and exit do it, too */
+void out_flush(void); /* reading the console, spawn and exit do it, too */
 
 /* To the console, also where the output is a pipe or a file. */
 int eprintf(const char *format, ...) __attribute__((format(printf, 1, 2)));
