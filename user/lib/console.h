@@ -29,7 +29,8 @@ enum console_request {
 			   * 0: a program begins, so what the last one of
 			   * this session forked, and left, is dropped */
 	CONSOLE_INPUT,    /* handle: notification; bit 0: input is there */
-	CONSOLE_BREAK,    /* handle: notification; bit 0: ctrl-C was typed */
+	CONSOLE_BREAK,    /* handle: notification; CONSOLE_BROKEN: ctrl-C
+			   * was typed */
 	CONSOLE_WRITE,    /* w[0]: bytes at the start of the page; EPEER:
 			   * no page, OPEN again */
 	CONSOLE_READ,     /* w[0]: most bytes, w[1]: enum console_mode; never
@@ -44,6 +45,8 @@ enum console_request {
 			   * itself: its group gets the foreground. EPERM:
 			   * the caller does not have it to give */
 };
+
+#define CONSOLE_BROKEN 2ull
 
 enum console_mode {
 	CONSOLE_LINES, /* typed lines, with echo and editing by the server */

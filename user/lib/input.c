@@ -34,9 +34,12 @@ static handle_t subscribe(enum console_request label)
 	return 0;
 }
 
-handle_t in_break(void)
+long in_break(handle_t ntfn)
 {
-	return startup->console ? subscribe(CONSOLE_BREAK) : 0;
+	struct weir_msg m = { .label = CONSOLE_BREAK };
+
+	return startup->console ? server_call(startup->console, &m, ntfn,
+					      WEIR_R_WRITE) : -WEIR_ENOSYS;
 }
 
 static long console_read(void *to, size_t size, enum console_mode mode)

@@ -59,8 +59,8 @@ int in_getc(void);
  * -1 at the end of the input. */
 int in_line(char *line, size_t size);
 
-/* A notification whose bit 0 says that ctrl-C was typed. 0: none to be had. */
-handle_t in_break(void);
+/* Ctrl-C sets the bit CONSOLE_BROKEN of that notification from now on. */
+long in_break(handle_t ntfn);
 
 /* A line with editing and history, without its newline; where the input is
  * not the console, just a line. Its length, or -1 for ctrl-D on an empty

@@ -91,7 +91,7 @@ static void interrupt(void)
 	while (s && !brks[index_of(s)])
 		s = s->badge ? session_of(s->parent) : NULL;
 	if (s)
-		sys_ntfn_signal(brks[index_of(s)], 1);
+		sys_ntfn_signal(brks[index_of(s)], CONSOLE_BROKEN);
 	if (reads)
 		put(CTRL_C);
 }

@@ -32,13 +32,13 @@ struct job {
 
 static struct ulock jobs_lock; /* guards all below */
 static struct job jobs[JOBS_MAX];
-static struct job *front; /* what ctrl-C ends; NULL: nothing */
 static uint64_t serial;
-static bool interrupted;
 
 static bool interactive;
 static handle_t endpoint; /* where programs' ends are told */
-static handle_t changed;  /* bit 0: look at your job again */
+static handle_t changed;  /* ENDED: look at your job again; CONSOLE_BROKEN */
+#define ENDED 1ull
+static bool interrupted; /* ctrl-C ended a wait. Main's */
 
 /* --- the ends of programs ------------------------------------------------- */
 
@@ -62,9 +62,7 @@ static void process_ended(struct job *j, int i, int status)
 	side_gone(j, i - 1, PIPE_READER);
 	side_gone(j, i, PIPE_WRITER);
 	j->running--;
-	if (j->running == 0 && j == front)
-		front = NULL;
-	sys_ntfn_signal(changed, 1);
+	sys_ntfn_signal(changed, ENDED);
 }
 
 static void hear(struct weir_msg *m)
@@ -120,24 +118,8 @@ static void kill_job(struct job *j, int status)
 			sys_task_kill(j->process[i].child.task, status);
 }
 
-/* A thread: ctrl-C ends the foreground, and what was to come after it. */
-static void breaker(void *arg)
-{
-	handle_t ntfn = *(handle_t *)arg;
-
-	while (sys_ntfn_wait(ntfn, 1, 0, NULL) >= 0) {
-		ulock_take(&jobs_lock);
-		interrupted = true;
-		if (front)
-			kill_job(front, STATUS_BREAK);
-		ulock_drop(&jobs_lock);
-		sys_ntfn_signal(changed, 1);
-	}
-}
-
 bool jobs_start(bool typed)
 {
-	static handle_t ntfn;
 	long ep = sys_ep_create(), n = sys_ntfn_create();
 
 	if (ep < 0 || n < 0)
@@ -148,13 +130,16 @@ bool jobs_start(bool typed)
 	if (!uthread_start(reaper, NULL, -1))
 		return false;
 	if (typed)
-		ntfn = in_break();
-	return !ntfn || uthread_start(breaker, &ntfn, -1);
+		in_break(changed);
+	return true;
 }
 
 bool jobs_interrupted(void)
 {
-	return __atomic_exchange_n(&interrupted, false, __ATOMIC_SEQ_CST);
+	bool was = interrupted;
+
+	interrupted = false;
+	return sys_ntfn_wait(changed, CONSOLE_BROKEN, 1, NULL) >= 0 || was;
 }
 
 /* --- starting ------------------------------------------------------------- */
@@ -306,37 +291,42 @@ static void start(struct job *j, struct pipeline *p)
 		if (status)
 			process_ended(j, i, status);
 	}
-	if (j->background)
-		return;
-	if (j->running)
-		front = j;
-	if (interactive && session_of(j))
+	if (!j->background && interactive && session_of(j))
 		console_front(session_of(j));
-	if (interrupted) /* ctrl-C came before there was a job to end */
-		kill_job(j, STATUS_BREAK);
 }
 
 /* --- waiting -------------------------------------------------------------- */
 
-/* Waits for a job's end, and frees it: its status. In the foreground; or
- * ctrl-C ends the wait, not the job. */
+/* Waits for a job's end, and frees it: its status. In the foreground ctrl-C
+ * ends the job; else the wait. This thread hears of it, and no other, so that
+ * what was typed before a line never ends what the line starts. */
 static int finish(struct job *j, bool foreground)
 {
 	int status = STATUS_BREAK;
 	bool over = false;
 
 	while (!over) {
+		uint64_t bits = 0;
+
 		ulock_take(&jobs_lock);
 		over = j->running == 0;
 		if (over) {
 			status = j->process[j->stages - 1].status;
 			j->used = false;
-		} else if (!foreground && interrupted) {
-			over = true;
 		}
 		ulock_drop(&jobs_lock);
 		if (!over)
-			sys_ntfn_wait(changed, 1, 0, NULL);
+			sys_ntfn_wait(changed, ENDED | CONSOLE_BROKEN, 0,
+				      &bits);
+		if (!(bits & CONSOLE_BROKEN))
+			continue;
+		interrupted = true;
+		over = !foreground;
+		if (foreground) {
+			ulock_take(&jobs_lock);
+			kill_job(j, STATUS_BREAK);
+			ulock_drop(&jobs_lock);
+		}
 	}
 	if (interactive && foreground)
 		console_front(0);
@@ -451,8 +441,6 @@ int jobs_front(int number)
 	printf("%s\n", j->text);
 	ulock_take(&jobs_lock);
 	j->background = false;
-	if (j->running)
-		front = j;
 	if (interactive && session_of(j))
 		console_front(session_of(j));
 	ulock_drop(&jobs_lock);

@@ -2,7 +2,8 @@
  * jobs.h - pipelines that run.
  *
  * A thread of the shell hears of each program's end, marks the pipes that it
- * had as gone, and frees it; main waits by a notification. `jobs_lock` guards
+ * had as gone, and frees it; main waits by a notification, which ctrl-C
+ * signals, too. `jobs_lock` guards
  * the table. Where a person types, each job is a group of the console.
  */
 #ifndef USER_SHELL_JOBS_H
@@ -11,7 +12,7 @@
 #include "user/bin/shell/parse.h"
 #include "user/lib/weir_user.h"
 
-/* Starts the threads. `interactive`: jobs get the foreground, ctrl-C ends
+/* Starts the thread. `interactive`: jobs get the foreground, ctrl-C ends
  * the one that has it. False: out of memory. */
 bool jobs_start(bool interactive);
 
