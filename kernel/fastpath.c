@@ -57,6 +57,22 @@ static inline void change_places(struct thread *t, struct thread *to,
 	t->cap.object = ep;
 }
 
+/* May `to`, which waits, run here now? Then nobody else wakes it any more. */
+static inline bool claim(struct thread *to, bool call, struct endpoint *ep,
+			 struct runq *rq, unsigned id)
+{
+	/* A reply: nobody else calls; the client did so through `ep` (not by
+	 * a fault, which goes on in the kernel); nobody is more urgent. As to
+	 * a call, nobody is more so than us, or `need` would be set. */
+	if (!call && (!TAILQ_EMPTY(&ep->callers) || to->cap.object != ep ||
+		      rq_above(rq, to->prio)))
+		return false;
+	/* It belongs to this CPU, so its stack is free, and it may run here.
+	 * Last, a kill: who loses the exchange finds it claimed (task_kill). */
+	return to->cpu == id && sysret_fits(thread_frame(to)) &&
+	       thread_exchange(to, THREAD_WAITING, THREAD_RUNNABLE);
+}
+
 static inline void pass(struct trapframe *tf, bool call)
 {
 	struct cpu *cpu = this_cpu();
@@ -64,39 +80,24 @@ static inline void pass(struct trapframe *tf, bool call)
 	struct thread *t = cpu->current, *to;
 	struct task *task = t->task;
 	const unsigned id = cpu->id;
-	struct handle_slot *slot;
-	struct endpoint *ep;
-	unsigned rights;
-	uint64_t badge;
 
 	/* No handle moves, and nothing else is due on this CPU. */
 	if (tf->rdx || rq->need ||
 	    !spin_try_quick(&task->handles.lock, id + 1))
 		return;
-	slot = handle_find(&task->handles, tf->rdi);
+	struct handle_slot *slot = handle_find(&task->handles, tf->rdi);
 	if (!slot || slot->cap.type != OBJ_ENDPOINT)
 		goto no_handle;
-	ep = slot->cap.object;
-	rights = slot->cap.rights;
-	badge = call ? slot->cap.badge : 0;
+	struct endpoint *ep = slot->cap.object;
+	unsigned rights = slot->cap.rights;
+	uint64_t badge = call ? slot->cap.badge : 0;
 	if (!(rights & (call ? WEIR_R_WRITE : WEIR_R_READ)) ||
 	    !spin_try_quick(&ipc_lock, id + 1))
 		goto no_handle;
 	if (!spin_try_quick(&rq->lock, id + 1))
 		goto no_rq;
 	to = call ? TAILQ_FIRST(&ep->receivers) : t->ipc.client;
-	if (!to || task->killed)
-		goto no_partner;
-	/* A reply: nobody else calls; the client did so through `ep` (not by
-	 * a fault, which goes on in the kernel); nobody is more urgent. As to
-	 * a call, nobody is more so than us, or `need` would be set. */
-	if (!call && (!TAILQ_EMPTY(&ep->callers) || to->cap.object != ep ||
-		      rq_above(rq, to->prio)))
-		goto no_partner;
-	/* It belongs to this CPU, so its stack is free, and it may run here.
-	 * Last, a kill: who loses the exchange finds it claimed (task_kill). */
-	if (to->cpu != id || !sysret_fits(thread_frame(to)) ||
-	    !thread_exchange(to, THREAD_WAITING, THREAD_RUNNABLE))
+	if (!to || task->killed || !claim(to, call, ep, rq, id))
 		goto no_partner;
 
 	/* ---- the commit point ---- */
