@@ -46,6 +46,7 @@ enum console_request {
 			   * the caller does not have it to give */
 };
 
+/* The bit of BREAK's notification. */
 #define CONSOLE_BROKEN 2ull
 
 enum console_mode {

@@ -19,27 +19,31 @@ static struct pipe_end pipe; /* ring NULL: not opened yet */
 static const unsigned char *file; /* the mapping; NULL: not there yet */
 static uint64_t file_at;
 
-/* A notification of ours, of which the server has a copy. 0: none. */
-static handle_t subscribe(enum console_request label)
+/* The console may signal `which` from now on. 0, or an error. */
+static long subscribe(enum console_request label, handle_t which)
 {
 	struct weir_msg m = { .label = label };
+
+	return startup->console ? server_call(startup->console, &m, which,
+					      WEIR_R_WRITE) : -WEIR_ENOSYS;
+}
+
+long in_break(handle_t which)
+{
+	return subscribe(CONSOLE_BREAK, which);
+}
+
+/* Makes the notification of this file, before the first read. */
+static void console_begin(void)
+{
 	long own = sys_ntfn_create();
 
 	if (own < 0)
-		return 0;
-	if (server_call(startup->console, &m, (handle_t)own,
-			WEIR_R_WRITE) == 0)
-		return (handle_t)own;
-	sys_handle_close((handle_t)own);
-	return 0;
-}
-
-long in_break(handle_t ntfn)
-{
-	struct weir_msg m = { .label = CONSOLE_BREAK };
-
-	return startup->console ? server_call(startup->console, &m, ntfn,
-					      WEIR_R_WRITE) : -WEIR_ENOSYS;
+		return;
+	if (subscribe(CONSOLE_INPUT, (handle_t)own) == 0)
+		ntfn = (handle_t)own;
+	else
+		sys_handle_close((handle_t)own);
 }
 
 static long console_read(void *to, size_t size, enum console_mode mode)
@@ -47,8 +51,8 @@ static long console_read(void *to, size_t size, enum console_mode mode)
 	struct weir_msg m;
 	long error;
 
-	if (startup->console && !ntfn)
-		ntfn = subscribe(CONSOLE_INPUT);
+	if (!ntfn)
+		console_begin();
 	if (!ntfn)
 		return 0;
 	if (size > CONSOLE_READ_MAX)

@@ -59,7 +59,8 @@ int in_getc(void);
  * -1 at the end of the input. */
 int in_line(char *line, size_t size);
 
-/* Ctrl-C sets the bit CONSOLE_BROKEN of that notification from now on. */
+/* Ctrl-C sets the bit CONSOLE_BROKEN of that notification from now on. 0, or
+ * an error: there is no console. */
 long in_break(handle_t ntfn);
 
 /* A line with editing and history, without its newline; where the input is

@@ -19,7 +19,7 @@
 #include "user/tests/account.h"
 
 #define WARM_UP 6
-#define STACKS 8    /* more threads than there will be at a time */
+#define STACKS 8   /* more threads than there will be at a time */
 #define SETTLED 4  /* equal counts in a row */
 #define TRIES 1000 /* of these until the counts are given up */
 #define YIELDS 1000000  /* until there must be IO */

@@ -11,6 +11,7 @@
 #include "user/lib/pipe.h"
 
 #define JOBS_MAX 16u
+#define ENDED 1ull /* a bit of `changed`: a program has */
 
 struct process {
 	struct child child; /* task 0: it has ended */
@@ -36,8 +37,7 @@ static uint64_t serial;
 
 static bool interactive;
 static handle_t endpoint; /* where programs' ends are told */
-static handle_t changed;  /* ENDED: look at your job again; CONSOLE_BROKEN */
-#define ENDED 1ull
+static handle_t changed;  /* ENDED, CONSOLE_BROKEN: look at your job again */
 static bool interrupted; /* ctrl-C ended a wait. Main's */
 
 /* --- the ends of programs ------------------------------------------------- */
@@ -110,12 +110,13 @@ static void reaper(void *arg)
 	}
 }
 
-/* Under the lock. */
 static void kill_job(struct job *j, int status)
 {
+	ulock_take(&jobs_lock);
 	for (int i = 0; i < j->stages; i++)
 		if (j->process[i].child.task)
 			sys_task_kill(j->process[i].child.task, status);
+	ulock_drop(&jobs_lock);
 }
 
 bool jobs_start(bool typed)
@@ -297,36 +298,38 @@ static void start(struct job *j, struct pipeline *p)
 
 /* --- waiting -------------------------------------------------------------- */
 
+/* Has the job ended? Then it is freed, and *status is its own. */
+static bool collect(struct job *j, int *status)
+{
+	bool over;
+
+	ulock_take(&jobs_lock);
+	over = j->running == 0;
+	if (over) {
+		*status = j->process[j->stages - 1].status;
+		j->used = false;
+	}
+	ulock_drop(&jobs_lock);
+	return over;
+}
+
 /* Waits for a job's end, and frees it: its status. In the foreground ctrl-C
  * ends the job; else the wait. This thread hears of it, and no other, so that
  * what was typed before a line never ends what the line starts. */
 static int finish(struct job *j, bool foreground)
 {
 	int status = STATUS_BREAK;
-	bool over = false;
 
-	while (!over) {
+	while (!collect(j, &status)) {
 		uint64_t bits = 0;
 
-		ulock_take(&jobs_lock);
-		over = j->running == 0;
-		if (over) {
-			status = j->process[j->stages - 1].status;
-			j->used = false;
-		}
-		ulock_drop(&jobs_lock);
-		if (!over)
-			sys_ntfn_wait(changed, ENDED | CONSOLE_BROKEN, 0,
-				      &bits);
+		sys_ntfn_wait(changed, ENDED | CONSOLE_BROKEN, 0, &bits);
 		if (!(bits & CONSOLE_BROKEN))
 			continue;
 		interrupted = true;
-		over = !foreground;
-		if (foreground) {
-			ulock_take(&jobs_lock);
-			kill_job(j, STATUS_BREAK);
-			ulock_drop(&jobs_lock);
-		}
+		if (!foreground)
+			break;
+		kill_job(j, STATUS_BREAK);
 	}
 	if (interactive && foreground)
 		console_front(0);
@@ -453,8 +456,6 @@ int jobs_kill(int number)
 
 	if (!j || !number)
 		return no_job("kill", number);
-	ulock_take(&jobs_lock);
 	kill_job(j, STATUS_KILLED);
-	ulock_drop(&jobs_lock);
 	return 0;
 }

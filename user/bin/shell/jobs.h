@@ -3,8 +3,8 @@
  *
  * A thread of the shell hears of each program's end, marks the pipes that it
  * had as gone, and frees it; main waits by a notification, which ctrl-C
- * signals, too. `jobs_lock` guards
- * the table. Where a person types, each job is a group of the console.
+ * signals, too. `jobs_lock` guards the table. Where a person types, each job
+ * is a group of the console.
  */
 #ifndef USER_SHELL_JOBS_H
 #define USER_SHELL_JOBS_H
