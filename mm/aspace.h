@@ -3,7 +3,8 @@
  *
  * A region maps a run of an object's pages. Locks: map_mutex serialises the
  * calls that change regions (map, unmap, protect, destroy); `lock` guards
- * the region tree and every PTE. Order: obj->lock before as->lock.
+ * the region tree and every PTE. Order: the
+ * family's lock before as->lock.
  */
 #ifndef MM_ASPACE_H
 #define MM_ASPACE_H
@@ -29,7 +30,7 @@ struct region {
 	struct memobj *obj; /* a reference is held */
 	uint64_t offset;    /* page of obj at start */
 	RB_ENTRY(region) node;         /* as->regions, under as->lock */
-	LIST_ENTRY(region) obj_link;   /* obj->regions, under obj->lock */
+	LIST_ENTRY(region) obj_link;   /* obj->regions, under its lock */
 	SLIST_ENTRY(region) dead_link; /* while being unmapped */
 };
 RB_HEAD(region_tree, region);
@@ -37,7 +38,9 @@ RB_HEAD(region_tree, region);
 struct aspace {
 	uint64_t refs; /* atomic */
 	uint64_t pml4_pa;
-	bool system; /* may use the reserve: constant once it has a thread */
+	/* Constant once it has a thread. */
+	bool system; /* may use the reserve */
+	bool pinned; /* the pages that it touches stay in memory */
 
 	/* Atomic; written under no lock: see tlb.c. */
 	uint64_t cpus;        /* CPUs that may cache translations (I3) */

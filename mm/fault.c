@@ -7,11 +7,15 @@
  *    into the entry and reads; the others sleep on that frame: one read for
  *    all (I17, Z27);
  *  C reclaim has isolated it: it is mapped again, and reclaim, which looks
- *    again under obj->lock before IO and before freeing, lets it go;
+ *    again under the lock before IO and before freeing, lets it go;
  *  D its bytes are on the way to swap (LAUNDRY): a read maps it without W,
  *    a write waits for the IO, so no slot is ever torn (Z29);
- *  E the region went away meanwhile: the fault starts over and fails.
- * Locks: none held on entry; obj->lock, then as->lock, never across a sleep.
+ *  E the region went away meanwhile: the fault starts over and fails;
+ *  F it is shared with a clone: a read maps it without W, a write gets a
+ *    copy, INBOUND until no CPU has the shared one for it any more; while a
+ *    clone is being made, who would begin to write waits (I13, Z20).
+ * Locks: none held on entry; family->lock, then as->lock, never across a
+ * sleep.
  */
 #include "arch/x86_64/cpu.h"
 #include "arch/x86_64/panic.h"
@@ -19,19 +23,24 @@
 #include "kernel/abi/weir.h"
 #include "kernel/stat.h"
 #include "kernel/sync.h"
+#include "kernel/thread.h"
 #include "mm/frame.h"
 #include "mm/frame_wait.h"
 #include "mm/pageio.h"
 #include "mm/pagetable.h"
 #include "mm/planted.h"
 #include "mm/reclaim.h"
+#include "mm/rmap.h"
 #include "mm/swap.h"
+#include "mm/tlb.h"
 
 /* One fault under way. */
 struct fault {
 	struct aspace *as;
 	uint64_t va; /* page aligned */
 	bool write, exec;
+	unsigned flags;     /* how to ask for frames */
+	bool pin;           /* the page is to stay, and not to be shared */
 	struct memobj *obj; /* a reference is held */
 	uint64_t index;     /* page of obj */
 	struct frame *spare;
@@ -57,24 +66,24 @@ static int fault_find(struct fault *t)
 	return status;
 }
 
-/* Puts the spare frame into the entry. Holds obj->lock. */
-static struct frame *install_spare(struct fault *t, memobj_entry_t *entry)
+/* The spare frame becomes the family's. Holds the lock. */
+static struct frame *use_spare(struct fault *t)
 {
 	struct frame *f = t->spare;
 
 	t->spare = NULL;
-	f->obj = t->obj;
+	f->family = t->obj->family;
 	f->index = t->index;
 	f->mapcount = 0;
 	f->dirty = false;
 	f->taken_back = false;
+	f->pinned = t->pin;
 	f->slot = 0;
-	*entry = (memobj_entry_t)f;
 	return f;
 }
 
 /* While swap is nearly full, a page in memory gives its slot up: two places
- * for one page are a luxury then. Holds obj->lock. */
+ * for one page are a luxury then. Holds the lock. */
 static void release_slot_if_scarce(struct frame *f)
 {
 	if (!f->slot || !swap_is_tight())
@@ -84,92 +93,162 @@ static void release_slot_if_scarce(struct frame *f)
 	f->dirty = true;
 }
 
+/* The page has arrived in `f`. Holds the lock. */
+static void arrived(struct frame *f)
+{
+	lru_add_active(f);
+	waitq_wake_all(frame_waitq(f));
+}
+
+/* The entry names `f` now, as do the other entries of a shared slot. Holds
+ * the lock. */
+static void rename_page(struct fault *t, memobj_entry_t *entry,
+			memobj_entry_t e)
+{
+	if (*entry)
+		family_replace(t->obj->family, t->index, *entry, e);
+	else
+		*entry = e;
+}
+
 /* [fault 4/6] The page is in a slot, or with its pager: reads it, once for
- * all who want it. Holds obj->lock on entry, and on success; 0 or -WEIR_EIO:
+ * all who want it. Holds the lock on entry, and on success; 0 or -WEIR_EIO:
  * then the entry is what it was, and those that slept read in their turn
  * (P6). */
 static int fault_read(struct fault *t, memobj_entry_t *entry)
 {
+	struct family *fam = t->obj->family;
 	memobj_entry_t was = *entry;
-	struct pageio io = { .frame = t->spare, .page = t->index,
+	struct frame *f = use_spare(t);
+	struct pageio io = { .frame = f, .page = t->index,
 			     .slot = entry_slot(was),
-			     .pager = was ? NULL : t->obj->pager };
-	struct frame *f;
+			     .pager = was ? NULL : fam->pager };
 	int status;
 
-	f = t->spare;
 	if (!PLANTED(Z27)) /* planted: looks again only afterwards */
-		install_spare(t, entry);
+		rename_page(t, entry, (memobj_entry_t)f);
 	frame_set_state(f, FRAME_INBOUND);
-	spin_unlock(&t->obj->lock);
+	spin_unlock(&fam->lock);
 	status = pageio_read(&io);
-	spin_lock(&t->obj->lock);
+	spin_lock(&fam->lock);
+	stat_add(WEIR_C_pgmajfault, 1);
 	if (PLANTED(Z27) && *entry != was) {
-		t->spare = NULL;
 		frame_free(f);
 		return 0;
 	}
 	if (PLANTED(Z27))
-		install_spare(t, entry);
-	stat_add(WEIR_C_pgmajfault, 1);
+		rename_page(t, entry, (memobj_entry_t)f);
 	if (status) {
-		*entry = was;
-		f->obj = NULL;
+		family_replace(fam, t->index, (memobj_entry_t)f, was);
+		f->family = NULL;
 		t->spare = f;
-		spin_unlock(&t->obj->lock);
+		spin_unlock(&fam->lock);
 		waitq_wake_all(frame_waitq(f));
 		return -WEIR_EIO;
 	}
 	f->slot = io.slot;
 	release_slot_if_scarce(f);
-	lru_add_active(f);
-	waitq_wake_all(frame_waitq(f));
+	arrived(f);
 	return 0;
 }
 
-/* [fault 3/6] Brings the page into a frame. On success holds obj->lock and
- * the frame can be mapped (*out); else holds nothing. */
+/* The page is in `f`, shared, and about to be written: makes the spare frame
+ * a copy for this object alone. No CPU can write to a shared page, so the
+ * bytes hold still (I13). What CPUs may have for this object is flushed before
+ * anyone can see the copy; until then `f` counts us, so that nobody frees it
+ * (P1). Holds the lock, on return too. */
+static void fault_copy(struct fault *t, memobj_entry_t *entry, struct frame *f)
+{
+	struct family *fam = t->obj->family;
+	struct tlb_batch *b = &current()->batch;
+	struct frame *copy = use_spare(t);
+
+	memcpy(frame_kva(copy), frame_kva(f), WEIR_PAGE_SIZE);
+	copy->dirty = true;
+	f->mapcount++;
+	rmap_unmap_member(f, t->obj, b);
+	*entry = (memobj_entry_t)copy;
+	frame_set_state(copy, FRAME_INBOUND);
+	spin_unlock(&fam->lock);
+	tlb_batch_flush(b);
+	spin_lock(&fam->lock);
+	f->mapcount--;
+	if (!family_next(fam, NULL, t->index, (memobj_entry_t)f))
+		family_drop_frame(f);
+	arrived(copy);
+	stat_add(WEIR_C_pgcopy, 1);
+}
+
+/* Keeps the frame in memory; a pass that has it lets it go. Holds the lock. */
+static void pin(struct frame *f)
+{
+	f->taken_back = true;
+	lru_pin(f, true);
+}
+
+/* Whether the fault must wait for somebody, and does so: for IO (outcomes B
+ * and D), for the end of a clone (F). Holds the lock, which is gone if so. */
+static bool fault_waits(struct fault *t, struct frame *f)
+{
+	struct family *fam = t->obj->family;
+
+	if ((t->write || t->pin) && fam->cloning)
+		waitq_sleep(&fam->cloned, &fam->lock);
+	else if (f && (f->state == FRAME_INBOUND ||
+		       (f->state == FRAME_LAUNDRY && t->write)))
+		waitq_sleep(frame_waitq(f), &fam->lock);
+	else
+		return false;
+	return true;
+}
+
+/* [fault 3/6] Brings the page into a frame that may be used for the access.
+ * On success holds the lock and the frame can be mapped (*out); else holds
+ * nothing. */
 static int fault_bring(struct fault *t, struct frame **out)
 {
+	struct family *fam = t->obj->family;
+
 	for (;;) {
-		spin_lock(&t->obj->lock);
+		spin_lock(&fam->lock);
 		memobj_entry_t *entry = memobj_entry(t->obj, t->index);
 		struct frame *f = entry_frame(*entry);
 
-		if (f && f->state != FRAME_INBOUND &&
-		    !(f->state == FRAME_LAUNDRY && t->write)) {
+		if (fault_waits(t, f))
+			continue;
+		if (f && !((t->write || t->pin) &&
+			   memobj_shares(t->obj, t->index))) {
+			if (t->pin && !f->pinned)
+				pin(f);
 			*out = f;
 			return 0;
 		}
-		if (f) { /* outcomes B and D: wait for the IO */
-			waitq_sleep(frame_waitq(f), &t->obj->lock);
-			continue;
-		}
 		if (!t->spare) {
-			spin_unlock(&t->obj->lock);
-			t->spare = frame_alloc(aspace_frame_flags(t->as));
+			spin_unlock(&fam->lock);
+			t->spare = frame_alloc(t->flags);
 			if (!t->spare)
 				return -WEIR_ENOMEM;
 			continue;
 		}
-		if (*entry == 0 && !t->obj->pager) {
-			*out = install_spare(t, entry);
+		if (f) {
+			fault_copy(t, entry, f);
+		} else if (*entry == 0 && !fam->pager) {
+			*out = use_spare(t);
+			*entry = (memobj_entry_t)*out;
 			lru_add_active(*out);
 			return 0;
-		}
-		int status = fault_read(t, entry);
+		} else {
+			int status = fault_read(t, entry);
 
-		if (status)
-			return status;
-		*out = entry_frame(*entry);
-		if (*out && (*out)->state != FRAME_INBOUND)
-			return 0;
-		spin_unlock(&t->obj->lock);
+			if (status)
+				return status;
+		}
+		spin_unlock(&fam->lock);
 	}
 }
 
 /* [fault 5/6] Writes the PTE, if the region is still what it was. `pa` is
- * the page, `f` its frame (NULL: wired). Holds obj->lock. False: start over. */
+ * the page, `f` its frame (NULL: wired). Holds the lock. False: start over. */
 static bool fault_map(struct fault *t, uint64_t pa, struct frame *f)
 {
 	bool mapped = false;
@@ -183,9 +262,11 @@ static bool fault_map(struct fault *t, uint64_t pa, struct frame *f)
 	    r->offset + (t->va - r->start) / WEIR_PAGE_SIZE == t->index) {
 		pte_t flags = pte_flags(r->prot);
 
-		if (f && f->state == FRAME_LAUNDRY)
+		if (f && (f->state == FRAME_LAUNDRY ||
+			  memobj_shares(t->obj, t->index)))
 			flags &= ~(pte_t)PTE_W;
 		if (*pte & PTE_P) {
+			assert(pte_pa(*pte) == pa);
 			/* Only ever grants more: no flush is due. */
 			pte_or(pte, flags & PTE_W);
 			if (!(flags & PTE_NX))
@@ -226,20 +307,18 @@ static int fault_try(struct fault *t)
 	if (status)
 		return status;
 	if (t->obj->wired) {
-		spin_lock(&t->obj->lock);
+		spin_lock(&t->obj->family->lock);
 		mapped = fault_map(t, t->obj->wired_pa +
 				   t->index * WEIR_PAGE_SIZE, NULL);
-		spin_unlock(&t->obj->lock);
-		return mapped ? 0 : 1;
+	} else {
+		status = memobj_prepare(t->obj, t->index, t->flags);
+		if (!status)
+			status = fault_bring(t, &f);
+		if (status)
+			return status;
+		mapped = fault_map_frame(t, f);
 	}
-	status = memobj_prepare(t->obj, t->index,
-				aspace_frame_flags(t->as));
-	if (!status)
-		status = fault_bring(t, &f);
-	if (status)
-		return status;
-	mapped = fault_map_frame(t, f);
-	spin_unlock(&t->obj->lock);
+	spin_unlock(&t->obj->family->lock);
 	return mapped ? 0 : 1;
 }
 
@@ -248,7 +327,9 @@ static int fault_try(struct fault *t)
 int aspace_fault(struct aspace *as, uint64_t va, bool write, bool exec)
 {
 	struct fault t = { .as = as, .va = va & ~(WEIR_PAGE_SIZE - 1),
-			   .write = write, .exec = exec };
+			   .write = write, .exec = exec,
+			   .flags = aspace_frame_flags(as),
+			   .pin = as->pinned };
 	int status;
 
 	if (va >= WEIR_USER_TOP)
@@ -264,4 +345,34 @@ int aspace_fault(struct aspace *as, uint64_t va, bool write, bool exec)
 	if (t.spare)
 		frame_free(t.spare);
 	return status;
+}
+
+/* ---- pinning ------------------------------------------------------------- */
+
+int memobj_pin(struct memobj *obj, uint64_t index)
+{
+	struct fault t = { .obj = obj, .index = index, .write = true,
+			   .flags = FRAME_MAYWAIT | FRAME_ZERO | FRAME_RESERVE,
+			   .pin = true };
+	struct frame *f;
+	int status = memobj_prepare(obj, index, t.flags);
+
+	if (!status)
+		status = fault_bring(&t, &f);
+	if (!status)
+		spin_unlock(&obj->family->lock);
+	if (t.spare)
+		frame_free(t.spare);
+	return status;
+}
+
+void memobj_unpin(struct memobj *obj, uint64_t index)
+{
+	spin_lock(&obj->family->lock);
+	memobj_entry_t *entry = memobj_entry(obj, index);
+	struct frame *f = entry ? entry_frame(*entry) : NULL;
+
+	if (f)
+		lru_pin(f, false);
+	spin_unlock(&obj->family->lock);
 }

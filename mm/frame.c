@@ -147,7 +147,7 @@ static void block_claim(struct frame *f, unsigned order)
 		assert(f[i].state == FRAME_FREE);
 		f[i].state = FRAME_PINNED;
 		f[i].dirty = f[i].taken_back = false;
-		f[i].obj = NULL;
+		f[i].family = NULL;
 		f[i].index = 0;
 	}
 }
@@ -326,7 +326,8 @@ void frame_free(struct frame *f)
 	spin_lock(&cache->lock);
 	frame_check_freeable(f);
 	f->state = FRAME_FREE;
-	f->obj = NULL;
+	f->family = NULL;
+	f->pinned = false;
 	TAILQ_INSERT_HEAD(&cache->list, f, lru);
 	cache->count++;
 	__atomic_add_fetch(&free_frames, 1, __ATOMIC_RELAXED);

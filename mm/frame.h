@@ -18,7 +18,7 @@
 #include <bsd/sys/queue.h>
 
 struct bootinfo;
-struct memobj;
+struct family;
 
 enum frame_state {
 	FRAME_FREE,     /* the allocator's */
@@ -41,16 +41,17 @@ struct frame {
 	bool head;     /* first frame of a free or allocated block */
 	bool listed;   /* first frame of a block on a buddy list */
 
-	/* Under obj->lock, while obj is set. */
+	/* Under family->lock, while family is set. */
 	bool dirty;      /* memory is newer than the slot (or there is none) */
 	bool taken_back; /* a fault used it while a pass had it */
+	bool pinned;     /* stays in memory; under lru_lock, too */
 	uint32_t slot;   /* swap slot with this page's copy; 0: none */
-	uint32_t mapcount;  /* PTEs that map it */
+	uint32_t mapcount; /* PTEs that map it, and faults that copy it */
 	union {
-		struct memobj *obj; /* the reverse link; NULL: none */
-		void *pieces;       /* kmalloc's frames: free pieces */
+		struct family *family; /* the reverse link; NULL: none */
+		void *pieces;          /* kmalloc's frames: free pieces */
 	};
-	uint64_t index; /* page of obj; kmalloc's frames: size class */
+	uint64_t index; /* page of its objects; kmalloc's: size class */
 
 	/* The lru list's, under lru_lock; the allocator's while FREE. */
 	TAILQ_ENTRY(frame) lru;

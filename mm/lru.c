@@ -2,9 +2,9 @@
  * lru.c - the active and inactive lists.
  *
  * lru_lock guards both lists, the state of the frames on them, and their
- * `obj`: a frame leaves its list before its object may go. It is innermost
- * but for the allocator. Isolation takes a reference to the object in the
- * same hold; a frame whose object is dying is left for lru_remove.
+ * `family`: a frame leaves its list before its family may go. It is innermost
+ * but for the allocator. Isolation takes a reference to the family in the
+ * same hold. A pinned frame is on no list.
  */
 #include "mm/lru.h"
 
@@ -27,13 +27,17 @@ static struct {
 	{ TAILQ_HEAD_INITIALIZER(lists[1].frames), 0 },
 };
 
-static enum lru_list list_of(struct frame *f)
+static bool on_list(struct frame *f)
 {
-	return f->state == FRAME_ACTIVE ? LRU_ACTIVE : LRU_INACTIVE;
+	return f->state == FRAME_ACTIVE || f->state == FRAME_INACTIVE;
 }
 
 static void push(struct frame *f, enum lru_list list)
 {
+	if (f->pinned) {
+		frame_set_state(f, FRAME_PINNED);
+		return;
+	}
 	frame_set_state(f, list == LRU_ACTIVE ? FRAME_ACTIVE : FRAME_INACTIVE);
 	TAILQ_INSERT_HEAD(&lists[list].frames, f, lru);
 	lists[list].length++;
@@ -41,7 +45,8 @@ static void push(struct frame *f, enum lru_list list)
 
 static void pull(struct frame *f)
 {
-	enum lru_list list = list_of(f);
+	enum lru_list list = f->state == FRAME_ACTIVE ? LRU_ACTIVE :
+							LRU_INACTIVE;
 
 	TAILQ_REMOVE(&lists[list].frames, f, lru);
 	lists[list].length--;
@@ -67,29 +72,43 @@ void lru_putback(struct frame *f, enum lru_list list)
 
 bool lru_remove(struct frame *f)
 {
-	bool on_list;
+	bool removed;
 
 	spin_lock(&lru_lock);
-	on_list = f->state == FRAME_ACTIVE || f->state == FRAME_INACTIVE;
-	if (on_list) {
+	removed = on_list(f) || f->state == FRAME_PINNED;
+	if (on_list(f)) {
 		pull(f);
 		frame_set_state(f, FRAME_LIMBO);
 	}
 	spin_unlock(&lru_lock);
-	return on_list;
+	return removed;
+}
+
+void lru_pin(struct frame *f, bool on)
+{
+	spin_lock(&lru_lock);
+	if (f->pinned && !on && f->state == FRAME_PINNED) {
+		f->pinned = false;
+		push(f, LRU_ACTIVE);
+	}
+	f->pinned = on;
+	if (on && on_list(f)) {
+		pull(f);
+		frame_set_state(f, FRAME_PINNED);
+	}
+	spin_unlock(&lru_lock);
 }
 
 unsigned lru_isolate(enum lru_list list, struct frame **out, unsigned max)
 {
 	struct frame *f, *prev;
-	unsigned n = 0, looked = 0;
+	unsigned n = 0;
 
 	spin_lock(&lru_lock);
 	for (f = TAILQ_LAST(&lists[list].frames, frame_list);
-	     f && n < max && looked < 2 * max; f = prev, looked++) {
+	     f && n < max; f = prev) {
 		prev = TAILQ_PREV(f, frame_list, lru);
-		if (!memobj_get_live(f->obj))
-			continue;
+		family_get(f->family);
 		pull(f);
 		frame_set_state(f, FRAME_ISOLATED);
 		f->taken_back = false;

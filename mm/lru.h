@@ -12,11 +12,11 @@ struct frame;
 enum lru_list { LRU_ACTIVE, LRU_INACTIVE, LRU_NLISTS };
 
 /* Takes up to `max` of the oldest frames off a list: state ISOLATED, each
- * with a reference to its object. Returns how many. No lock held. */
+ * with a reference to its family. Returns how many. No lock held. */
 unsigned lru_isolate(enum lru_list list, struct frame **out, unsigned max);
 
 /* Gives an isolated frame back, youngest end; drops no reference. Caller
- * holds obj->lock. */
+ * holds the family's lock. */
 void lru_putback(struct frame *f, enum lru_list list);
 
 uint64_t lru_length(enum lru_list list);

@@ -1,8 +1,8 @@
 /*
  * map.c - map, unmap and protect: the calls that change regions.
  *
- * Each holds map_mutex throughout, and obj->lock then as->lock for the
- * moments in which regions and PTEs change. A call that takes permissions
+ * Each holds map_mutex throughout, and the family's lock then as->lock for
+ * the moments in which regions and PTEs change. A call that takes permissions
  * away returns only when its own debt and every debt that reclaim had open
  * on the space are paid (P3, I7). Outcomes of an unmap that races with:
  *  A a fault: the fault finds the region dying and fails, or mapped the page
@@ -49,7 +49,7 @@ int aspace_map(struct aspace *as, struct memobj *obj, uint64_t page_off,
 	if (!r)
 		return -WEIR_ENOMEM;
 	mutex_lock(&as->map_mutex);
-	spin_lock(&obj->lock);
+	spin_lock(&obj->family->lock);
 	spin_lock(&as->lock);
 	if (!*va)
 		*va = region_find_free(&as->regions, MAP_BASE, bytes);
@@ -66,7 +66,7 @@ int aspace_map(struct aspace *as, struct memobj *obj, uint64_t page_off,
 		LIST_INSERT_HEAD(&obj->regions, r, obj_link);
 	}
 	spin_unlock(&as->lock);
-	spin_unlock(&obj->lock);
+	spin_unlock(&obj->family->lock);
 	mutex_unlock(&as->map_mutex);
 	if (status)
 		kfree(r);
@@ -85,7 +85,7 @@ static int split_at(struct aspace *as, uint64_t va)
 	if (!upper)
 		return -WEIR_ENOMEM;
 	obj = r->obj;
-	spin_lock(&obj->lock);
+	spin_lock(&obj->family->lock);
 	spin_lock(&as->lock);
 	*upper = (struct region){
 		.start = va, .end = r->end, .prot = r->prot,
@@ -95,12 +95,12 @@ static int split_at(struct aspace *as, uint64_t va)
 	region_insert(&as->regions, upper);
 	LIST_INSERT_HEAD(&obj->regions, upper, obj_link);
 	spin_unlock(&as->lock);
-	spin_unlock(&obj->lock);
+	spin_unlock(&obj->family->lock);
 	return 0;
 }
 
 /* Clears one PTE and moves its dirty bit to the frame (I1). True if it was
- * present. Holds obj->lock and as->lock. */
+ * present. Holds the family's lock and as->lock. */
 static bool clear_pte(struct region *r, uint64_t va, pte_t *pte)
 {
 	uint64_t index = r->offset + (va - r->start) / WEIR_PAGE_SIZE;
@@ -130,7 +130,7 @@ static bool clear_region(struct region *r)
 
 		if (stop > r->end)
 			stop = r->end;
-		spin_lock(&r->obj->lock);
+		spin_lock(&r->obj->family->lock);
 		spin_lock(&r->as->lock);
 		r->dying = true;
 		pte_t *pte = aspace_pte(r->as, va);
@@ -138,7 +138,7 @@ static bool clear_region(struct region *r)
 		for (; pte && va < stop; va += WEIR_PAGE_SIZE)
 			changed |= clear_pte(r, va, pte++);
 		spin_unlock(&r->as->lock);
-		spin_unlock(&r->obj->lock);
+		spin_unlock(&r->obj->family->lock);
 		va = stop;
 	}
 	return changed;
@@ -166,12 +166,12 @@ static void drop_region(struct region *r)
 {
 	struct memobj *obj = r->obj;
 
-	spin_lock(&obj->lock);
+	spin_lock(&obj->family->lock);
 	spin_lock(&r->as->lock);
 	region_remove(&r->as->regions, r);
 	LIST_REMOVE(r, obj_link);
 	spin_unlock(&r->as->lock);
-	spin_unlock(&obj->lock);
+	spin_unlock(&obj->family->lock);
 	memobj_put(obj);
 	kfree(r);
 }
@@ -224,23 +224,15 @@ static int protect_check(struct aspace *as, uint64_t va, uint64_t end,
 	return 0;
 }
 
-/* Takes away what `prot` does not allow. D stays in the PTE: while the flush
- * is due, an entry that looks read-only may still be written through, and
- * reclaim must see it as dirty (I11, I12). What becomes allowed is granted
- * by the next fault. True if a PTE changed. */
-static bool restrict_region(struct region *r, unsigned prot)
+bool aspace_restrict(struct aspace *as, uint64_t va, uint64_t end,
+		     unsigned prot)
 {
-	pte_t keep = ~(pte_t)0, add = 0;
+	pte_t keep = prot & WEIR_P_WRITE ? ~(pte_t)0 : ~(pte_t)PTE_W;
+	pte_t add = prot & WEIR_P_EXEC ? 0 : PTE_NX;
 	bool changed = false;
 
-	if (!(prot & WEIR_P_WRITE))
-		keep = ~(pte_t)PTE_W;
-	if (!(prot & WEIR_P_EXEC))
-		add = PTE_NX;
-	spin_lock(&r->as->lock);
-	r->prot = prot;
-	for (uint64_t va = r->start; va < r->end; va += WEIR_PAGE_SIZE) {
-		pte_t *pte = aspace_pte(r->as, va);
+	for (; va < end; va += WEIR_PAGE_SIZE) {
+		pte_t *pte = aspace_pte(as, va);
 
 		if (!pte) {
 			va = (va / TABLE_SPAN + 1) * TABLE_SPAN -
@@ -253,6 +245,16 @@ static bool restrict_region(struct region *r, unsigned prot)
 			changed = true;
 		}
 	}
+	return changed;
+}
+
+static bool protect_region(struct region *r, unsigned prot)
+{
+	bool changed;
+
+	spin_lock(&r->as->lock);
+	r->prot = prot;
+	changed = aspace_restrict(r->as, r->start, r->end, prot);
 	spin_unlock(&r->as->lock);
 	return changed;
 }
@@ -277,7 +279,7 @@ int aspace_protect(struct aspace *as, uint64_t va, uint64_t npages,
 		goto out;
 	for (struct region *r = region_at_or_above(&as->regions, va);
 	     r && r->start < end; r = region_next(&as->regions, r))
-		changed |= restrict_region(r, prot);
+		changed |= protect_region(r, prot);
 	settle(as, va, npages, changed);
 out:
 	mutex_unlock(&as->map_mutex);

@@ -1,11 +1,11 @@
 /*
- * memobj.c - objects and their sparse page arrays.
+ * memobj.c - objects, their families, and their sparse page arrays.
  *
  * The array is a radix tree of 512-way nodes, one frame each, one to three
- * levels high; nodes are only added while the object lives. Lock: obj->lock
- * guards the tree, the entries and the fields of their frames. A frame on
- * the lists may be looked at by reclaim at any time: it takes a reference
- * with memobj_get_live before it touches the object.
+ * levels high; nodes are only added while the object lives. Lock: the
+ * family's guards the trees, the entries and the fields of their frames.
+ * Reclaim refers to the family of a frame, never to a member: members may
+ * go while it has the frame, and it frees what no entry names any more.
  */
 #include "mm/memobj.h"
 
@@ -31,7 +31,7 @@ static unsigned height_for(uint64_t npages)
 	return height;
 }
 
-static struct memobj *memobj_new(uint64_t npages)
+struct memobj *memobj_create_member(uint64_t npages, struct family *fam)
 {
 	struct memobj *obj;
 
@@ -40,31 +40,42 @@ static struct memobj *memobj_new(uint64_t npages)
 	obj = kzalloc(sizeof(*obj));
 	if (!obj)
 		return NULL;
-	spin_init(&obj->lock, "memobj");
 	LIST_INIT(&obj->regions);
 	obj->npages = npages;
-	obj->height = height_for(npages);
 	obj->refs = 1;
+	family_get(fam);
+	obj->family = fam;
+	spin_lock(&fam->lock);
+	LIST_INSERT_HEAD(&fam->members, obj, sibling);
+	spin_unlock(&fam->lock);
+	return obj;
+}
+
+struct memobj *memobj_create_paged(uint64_t npages, struct pager *pager)
+{
+	struct family *fam = kzalloc(sizeof(*fam));
+	struct memobj *obj;
+
+	if (!fam)
+		return NULL;
+	spin_init(&fam->lock, "family");
+	LIST_INIT(&fam->members);
+	waitq_init(&fam->cloned);
+	fam->pager = pager;
+	obj = memobj_create_member(npages, fam);
+	if (!obj)
+		kfree(fam);
 	return obj;
 }
 
 struct memobj *memobj_create_anon(uint64_t npages)
 {
-	return memobj_new(npages);
-}
-
-struct memobj *memobj_create_paged(uint64_t npages, struct pager *pager)
-{
-	struct memobj *obj = memobj_new(npages);
-
-	if (obj)
-		obj->pager = pager;
-	return obj;
+	return memobj_create_paged(npages, NULL);
 }
 
 struct memobj *memobj_create_wired(uint64_t pa, uint64_t npages)
 {
-	struct memobj *obj = memobj_new(npages);
+	struct memobj *obj = memobj_create_anon(npages);
 
 	assert(pa % WEIR_PAGE_SIZE == 0);
 	if (obj) {
@@ -82,17 +93,21 @@ struct memobj *memobj_get(struct memobj *obj)
 	return obj;
 }
 
-bool memobj_get_live(struct memobj *obj)
+void family_get(struct family *fam)
 {
-	uint64_t refs = __atomic_load_n(&obj->refs, __ATOMIC_RELAXED);
-
-	while (refs)
-		if (__atomic_compare_exchange_n(&obj->refs, &refs, refs + 1,
-						false, __ATOMIC_ACQUIRE,
-						__ATOMIC_RELAXED))
-			return true;
-	return false;
+	__atomic_add_fetch(&fam->refs, 1, __ATOMIC_RELAXED);
 }
+
+void family_put(struct family *fam)
+{
+	if (__atomic_sub_fetch(&fam->refs, 1, __ATOMIC_ACQ_REL))
+		return;
+	if (fam->pager)
+		pager_forget(fam->pager);
+	kfree(fam);
+}
+
+/* ---- the array ------------------------------------------------------------ */
 
 /* The cell that holds page `index` at radix level `level` (0: the entry, 1:
  * the pointer to its leaf, ...), or NULL where a node above is missing. */
@@ -100,7 +115,7 @@ static void **radix_cell(struct memobj *obj, uint64_t index, unsigned level)
 {
 	void **cell = &obj->root;
 
-	for (unsigned l = obj->height; l > level; l--) {
+	for (unsigned l = height_for(obj->npages); l > level; l--) {
 		void **node = *cell;
 
 		if (!node)
@@ -112,7 +127,7 @@ static void **radix_cell(struct memobj *obj, uint64_t index, unsigned level)
 
 memobj_entry_t *memobj_entry(struct memobj *obj, uint64_t index)
 {
-	assert(spin_held(&obj->lock));
+	assert(spin_held(&obj->family->lock));
 	assert(index < obj->npages);
 	return (memobj_entry_t *)radix_cell(obj, index, 0);
 }
@@ -120,7 +135,7 @@ memobj_entry_t *memobj_entry(struct memobj *obj, uint64_t index)
 /* The topmost empty cell on the way to `index`, or NULL when complete. */
 static void **radix_hole(struct memobj *obj, uint64_t index)
 {
-	for (unsigned level = obj->height; level > 0; level--) {
+	for (unsigned level = height_for(obj->npages); level > 0; level--) {
 		void **cell = radix_cell(obj, index, level);
 
 		if (!*cell)
@@ -134,7 +149,7 @@ int memobj_prepare(struct memobj *obj, uint64_t index, unsigned flags)
 	struct frame *spare = NULL;
 
 	for (;;) {
-		spin_lock(&obj->lock);
+		spin_lock(&obj->family->lock);
 		void **hole = radix_hole(obj, index);
 
 		if (hole && spare) {
@@ -142,7 +157,7 @@ int memobj_prepare(struct memobj *obj, uint64_t index, unsigned flags)
 			spare = NULL;
 			hole = radix_hole(obj, index);
 		}
-		spin_unlock(&obj->lock);
+		spin_unlock(&obj->family->lock);
 		if (!hole)
 			break;
 		if (!spare)
@@ -155,36 +170,85 @@ int memobj_prepare(struct memobj *obj, uint64_t index, unsigned flags)
 	return 0;
 }
 
-/* Frees what one entry of a dying object holds. No region maps it, and
- * every unmap has flushed before it dropped its reference. */
-static void entry_release(memobj_entry_t e)
-{
-	struct frame *f = entry_frame(e);
+/* ---- sharing -------------------------------------------------------------- */
 
-	if (entry_is_slot(e))
-		swap_slot_free(entry_slot(e));
-	if (!f)
+struct memobj *family_next(struct family *fam, struct memobj *m,
+			   uint64_t index, memobj_entry_t e)
+{
+	assert(spin_held(&fam->lock));
+	for (m = m ? LIST_NEXT(m, sibling) : LIST_FIRST(&fam->members); m;
+	     m = LIST_NEXT(m, sibling)) {
+		memobj_entry_t *entry = memobj_entry(m, index);
+
+		if (entry && *entry == e)
+			break;
+	}
+	return m;
+}
+
+bool memobj_shares(struct memobj *obj, uint64_t index)
+{
+	memobj_entry_t e = *memobj_entry(obj, index);
+	struct memobj *m = family_next(obj->family, NULL, index, e);
+
+	return m != obj || family_next(obj->family, m, index, e);
+}
+
+void family_replace(struct family *fam, uint64_t index, memobj_entry_t was,
+		    memobj_entry_t e)
+{
+	struct memobj *m = NULL;
+
+	while ((m = family_next(fam, m, index, was)))
+		*memobj_entry(m, index) = e;
+}
+
+void family_drop_frame(struct frame *f)
+{
+	if (f->mapcount || !lru_remove(f))
 		return;
-	assert(f->mapcount == 0);
-	if (!lru_remove(f))
-		panic("frame of a dying object is with reclaim");
 	if (f->slot)
 		swap_slot_free(f->slot);
 	f->slot = 0;
-	f->obj = NULL;
+	f->family = NULL;
 	frame_free(f);
 }
 
-static void radix_release(void **node, unsigned height)
+/* ---- the end -------------------------------------------------------------- */
+
+/* Page `index` of a dying object, on which no region is left: every unmap
+ * has flushed before it dropped its reference. */
+static void entry_release(struct memobj *obj, uint64_t index,
+			  memobj_entry_t *entry)
 {
+	memobj_entry_t e = *entry;
+
+	*entry = 0;
+	if (e == 0 || family_next(obj->family, NULL, index, e))
+		return;
+	if (entry_is_slot(e))
+		swap_slot_free(entry_slot(e));
+	else
+		family_drop_frame(entry_frame(e));
+}
+
+/* Releases the pages from `index` on that hang on the node in `cell`, and the
+ * node itself. */
+static void radix_release(struct memobj *obj, void **cell, unsigned height,
+			  uint64_t index)
+{
+	unsigned shift = FANOUT_BITS * (height - 1);
+	void **node = *cell;
+
 	if (!node)
 		return;
-	for (unsigned i = 0; i < FANOUT; i++) {
-		if (height > 1)
-			radix_release(node[i], height - 1);
-		else
-			entry_release((memobj_entry_t)node[i]);
-	}
+	for (uint64_t i = 0; height > 1 && i < FANOUT; i++)
+		radix_release(obj, &node[i], height - 1, index + (i << shift));
+	spin_lock(&obj->family->lock);
+	for (uint64_t i = 0; height == 1 && i < FANOUT; i++)
+		entry_release(obj, index + i, (memobj_entry_t *)&node[i]);
+	*cell = NULL;
+	spin_unlock(&obj->family->lock);
 	frame_free(frame_of_kva(node));
 }
 
@@ -196,8 +260,10 @@ void memobj_put(struct memobj *obj)
 	if (refs)
 		return;
 	assert(LIST_EMPTY(&obj->regions));
-	radix_release(obj->root, obj->height);
-	if (obj->pager)
-		pager_forget(obj->pager);
+	radix_release(obj, &obj->root, height_for(obj->npages), 0);
+	spin_lock(&obj->family->lock);
+	LIST_REMOVE(obj, sibling);
+	spin_unlock(&obj->family->lock);
+	family_put(obj->family);
 	kfree(obj);
 }

@@ -7,6 +7,9 @@
  * there are no swap PTEs to go stale. A frame on its way out stays in its
  * entry until its bytes are safe: the entry is the swap cache (I17).
  * A wired object is a run of physical memory that is never reclaimed.
+ * An object and its clones are a family. Two members share the page at an
+ * index exactly when their entries there are equal, so nobody counts; a
+ * shared page is never mapped writable, and who writes gets a copy (fault.c).
  */
 #ifndef MM_MEMOBJ_H
 #define MM_MEMOBJ_H
@@ -17,6 +20,7 @@
 #include <bsd/sys/queue.h>
 
 #include "arch/x86_64/spin.h"
+#include "kernel/sync.h"
 
 struct frame;
 struct pager;
@@ -44,18 +48,31 @@ static inline struct frame *entry_frame(memobj_entry_t e)
 	return e & 1 ? (struct frame *)0 : (struct frame *)e;
 }
 
+/* An object and its clones. */
+struct family {
+	struct pager *pager; /* constant: who keeps the pages; NULL: swap */
+	uint64_t refs; /* atomic: members, isolated frames */
+
+	struct spinlock lock; /* guards all below, what the members guard by
+			       * it, and the fields of their frames */
+	LIST_HEAD(, memobj) members;
+	unsigned cloning; /* clones under way: nobody copies or begins to
+			   * write until their flush is done (I13) */
+	struct waitq cloned;
+};
+
 struct memobj {
 	/* Constant after creation. */
 	uint64_t npages;
 	uint64_t wired_pa; /* wired objects: first byte; else 0 */
 	bool wired;
-	struct pager *pager; /* paged objects: who keeps the pages; else NULL */
+	struct family *family; /* a reference is held */
 
-	uint64_t refs; /* atomic: handles, regions, isolated frames */
+	uint64_t refs; /* atomic: handles, regions, faults */
 
-	struct spinlock lock; /* guards all below, and its frames' fields */
-	void *root;           /* radix tree of entries */
-	unsigned height;
+	/* Under family->lock. */
+	LIST_ENTRY(memobj) sibling;
+	void *root; /* radix tree of entries */
 	LIST_HEAD(, region) regions; /* the reverse mapping starts here */
 };
 
@@ -66,28 +83,59 @@ struct memobj *memobj_create_anon(uint64_t npages);
 /* A new object whose pages `pager` keeps; takes over a reference to it. */
 struct memobj *memobj_create_paged(uint64_t npages, struct pager *pager);
 
+/* A new object of `fam` without pages, or NULL. */
+struct memobj *memobj_create_member(uint64_t npages, struct family *fam);
+
 /* An object over `npages` of physical memory at `pa` (page aligned), which
  * stays in place for ever; NULL when out of memory. */
 struct memobj *memobj_create_wired(uint64_t pa, uint64_t npages);
 
 struct memobj *memobj_get(struct memobj *obj);
 
-/* Takes a reference unless the object is already dying. May be called with
- * any lock held. */
-bool memobj_get_live(struct memobj *obj);
-
-/* Drops a reference; the last one frees every frame and slot. Holds no lock
- * that comes before the frame allocator's. Does not sleep. */
+/* Drops a reference; the last one frees every frame and slot that no other
+ * member of the family shares. No spinlock held. Does not sleep. */
 void memobj_put(struct memobj *obj);
 
-/* The entry of page `index`; with `create`, missing radix nodes are made
- * (NULL then means out of memory). Caller holds obj->lock; `spare` is a
- * stack of zeroed frames to build nodes from, see memobj_prepare. */
+/* A copy of an anonymous object, which takes no frame until either of them is
+ * written. No CPU writes to a shared page once it returns (P3, I13). Sleeps.
+ * 0, -WEIR_EINVAL (not anonymous), -WEIR_EBUSY (a page is pinned),
+ * -WEIR_ENOMEM. */
+int memobj_clone(struct memobj *obj, struct memobj **clone);
+
+/* Brings page `index` of an anonymous or paged object into memory for good, or
+ * lets it go again. Sleeps. 0, -WEIR_ENOMEM, -WEIR_EIO. */
+int memobj_pin(struct memobj *obj, uint64_t index);
+void memobj_unpin(struct memobj *obj, uint64_t index);
+
+/* References of a family. Any context, any lock; put may sleep. */
+void family_get(struct family *fam);
+void family_put(struct family *fam);
+
+/* The entry of page `index`, or NULL where a radix node is missing. Caller
+ * holds the family's lock. */
 memobj_entry_t *memobj_entry(struct memobj *obj, uint64_t index);
 
 /* Makes sure that memobj_entry(obj, index) exists; `flags` as of frame_alloc,
- * with FRAME_ZERO. Takes obj->lock itself,
- * may reclaim and sleep; no lock held. 0 or -WEIR_ENOMEM. */
+ * with FRAME_ZERO. Takes the family's lock itself, may reclaim and sleep; no
+ * lock held. 0 or -WEIR_ENOMEM. */
 int memobj_prepare(struct memobj *obj, uint64_t index, unsigned flags);
+
+/* The member after `m` (NULL: the first) whose page `index` is `e`, which is
+ * not 0; NULL: no more. Caller holds the family's lock. */
+struct memobj *family_next(struct family *fam, struct memobj *m,
+			   uint64_t index, memobj_entry_t e);
+
+/* Whether another member shares the page. Caller holds the family's lock. */
+bool memobj_shares(struct memobj *obj, uint64_t index);
+
+/* `was` (not 0) becomes `e` for all who share it. Caller holds the family's
+ * lock. */
+void family_replace(struct family *fam, uint64_t index, memobj_entry_t was,
+		    memobj_entry_t e);
+
+/* Frees a frame that no entry names any more, unless somebody has it who
+ * will: a pass of reclaim, or a fault that copies it (mapcount). Caller holds
+ * the family's lock. */
+void family_drop_frame(struct frame *f);
 
 #endif

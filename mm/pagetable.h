@@ -11,6 +11,13 @@
  * Takes as->lock itself; may reclaim and sleep. 0 or -WEIR_ENOMEM. */
 int aspace_prepare_pte(struct aspace *as, uint64_t va);
 
+/* Takes from the PTEs of [va, end) what `prot` does not allow. D stays: while
+ * the flush is due, an entry that looks read-only may still be written
+ * through, and reclaim must see it as dirty (I11, I12). What becomes allowed
+ * is granted by the next fault. True if a PTE changed. Holds as->lock. */
+bool aspace_restrict(struct aspace *as, uint64_t va, uint64_t end,
+		     unsigned prot);
+
 /* Bytes that one leaf table maps: holes are skipped by this step. */
 #define TABLE_SPAN (512 * 4096ull)
 

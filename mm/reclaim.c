@@ -6,11 +6,12 @@
  *
  * A pass owns the frames that it isolated: nobody else writes, frees or
  * unmaps them; a fault may map them again (taken_back), and the pass looks
- * for that under obj->lock before IO and before freeing (I9, I18). Even a
+ * for that under family->lock before IO and before freeing (I9, I18). Even a
  * frame that is given back stays with the pass until fence 2 is behind it,
- * for its object might die and free it (I5). A pass allocates nothing, sends
- * no message and takes no fault (P5): its memory is set aside at boot, and
- * who finds no pass free waits for one.
+ * for its object might die and free it (I5); if that is dead already, the
+ * pass frees it. A pass allocates nothing, sends no message and takes no
+ * fault (P5): its memory is set aside at boot, and who finds no pass free
+ * waits for one.
  */
 #include "mm/reclaim.h"
 
@@ -86,10 +87,10 @@ unsigned reclaim_batch(void)
 
 /* Is there a place for the frame's bytes: its pager, or a slot, which is
  * claimed here? A pager that is late or dead gets nothing more. Holds
- * obj->lock. */
+ * family->lock. */
 static bool pass_has_place(struct pass *p, struct frame *f)
 {
-	struct pager *pager = f->obj->pager;
+	struct pager *pager = f->family->pager;
 
 	if (!f->slot && pager && pager_takes_writes(pager) &&
 	    p->paged != PAGED_SWAP) {
@@ -108,16 +109,18 @@ static void pass_unmap(struct pass *p, struct item *it)
 	bool dirty, accessed, pte_dirty = false;
 
 	it->fate = FATE_KEEP;
-	spin_lock(&f->obj->lock);
+	spin_lock(&f->family->lock);
 	accessed = rmap_age(f, &dirty);
 	if (!accessed && (!dirty || pass_has_place(p, f))) {
 		pte_dirty = rmap_unmap(f, p->batch);
-		if (!f->dirty)
+		if (f->mapcount)
+			it->fate = FATE_KEEP; /* being copied */
+		else if (!f->dirty)
 			it->fate = FATE_FREE;
 		else if (pass_has_place(p, f))
 			it->fate = FATE_WRITE;
 	}
-	spin_unlock(&f->obj->lock);
+	spin_unlock(&f->family->lock);
 	p->policy->unmapped(p->batch, pte_dirty);
 	if (PLANTED(Z4) && it == &p->items[p->n / 2])
 		*p->batch = (struct tlb_batch){ 0 }; /* a nested pass begins */
@@ -131,14 +134,14 @@ static void pass_io_done(struct pageio *io)
 	struct pass *p = it->pass;
 	struct frame *f = it->frame;
 
-	spin_lock(&f->obj->lock);
+	spin_lock(&f->family->lock);
 	assert(f->state == FRAME_LAUNDRY);
 	frame_set_state(f, FRAME_ISOLATED);
 	if (io->status) {
 		f->dirty = true;
 		it->fate = FATE_KEEP;
 	}
-	spin_unlock(&f->obj->lock);
+	spin_unlock(&f->family->lock);
 	waitq_wake_all(frame_waitq(f));
 	spin_lock(&p->lock);
 	if (--p->in_flight == 0)
@@ -153,14 +156,14 @@ static void pass_launder(struct pass *p, struct item *it)
 
 	if (it->fate != FATE_WRITE)
 		return;
-	spin_lock(&f->obj->lock);
+	spin_lock(&f->family->lock);
 	if (f->taken_back) {
 		it->fate = FATE_KEEP;
 	} else {
 		frame_set_state(f, FRAME_LAUNDRY);
 		f->dirty = false;
 	}
-	spin_unlock(&f->obj->lock);
+	spin_unlock(&f->family->lock);
 	if (it->fate == FATE_KEEP)
 		return;
 	assert(!p->batch->writable || PLANTED(Z1)); /* P2, I4 */
@@ -168,36 +171,53 @@ static void pass_launder(struct pass *p, struct item *it)
 	p->in_flight++;
 	spin_unlock(&p->lock);
 	it->io = (struct pageio){ .frame = f, .slot = f->slot, .write = true,
-				  .pager = f->slot ? NULL : f->obj->pager,
+				  .pager = f->slot ? NULL : f->family->pager,
 				  .page = f->index, .done = pass_io_done,
 				  .arg = it };
 	pageio_submit(&it->io);
 }
 
-/* [page-out 7/7] Frees the frame if it is still clean and untouched, else
- * gives it back. Commit point: the entry names the slot from here on. */
-static bool pass_release(struct item *it)
+/* Whether any object still has the page; else who has the frame frees it,
+ * its slot, and all that is known of it. Holds family->lock. */
+static bool pass_orphan(struct frame *f)
 {
-	struct frame *f = it->frame;
-	struct memobj *obj = f->obj;
-	bool freed = false;
+	return !f->mapcount && !family_next(f->family, NULL, f->index,
+					    (memobj_entry_t)f);
+}
 
-	spin_lock(&obj->lock);
-	if (it->fate == FATE_KEEP || f->taken_back || f->dirty) {
-		lru_putback(f, LRU_ACTIVE);
-	} else {
-		assert(f->mapcount == 0);
-		*memobj_entry(obj, f->index) =
-			f->slot ? entry_of_slot(f->slot) : 0;
-		f->slot = 0;
-		f->obj = NULL;
-		frame_set_state(f, FRAME_LIMBO);
-		freed = true;
+/* Gives the frame back, or takes it from its objects, whose entries name the
+ * slot from here on (commit point). True: free it. Holds family->lock. */
+static bool pass_decide(struct frame *f, bool keep, enum lru_list list)
+{
+	bool orphan = pass_orphan(f);
+
+	if (!orphan && (keep || f->taken_back || f->dirty || f->mapcount)) {
+		lru_putback(f, list);
+		return false;
 	}
-	spin_unlock(&obj->lock);
+	if (orphan && f->slot)
+		swap_slot_free(f->slot);
+	family_replace(f->family, f->index, (memobj_entry_t)f,
+		       f->slot ? entry_of_slot(f->slot) : 0);
+	f->slot = 0;
+	f->family = NULL;
+	frame_set_state(f, FRAME_LIMBO);
+	return true;
+}
+
+/* [page-out 7/7] Frees the frame if it is still clean and untouched, or no
+ * object has it any more; else gives it back. */
+static bool pass_release(struct frame *f, bool keep, enum lru_list list)
+{
+	struct family *fam = f->family;
+	bool freed;
+
+	spin_lock(&fam->lock);
+	freed = pass_decide(f, keep, list);
+	spin_unlock(&fam->lock);
 	if (freed)
 		frame_free(f);
-	memobj_put(obj);
+	family_put(fam);
 	return freed;
 }
 
@@ -215,14 +235,12 @@ static void pass_age(void)
 		n = lru_isolate(LRU_ACTIVE, frames, RECLAIM_MAX_BATCH / 4);
 		for (unsigned i = 0; i < n; i++) {
 			struct frame *f = frames[i];
-			struct memobj *obj = f->obj;
 			bool dirty;
 
-			spin_lock(&obj->lock);
+			spin_lock(&f->family->lock);
 			rmap_age(f, &dirty);
-			lru_putback(f, LRU_INACTIVE);
-			spin_unlock(&obj->lock);
-			memobj_put(obj);
+			spin_unlock(&f->family->lock);
+			pass_release(f, true, LRU_INACTIVE);
 		}
 		stat_add(WEIR_C_pgdeactivate, n);
 		if (!n)
@@ -287,6 +305,17 @@ static void pass_wait_io(struct pass *p)
 	spin_unlock(&p->lock);
 }
 
+static uint64_t pass_release_all(struct pass *p)
+{
+	uint64_t freed = 0;
+
+	for (unsigned i = 0; i < p->n; i++)
+		freed += pass_release(p->items[i].frame,
+				      p->items[i].fate == FATE_KEEP,
+				      LRU_ACTIVE);
+	return freed;
+}
+
 /* The whole way of a batch; returns the number of frames freed. */
 static uint64_t reclaim_pass(struct pass *p, enum paged_rule paged)
 {
@@ -310,15 +339,13 @@ static uint64_t reclaim_pass(struct pass *p, enum paged_rule paged)
 	}
 	pass_wait_io(p);
 	if (PLANTED(Z2)) { /* free before the flush, and let others run */
-		for (unsigned i = 0; i < p->n; i++)
-			freed += pass_release(&p->items[i]);
+		freed = pass_release_all(p);
 		thread_sleep_ns(2000000);
 	}
 	/* [page-out 6/7] Fence 2. */
 	tlb_batch_flush_before_free(p->batch);
 	if (!PLANTED(Z2))
-		for (unsigned i = 0; i < p->n; i++)
-			freed += pass_release(&p->items[i]);
+		freed = pass_release_all(p);
 	stat_add(WEIR_C_pgsteal, freed);
 	return freed;
 }

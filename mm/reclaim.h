@@ -38,8 +38,12 @@ unsigned reclaim_batch(void);
 
 /* The lists: a frame enters when it is first mapped; see mm/README.md. */
 void lru_add_active(struct frame *f);
-/* Takes a frame of a dying object off its list; false: reclaim has it. */
+/* Takes a frame that nobody names any more off its list; false: reclaim has
+ * it. */
 bool lru_remove(struct frame *f);
+/* Keeps a frame off the lists from now on, or no more. Caller holds the lock
+ * of its family. */
+void lru_pin(struct frame *f, bool on);
 /* Frames on both lists. */
 uint64_t lru_frames(void);
 

@@ -25,14 +25,12 @@ static uint64_t rmap_va(struct region *r, struct frame *f)
 	return r->start + (f->index - r->offset) * WEIR_PAGE_SIZE;
 }
 
-bool rmap_age(struct frame *f, bool *dirty)
+static bool age_member(struct frame *f, struct memobj *m, bool *dirty)
 {
 	struct region *r;
 	bool accessed = false;
 
-	assert(spin_held(&f->obj->lock));
-	*dirty = f->dirty;
-	LIST_FOREACH(r, &f->obj->regions, obj_link) {
+	LIST_FOREACH(r, &m->regions, obj_link) {
 		uint64_t va = rmap_va(r, f);
 
 		if (!va)
@@ -51,6 +49,22 @@ bool rmap_age(struct frame *f, bool *dirty)
 	return accessed;
 }
 
+static struct memobj *next_member(struct frame *f, struct memobj *m)
+{
+	return family_next(f->family, m, f->index, (memobj_entry_t)f);
+}
+
+bool rmap_age(struct frame *f, bool *dirty)
+{
+	struct memobj *m = NULL;
+	bool accessed = false;
+
+	*dirty = f->dirty;
+	while ((m = next_member(f, m)))
+		accessed |= age_member(f, m, dirty);
+	return accessed;
+}
+
 /* Takes the PTE out. One atomic exchange (I1): between a read and a later
  * write the hardware could set D, and the store would be lost (Z22). */
 static pte_t take_pte(pte_t *pte)
@@ -66,13 +80,13 @@ static pte_t take_pte(pte_t *pte)
 	return pte_xchg(pte, 0);
 }
 
-bool rmap_unmap(struct frame *f, struct tlb_batch *b)
+bool rmap_unmap_member(struct frame *f, struct memobj *m, struct tlb_batch *b)
 {
 	struct region *r;
 	bool dirty = false;
 
-	assert(spin_held(&f->obj->lock));
-	LIST_FOREACH(r, &f->obj->regions, obj_link) {
+	assert(spin_held(&f->family->lock));
+	LIST_FOREACH(r, &m->regions, obj_link) {
 		uint64_t va = rmap_va(r, f);
 
 		if (!va)
@@ -92,7 +106,16 @@ bool rmap_unmap(struct frame *f, struct tlb_batch *b)
 		}
 		spin_unlock(&r->as->lock);
 	}
-	assert(f->mapcount == 0);
 	f->dirty |= dirty;
+	return dirty;
+}
+
+bool rmap_unmap(struct frame *f, struct tlb_batch *b)
+{
+	struct memobj *m = NULL;
+	bool dirty = false;
+
+	while ((m = next_member(f, m)))
+		dirty |= rmap_unmap_member(f, m, b);
 	return dirty;
 }

@@ -1,8 +1,9 @@
 /*
  * rmap.h - from a frame to every PTE that maps it.
  *
- * No chains hang on a frame: it knows its object and page, the object knows
- * its regions, and a region knows its space. All callers hold obj->lock.
+ * No chains hang on a frame: it knows its family and page, the family its
+ * members, an object its regions, and a region its space. All callers hold
+ * the family's lock.
  */
 #ifndef MM_RMAP_H
 #define MM_RMAP_H
@@ -10,6 +11,7 @@
 #include <stdbool.h>
 
 struct frame;
+struct memobj;
 struct tlb_batch;
 
 /* Clears the accessed bits of the frame's PTEs, without a flush: at worst a
@@ -20,5 +22,8 @@ bool rmap_age(struct frame *f, bool *dirty);
 /* Exchanges every PTE of the frame for 0 and records the debts in `b`; moves
  * dirty bits to the frame. True if one of the PTEs was dirty. */
 bool rmap_unmap(struct frame *f, struct tlb_batch *b);
+/* The same for the PTEs of one object that has the page. */
+bool rmap_unmap_member(struct frame *f, struct memobj *m,
+		       struct tlb_batch *b);
 
 #endif

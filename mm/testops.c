@@ -66,7 +66,7 @@ static int test_pte(struct aspace *as, uint64_t va, bool clear)
 
 	if (!obj)
 		return -WEIR_EFAULT;
-	spin_lock(&obj->lock);
+	spin_lock(&obj->family->lock);
 	spin_lock(&as->lock);
 	r = aspace_region(as, va);
 	pte = aspace_pte(as, va);
@@ -76,7 +76,7 @@ static int test_pte(struct aspace *as, uint64_t va, bool clear)
 			take_out(as, pte, obj->wired);
 	}
 	spin_unlock(&as->lock);
-	spin_unlock(&obj->lock);
+	spin_unlock(&obj->family->lock);
 	memobj_put(obj);
 	return was;
 }
