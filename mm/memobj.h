@@ -49,6 +49,7 @@ struct memobj {
 	uint64_t npages;
 	uint64_t wired_pa; /* wired objects: first byte; else 0 */
 	bool wired;
+	bool block;        /* wired to frames of its own, freed with it */
 	struct pager *pager; /* paged objects: who keeps the pages; else NULL */
 
 	uint64_t refs; /* atomic: handles, regions, isolated frames */
@@ -69,6 +70,13 @@ struct memobj *memobj_create_paged(uint64_t npages, struct pager *pager);
 /* An object over `npages` of physical memory at `pa` (page aligned), which
  * stays in place for ever; NULL when out of memory. */
 struct memobj *memobj_create_wired(uint64_t pa, uint64_t npages);
+
+/* The same over fresh frames in one piece, zeroed, which go with it; NULL
+ * also where there is no such piece. Any context. */
+struct memobj *memobj_create_block(uint64_t npages);
+
+/* Pages that are in a frame or a slot; an estimate. Holds a reference. */
+uint64_t memobj_present(const struct memobj *obj);
 
 struct memobj *memobj_get(struct memobj *obj);
 
