@@ -1,10 +1,14 @@
 /*
  * dev.c - interrupts and I/O ports for drivers in user space.
  *
- * An interrupt masks itself and signals a notification; the driver unmasks
- * it and then serves the device, for an edge that comes while it is masked
- * is lost. irq->lock guards the binding and is
- * taken by the interrupt itself. Order: irq.lock -> ntfn.lock.
+ * An interrupt masks itself, before the end of interrupt, and signals a
+ * notification. An edge that comes while it is masked is lost, so the driver
+ * unmasks it and then serves the device. A level stays: it cannot storm, for
+ * it is masked, and it is delivered again when it is unmasked as long as any
+ * device holds the line; so the driver first makes its devices let go (all
+ * that share the line), unmasks it, and then looks what they have done.
+ * irq->lock guards the binding and is taken by the interrupt itself. Order:
+ * irq.lock -> ntfn.lock.
  */
 #include "kernel/dev.h"
 
@@ -95,10 +99,10 @@ void irq_ack(struct irq *i)
 
 struct ports {
 	uint64_t refs; /* atomic */
-	uint16_t first, count;
+	uint32_t first, count;
 };
 
-struct ports *ports_create(uint16_t first, uint16_t count)
+struct ports *ports_create(uint32_t first, uint32_t count)
 {
 	struct ports *p = kzalloc(sizeof(*p));
 
@@ -119,13 +123,20 @@ void ports_put(struct ports *p)
 		kfree(p);
 }
 
+bool ports_hold(const struct ports *p, uint64_t first, uint64_t count)
+{
+	uint64_t at = first - p->first;
+
+	return first >= p->first && at < p->count && count &&
+	       count <= p->count - at;
+}
+
 int ports_io(struct ports *p, uint64_t port, uint64_t bytes, uint32_t *value,
 	     bool out)
 {
 	if (bytes != 1 && bytes != 2 && bytes != 4)
 		return -WEIR_EINVAL;
-	if (port < p->first || port >= (uint64_t)p->first + p->count ||
-	    bytes > (uint64_t)p->first + p->count - port)
+	if (!ports_hold(p, port, bytes))
 		return -WEIR_ERIGHTS;
 	if (!out)
 		*value = bytes == 1 ? inb(port) :

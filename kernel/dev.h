@@ -24,9 +24,12 @@ int irq_bind(struct irq *i, struct ntfn *n, unsigned bit);
 void irq_ack(struct irq *i);
 
 /* The right to the ports [first, first + count); NULL: no memory. */
-struct ports *ports_create(uint16_t first, uint16_t count);
+struct ports *ports_create(uint32_t first, uint32_t count);
 void ports_get(struct ports *p);
 void ports_put(struct ports *p);
+
+/* Are these `count` ports, and not 0, all among its own? */
+bool ports_hold(const struct ports *p, uint64_t first, uint64_t count);
 
 /* Reads, or with `out` writes, 1, 2 or 4 bytes at `port`. 0, -WEIR_EINVAL:
  * size, -WEIR_ERIGHTS: out of the range. */

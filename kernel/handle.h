@@ -19,6 +19,7 @@
 #define HANDLE_INDEX_BITS 10u
 #define HANDLES_MAX (1u << HANDLE_INDEX_BITS)
 
+/* The numbers of enum weir_object. */
 enum object_type {
 	OBJ_NONE,
 	OBJ_TASK,
@@ -30,6 +31,7 @@ enum object_type {
 	OBJ_PORTS,
 	OBJ_PAGER,
 };
+_Static_assert(OBJ_PAGER == (int)WEIR_OBJ_PAGER, "ABI");
 
 struct cap {
 	uint8_t type;   /* enum object_type */

@@ -4,8 +4,8 @@
  * The kernel knows no ELF: init is a flat image that says in its header
  * what is code, data and zeroes (abi/weir.h). It is copied into anonymous
  * memory, so it can be reclaimed like any other program's. What it gets:
- * itself, the initrd, and the handles for the console's driver, all written
- * in its start-up page.
+ * itself, the initrd, and the handles for drivers, all written in its
+ * start-up page.
  */
 #include "kernel/init.h"
 
@@ -25,9 +25,7 @@
 #define STACK_PAGES 64u
 #define STARTUP_VA 0x7ffffff00000ull
 
-#define COM1_IRQ 4u
-#define COM1_PORT 0x3f8u
-#define COM1_PORTS 8u
+#define ALL_PORTS 0x10000u
 
 static uint64_t pages_of(uint64_t bytes)
 {
@@ -156,9 +154,9 @@ static void make_startup(struct task *task, const struct bootinfo *bi)
 	s->magic = WEIR_STARTUP_MAGIC;
 	s->self = give(task, OBJ_TASK, task_get(task), WEIR_R_ALL);
 	s->initrd = give_initrd(task, bi, &s->initrd_size);
-	s->irq = give(task, OBJ_IRQ, irq_open(COM1_IRQ), device);
-	s->ports = give(task, OBJ_PORTS, ports_create(COM1_PORT, COM1_PORTS),
-			device);
+	for (unsigned i = 0; i < ISA_IRQS; i++)
+		s->irq[i] = give(task, OBJ_IRQ, irq_open(i), device);
+	s->ports[0] = give(task, OBJ_PORTS, ports_create(0, ALL_PORTS), device);
 	s->argc = 1;
 	s->argv[0] = offsetof(struct weir_startup, strings);
 	memcpy(s->strings, name, sizeof(name));

@@ -1,5 +1,6 @@
 /*
- * sys_task.c - the system calls on tasks, threads and memory.
+ * sys_task.c - the system calls on tasks, threads and memory, and the one
+ * that tells what a handle names.
  */
 #include <stddef.h>
 
@@ -153,11 +154,16 @@ int64_t sys_thread_ctl(struct trapframe *tf, const struct cap *none)
 
 int64_t sys_mem_create(struct trapframe *tf, const struct cap *cap)
 {
+	bool wired = ARG1(tf) == WEIR_MEM_WIRED;
 	struct memobj *obj;
 
-	if (ARG0(tf) == 0 || ARG0(tf) > MEMOBJ_MAX_PAGES)
+	if (ARG0(tf) == 0 || ARG0(tf) > MEMOBJ_MAX_PAGES ||
+	    (ARG1(tf) && !wired))
 		return -WEIR_EINVAL;
-	obj = memobj_create_anon(ARG0(tf));
+	if (wired && !current()->task->as->system)
+		return -WEIR_EPERM;
+	obj = wired ? memobj_create_block(ARG0(tf))
+		    : memobj_create_anon(ARG0(tf));
 	return obj ? give_handle(OBJ_MEM, obj, WEIR_R_ALL) : -WEIR_ENOMEM;
 }
 
@@ -208,4 +214,49 @@ int64_t sys_mem_protect(struct trapframe *tf, const struct cap *task)
 	if (!prot_valid(ARG3(tf)))
 		return -WEIR_EINVAL;
 	return aspace_protect(space_of(task), ARG1(tf), ARG2(tf), ARG3(tf));
+}
+
+/* ---- what a handle names ------------------------------------------------- */
+
+static void task_look(struct task *t, struct weir_object_info *info)
+{
+	spin_lock(&t->lock);
+	info->task.id = t->id;
+	info->task.threads = t->nthreads;
+	info->task.alive = !(t->killed & TASK_KILLED);
+	info->task.status = t->status;
+	info->task.resident = t->as->resident;
+	spin_unlock(&t->lock);
+}
+
+static void mem_look(struct memobj *obj, struct weir_object_info *info)
+{
+	info->mem.npages = obj->npages;
+	info->mem.present = memobj_present(obj);
+	info->mem.pa = obj->wired_pa;
+	info->mem.refs = __atomic_load_n(&obj->refs, __ATOMIC_RELAXED) - 1;
+	info->mem.kind = obj->wired ? WEIR_MEM_IS_WIRED :
+			 obj->family->pager ? WEIR_MEM_IS_PAGED : WEIR_MEM_IS_ANON;
+}
+
+int64_t sys_object_info(struct trapframe *tf, const struct cap *none)
+{
+	struct weir_object_info info = { 0 };
+	struct cap cap;
+	int status;
+
+	if (ARG2(tf) < sizeof(info))
+		return -WEIR_EINVAL;
+	status = lookup(ARG0(tf), OBJ_NONE, 0, &cap);
+	if (status)
+		return status;
+	info.type = cap.type;
+	info.rights = cap.rights;
+	info.badge = cap.badge;
+	if (cap.type == OBJ_TASK)
+		task_look(cap.object, &info);
+	else if (cap.type == OBJ_MEM)
+		mem_look(cap.object, &info);
+	cap_put(cap);
+	return copy_to_user(ARG1(tf), &info, sizeof(info));
 }

@@ -10,6 +10,7 @@
 #include "mm/memobj.h"
 
 #include "arch/x86_64/panic.h"
+#include "arch/x86_64/string.h"
 #include "kernel/abi/weir.h"
 #include "mm/frame.h"
 #include "mm/kmalloc.h"
@@ -83,6 +84,46 @@ struct memobj *memobj_create_wired(uint64_t pa, uint64_t npages)
 		obj->wired_pa = pa;
 	}
 	return obj;
+}
+
+struct memobj *memobj_create_block(uint64_t npages)
+{
+	struct memobj *obj;
+	struct frame *f;
+	unsigned order = 0;
+
+	while (order <= FRAME_MAX_ORDER && npages > 1ull << order)
+		order++;
+	f = frames_alloc(order);
+	if (!f)
+		return NULL;
+	memset(frame_kva(f), 0, npages * WEIR_PAGE_SIZE);
+	obj = memobj_create_wired(frame_pa(f), npages);
+	if (obj)
+		obj->block = true;
+	else
+		frame_free(f);
+	return obj;
+}
+
+/* Nodes are only added, so this needs no lock. */
+static uint64_t radix_count(void *const *node, unsigned height)
+{
+	uint64_t n = 0;
+
+	for (unsigned i = 0; node && i < FANOUT; i++) {
+		void *e = __atomic_load_n(&node[i], __ATOMIC_ACQUIRE);
+
+		n += height > 1 ? radix_count(e, height - 1) : e != NULL;
+	}
+	return n;
+}
+
+uint64_t memobj_present(const struct memobj *obj)
+{
+	return obj->wired ? obj->npages :
+	       radix_count(__atomic_load_n(&obj->root, __ATOMIC_ACQUIRE),
+			   obj->height);
 }
 
 struct memobj *memobj_get(struct memobj *obj)
@@ -265,5 +306,7 @@ void memobj_put(struct memobj *obj)
 	LIST_REMOVE(obj, sibling);
 	spin_unlock(&obj->family->lock);
 	family_put(obj->family);
+	if (obj->block)
+		frame_free(frame_of_pa(obj->wired_pa));
 	kfree(obj);
 }

@@ -67,6 +67,7 @@ struct memobj {
 	uint64_t wired_pa; /* wired objects: first byte; else 0 */
 	bool wired;
 	struct family *family; /* a reference is held */
+	bool block; /* wired to frames of its own, freed with it */
 
 	uint64_t refs; /* atomic: handles, regions, faults */
 
@@ -89,6 +90,13 @@ struct memobj *memobj_create_member(uint64_t npages, struct family *fam);
 /* An object over `npages` of physical memory at `pa` (page aligned), which
  * stays in place for ever; NULL when out of memory. */
 struct memobj *memobj_create_wired(uint64_t pa, uint64_t npages);
+
+/* The same over fresh frames in one piece, zeroed, which go with it; NULL
+ * also where there is no such piece. Any context. */
+struct memobj *memobj_create_block(uint64_t npages);
+
+/* Pages that are in a frame or a slot; an estimate. Holds a reference. */
+uint64_t memobj_present(const struct memobj *obj);
 
 struct memobj *memobj_get(struct memobj *obj);
 

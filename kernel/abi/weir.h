@@ -51,6 +51,11 @@ enum weir_right {
 	WEIR_R_ALL = (1 << 6) - 1,
 };
 
+/* mem_create flags */
+/* For devices: there at once, in one piece of physical memory, never taken
+ * away. Only for a system task. */
+#define WEIR_MEM_WIRED 1u
+
 /* mem_map and mem_protect: what the pages may be used for. */
 enum weir_prot { WEIR_P_READ = 1, WEIR_P_WRITE = 2, WEIR_P_EXEC = 4 };
 
@@ -100,7 +105,7 @@ enum weir_thread_op {
 /* dev_irq operations */
 enum weir_irq_op {
 	WEIR_IRQ_BIND = 1, /* ntfn, bit number: signal it on each interrupt */
-	WEIR_IRQ_ACK,      /* unmask it again, before the device is served */
+	WEIR_IRQ_ACK,      /* unmask it again; see docs/syscalls.md */
 };
 
 /* report: records on COM2, the test protocol (docs/protocol.md) */
@@ -149,6 +154,33 @@ struct weir_task {
 	char name[32];
 };
 
+/* object_info: what a handle names, and in what state that is. */
+enum weir_object {
+	WEIR_OBJ_NONE, WEIR_OBJ_TASK, WEIR_OBJ_THREAD, WEIR_OBJ_ENDPOINT,
+	WEIR_OBJ_NTFN, WEIR_OBJ_MEM, WEIR_OBJ_IRQ, WEIR_OBJ_PORTS,
+	WEIR_OBJ_PAGER
+};
+enum weir_mem_kind { WEIR_MEM_IS_ANON, WEIR_MEM_IS_PAGED, WEIR_MEM_IS_WIRED };
+struct weir_object_info {
+	uint32_t type, rights; /* enum weir_object, enum weir_right */
+	uint64_t badge;
+	union { /* by type; zeros where it has none */
+		struct {
+			uint64_t npages;
+			uint64_t present; /* pages that hold something */
+			uint64_t pa;      /* of a wired object's first byte */
+			uint64_t refs;    /* handles, mappings; also reclaim */
+			uint32_t kind;    /* enum weir_mem_kind */
+		} mem;
+		struct {
+			uint32_t id, threads, alive;
+			int64_t status;    /* of its exit */
+			uint64_t resident; /* pages in its page tables */
+		} task;
+		uint64_t room[12]; /* the size stays when fields are added */
+	};
+};
+
 /* The page that a new program's first thread gets the address of (RDI).
  * Built by whoever starts the program; see user/lib. */
 #define WEIR_STARTUP_MAGIC 0x5745495231ull
@@ -166,7 +198,7 @@ struct weir_startup {
 	handle_t self;     /* this task */
 	handle_t console;  /* endpoint of the console server, or 0 */
 	handle_t initrd;   /* MemObj of the tar archive, readable, or 0 */
-	handle_t irq, ports; /* only for the console server */
+	handle_t ports[2]; /* of a driver; of init: [0], all there are */
 	handle_t extra[8]; /* what the parent passes by agreement */
 	uint64_t initrd_size; /* bytes */
 	uint32_t argc;
@@ -174,6 +206,7 @@ struct weir_startup {
 	handle_t names;    /* endpoint of the name server, or 0 */
 	handle_t control;  /* init's, for privileged programs, or 0 */
 	struct weir_stream in, out;
+	handle_t irq[16];  /* by line: a driver's; of init: all */
 	char strings[];
 };
 

@@ -30,7 +30,7 @@ static size_t chunk_left;
 
 void *pages_map(uint64_t pages, handle_t *mem)
 {
-	long handle = sys_mem_create(pages);
+	long handle = sys_mem_create(pages, 0);
 	long va;
 
 	if (handle < 0)

@@ -220,8 +220,10 @@ static long make_startup(struct child *child, char *const argv[],
 	page->console = give_console(o, child, &error);
 	give_servers(page, task, o, &error);
 	give_streams(page, child, o, &error);
-	page->irq = give(task, o->irq, 0, &error);
-	page->ports = give(task, o->ports, 0, &error);
+	for (int i = 0; i < 16; i++)
+		page->irq[i] = give(task, o->irq[i], 0, &error);
+	for (int i = 0; i < 2; i++)
+		page->ports[i] = give(task, o->ports[i], 0, &error);
 	for (int i = 0; i < 8; i++)
 		page->extra[i] = give(task, o->extra[i], o->rights[i],
 				      &error);

@@ -152,7 +152,7 @@ struct spawn_options {
 	unsigned rights[8];   /* for the copies; 0 means all */
 	handle_t console;     /* given instead of a new session, unless 0 */
 	bool no_console;      /* gives none */
-	handle_t irq, ports;  /* as extra, for the console server */
+	handle_t irq[16], ports[2]; /* as extra, for drivers */
 	bool no_initrd;       /* the child cannot start programs */
 	handle_t names;       /* instead of this program's own */
 	handle_t control;     /* likewise, and without `privileged`, too */

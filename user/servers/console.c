@@ -131,7 +131,7 @@ static void reader(void *arg)
 	/* First unmasked, then emptied: a byte that comes to a masked line
 	 * is no edge, and nothing would ever tell of it. */
 	for (;;) {
-		sys_dev_irq(startup->irq, WEIR_IRQ_ACK, 0, 0);
+		sys_dev_irq(startup->irq[COM1_IRQ], WEIR_IRQ_ACK, 0, 0);
 		ulock_take(&lock);
 		drain();
 		wake_readers();
@@ -432,14 +432,15 @@ int main(int argc, char **argv)
 
 	reporting = argc > 1 && strcmp(argv[1], "report") == 0;
 	h = sys_ntfn_create();
-	if (!startup->extra[SERVER_EP] || !startup->ports || !startup->irq ||
+	if (!startup->extra[SERVER_EP] || !startup->ports[0] ||
+	    !startup->irq[COM1_IRQ] ||
 	    h < 0 || !take_state()) {
 		printf("only init starts the console server\n");
 		return STATUS_USAGE;
 	}
 	ntfn = (handle_t)h;
 	uart_init();
-	error = sys_dev_irq(startup->irq, WEIR_IRQ_BIND, ntfn, 0);
+	error = sys_dev_irq(startup->irq[COM1_IRQ], WEIR_IRQ_BIND, ntfn, 0);
 	if (error < 0 || !uthread_start(reader, &ntfn, -1)) {
 		printf("no interrupt: %s\n", weir_strerror(error));
 		return 1;

@@ -97,7 +97,7 @@ static long fill(int i, const void *bytes, uint64_t size)
 
 	if (!room_for(size / WEIR_PAGE_SIZE + 2))
 		return -WEIR_ENOMEM;
-	mem = sys_mem_create(FS_FILE_PAGES);
+	mem = sys_mem_create(FS_FILE_PAGES, 0);
 	if (mem < 0)
 		return mem;
 	error = transfer((handle_t)mem, 0, (void *)bytes, size, true);

@@ -127,6 +127,26 @@ static void add_others(struct service *s, struct spawn_options *o,
 	argv[argc] = NULL;
 }
 
+/* The interrupts and ports of a driver. */
+static void give_devices(const struct service_line *l,
+			 struct spawn_options *o)
+{
+	for (unsigned i = 0; i < SERVICE_IRQS; i++)
+		if (l->irqs & 1u << i)
+			o->irq[i] = startup->irq[i];
+	for (unsigned i = 0; i < SERVICE_PORTS_MAX && l->ports[i].count; i++)
+		o->ports[i] = must(sys_ports_narrow(startup->ports[0],
+						    l->ports[i].first,
+						    l->ports[i].count),
+				   l->name);
+}
+
+/* Without it the system cannot start. */
+static bool is_console(const struct service_line *l)
+{
+	return strcmp(l->name, "console") == 0;
+}
+
 /* What the manifest says that the service gets. */
 static void set_options(struct service *s, struct spawn_options *o,
 			char *argv[])
@@ -137,8 +157,6 @@ static void set_options(struct service *s, struct spawn_options *o,
 		.privileged = flags & SERVICE_PRIVILEGED,
 		.system = flags & SERVICE_SYSTEM,
 		.no_initrd = !(flags & SERVICE_INITRD),
-		.irq = flags & SERVICE_IRQ ? startup->irq : 0,
-		.ports = flags & SERVICE_PORTS ? startup->ports : 0,
 		.no_console = !(flags & SERVICE_CONSOLE),
 		.console = flags & SERVICE_CONSOLE ? client_of("console", 0)
 						   : 0,
@@ -153,6 +171,7 @@ static void set_options(struct service *s, struct spawn_options *o,
 				 "init"),
 		.extra = { s->ep },
 	};
+	give_devices(s->line, o);
 	if (s->ep) {
 		o->extra[SERVER_KEEPER] =
 			must(sys_handle_dup(endpoint,
@@ -162,7 +181,7 @@ static void set_options(struct service *s, struct spawn_options *o,
 	}
 	argv[0] = (char *)s->line->name;
 	argv[1] = argv[2] = argv[3] = NULL;
-	if (command[0] && flags & SERVICE_IRQ)
+	if (command[0] && is_console(s->line))
 		argv[1] = "report"; /* to COM2, too */
 	if (command[0] && flags & SERVICE_SESSION) {
 		argv[1] = "-c";
@@ -176,7 +195,7 @@ static void set_options(struct service *s, struct spawn_options *o,
 static void drop_options(struct spawn_options *o)
 {
 	handle_t own[] = { o->console, o->names, o->control, o->fault_ep,
-			   o->extra[SERVER_KEEPER] };
+			   o->extra[SERVER_KEEPER], o->ports[0], o->ports[1] };
 
 	for (unsigned i = 0; i < sizeof(own) / sizeof(own[0]); i++)
 		if (own[i])
@@ -192,7 +211,7 @@ static void renew_state(struct service *s)
 {
 	if (s->state)
 		sys_handle_close(s->state);
-	s->state = s->line->state ? must(sys_mem_create(s->line->state),
+	s->state = s->line->state ? must(sys_mem_create(s->line->state, 0),
 					 s->line->name) : 0;
 }
 
@@ -254,7 +273,8 @@ static void start(struct service *s)
 	drop_options(&o);
 	if (s->running)
 		return;
-	if (!s->restarts && s->line->flags & (SERVICE_SESSION | SERVICE_IRQ))
+	if (!s->restarts && (s->line->flags & SERVICE_SESSION ||
+			     is_console(s->line)))
 		give_up("the system cannot start", spawn_error());
 	klogf(MANIFEST ":%u: cannot start %s", s->line->line, spawn_error());
 	if (s->restarts) { /* it could be started before */

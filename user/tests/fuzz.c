@@ -260,7 +260,7 @@ static void prime(void)
 		tasks[i] = (handle_t)t;
 		others[i][0] = (handle_t)sys_ntfn_create();
 		others[i][1] = (handle_t)sys_ep_create();
-		others[i][2] = (handle_t)sys_mem_create(1);
+		others[i][2] = (handle_t)sys_mem_create(1, 0);
 		sys_handle_give(tasks[i], others[i][0], WEIR_R_ALL);
 		sys_mem_map(tasks[i], others[i][2], 0, 0, 1, WEIR_P_READ);
 		sys_mem_map(tasks[i], others[i][2], 0, 0, 1, WEIR_P_READ);

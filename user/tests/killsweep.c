@@ -86,7 +86,7 @@ static void use_pager(void)
 /* Memory that goes to the server and comes back changed. */
 static void use_memory(void)
 {
-	long mem = sys_mem_create(1);
+	long mem = sys_mem_create(1, 0);
 	struct weir_msg m = { .label = GIVE, .handle = (handle_t)mem };
 	volatile uint64_t *p;
 

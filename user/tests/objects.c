@@ -224,12 +224,12 @@ static void test_threads(void)
 /* --- memory -------------------------------------------------------------- */
 static void test_memory(void)
 {
-	handle_t mem = (handle_t)sys_mem_create(4), weak;
+	handle_t mem = (handle_t)sys_mem_create(4, 0), weak;
 	const unsigned rw = WEIR_P_READ | WEIR_P_WRITE;
 	long va;
 
-	CHECK(sys_mem_create(0) == -WEIR_EINVAL);
-	CHECK(sys_mem_create(~0ull) == -WEIR_EINVAL);
+	CHECK(sys_mem_create(0, 0) == -WEIR_EINVAL);
+	CHECK(sys_mem_create(~0ull, 0) == -WEIR_EINVAL);
 	CHECK(sys_mem_map(startup->self, mem, 0, 0, 4, rw | WEIR_P_EXEC) ==
 	      -WEIR_EINVAL);
 	CHECK(sys_mem_map(startup->self, mem, 1, 0, 4, rw) < 0);
@@ -248,6 +248,47 @@ static void test_memory(void)
 	CHECK(sys_report(WEIR_REPORT_NOTE, "x", 5000) == -WEIR_EINVAL);
 	sys_handle_close(weak);
 	sys_handle_close(mem);
+}
+
+/* --- what a handle names -------------------------------------------------- */
+static void test_info(void)
+{
+	handle_t mem = (handle_t)sys_mem_create(3, 0), pmem, weak;
+	handle_t ntfn = (handle_t)sys_ntfn_create(), pager;
+	struct weir_object_info i;
+	long va = sys_mem_map(startup->self, mem, 0, 0, 3,
+			      WEIR_P_READ | WEIR_P_WRITE);
+
+	CHECK(sys_object_info(mem, &i, sizeof(i) - 1) == -WEIR_EINVAL);
+	CHECK(sys_object_info(0, &i, sizeof(i)) == -WEIR_EHANDLE);
+	CHECK(sys_object_info(mem, (void *)16, sizeof(i)) == -WEIR_EFAULT);
+	CHECK(sys_object_info(mem, &i, sizeof(i)) == 0);
+	CHECK(i.type == WEIR_OBJ_MEM && i.rights == WEIR_R_ALL && !i.badge);
+	CHECK(i.mem.npages == 3 && i.mem.present == 0 && i.mem.pa == 0);
+	CHECK(i.mem.refs == 2 && i.mem.kind == WEIR_MEM_IS_ANON);
+	((volatile char *)va)[PAGE] = 1;
+	weak = (handle_t)sys_handle_dup(mem, 0, 77);
+	CHECK(sys_object_info(weak, &i, sizeof(i)) == 0);
+	CHECK(i.rights == 0 && i.badge == 77 && i.mem.present == 1);
+	CHECK(i.mem.refs == 3);
+	CHECK(sys_mem_unmap(startup->self, (uint64_t)va, 3) == 0);
+	pager = (handle_t)sys_pager_create(ntfn, 0, 5, 0, &pmem);
+	CHECK(sys_object_info(pmem, &i, sizeof(i)) == 0);
+	CHECK(i.mem.kind == WEIR_MEM_IS_PAGED && i.mem.npages == 5);
+	CHECK(sys_object_info(startup->self, &i, sizeof(i)) == 0);
+	CHECK(i.type == WEIR_OBJ_TASK && i.task.alive && i.task.threads == 1);
+	CHECK(i.task.id && i.task.resident);
+	CHECK(sys_object_info(pager, &i, sizeof(i)) == 0);
+	CHECK(i.type == WEIR_OBJ_PAGER && i.room[0] == 0);
+	/* Not a system task. */
+	CHECK(sys_mem_create(1, WEIR_MEM_WIRED) == -WEIR_EPERM);
+	CHECK(sys_mem_create(1, 2) == -WEIR_EINVAL);
+	CHECK(sys_ports_narrow(mem, 0, 1) == -WEIR_EHANDLE);
+	sys_handle_close(weak);
+	sys_handle_close(mem);
+	sys_handle_close(pmem);
+	sys_handle_close(pager);
+	sys_handle_close(ntfn);
 }
 
 /* --- children that crash, spin, or are killed ---------------------------- */
@@ -391,6 +432,7 @@ int main(int argc, char **argv)
 	test_ipc();
 	test_threads();
 	test_memory();
+	test_info();
 	test_children();
 	test_chain();
 	/* Once for what is kept on purpose; the second time must be free. */

@@ -185,8 +185,8 @@ static void test_memory(void)
 	CHECK(sys_mem_map(self, mem, 0, ~4095ull, 1, rw) == -WEIR_EINVAL);
 	CHECK(sys_mem_map(self, mem, 0, WEIR_USER_TOP - WEIR_PAGE_SIZE, 2,
 			  rw) == -WEIR_EINVAL);
-	CHECK(sys_mem_create(0) == -WEIR_EINVAL);
-	CHECK(sys_mem_create(~0ull) == -WEIR_EINVAL);
+	CHECK(sys_mem_create(0, 0) == -WEIR_EINVAL);
+	CHECK(sys_mem_create(~0ull, 0) == -WEIR_EINVAL);
 	CHECK(sys_mem_unmap(self, (uint64_t)va, 2) == 0);
 	CHECK(a[WEIR_PAGE_SIZE + 5] == 'x');
 	va = sys_handle_dup(mem, WEIR_R_READ, 0);

@@ -215,7 +215,7 @@ int main(int argc, char **argv)
 	if (argc == 2 && startup->extra[0])
 		return child_main(argv[1]);
 	own = pages_map(PAGES, NULL);
-	shared = (handle_t)sys_mem_create(PAGES);
+	shared = (handle_t)sys_mem_create(PAGES, 0);
 	map_shared(shared);
 	if (argc > 1 || !own || failures) {
 		printf("usage: swapfail\n");

@@ -14,6 +14,7 @@
 #include "user/lib/lineedit.h"
 #include "user/lib/server.h"
 
+#define COM1_IRQ 4
 #define RING 1024u
 #define SHOWN 512u /* of an unfinished line: as much can be shown again */
 #define CTRL_C 0x03

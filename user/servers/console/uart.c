@@ -13,12 +13,12 @@ enum { DATA = 0, IER = 1, FCR = 2, LCR = 3, MCR = 4, LSR = 5 };
 
 static unsigned uart_in(unsigned reg)
 {
-	return (unsigned)sys_port_in(startup->ports, COM1 + reg, 1);
+	return (unsigned)sys_port_in(startup->ports[0], COM1 + reg, 1);
 }
 
 static void uart_out(unsigned reg, unsigned value)
 {
-	sys_port_out(startup->ports, COM1 + reg, 1, value);
+	sys_port_out(startup->ports[0], COM1 + reg, 1, value);
 }
 
 /* What was typed and is in the FIFO stays there. */

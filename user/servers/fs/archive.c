@@ -59,7 +59,7 @@ static long write_page(void *arg, uint64_t page, const void *bytes)
 /* The pager's handle is kept last: where it is, all are. */
 static long make(unsigned slot, handle_t *taken)
 {
-	long mem = sys_mem_create(1), error;
+	long mem = sys_mem_create(1, 0), error;
 
 	if (mem < 0)
 		return mem;

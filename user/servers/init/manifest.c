@@ -14,7 +14,6 @@ static const struct {
 	enum service_flag flag;
 } flags[] = {
 	{ "system", SERVICE_SYSTEM },   { "privileged", SERVICE_PRIVILEGED },
-	{ "irq", SERVICE_IRQ },         { "ports", SERVICE_PORTS },
 	{ "initrd", SERVICE_INITRD },   { "console", SERVICE_CONSOLE },
 	{ "names", SERVICE_NAMES },     { "control", SERVICE_CONTROL },
 	{ "others", SERVICE_OTHERS },   { "guest", SERVICE_GUEST },
@@ -60,6 +59,51 @@ static int number(const char *word, const char *key, unsigned max,
 	return 1;
 }
 
+/* `irq=N`, once for each line. */
+static int take_irq(struct service_line *s, const char *word)
+{
+	unsigned line = 0;
+	int taken = strcmp(word, "irq=0") == 0 ? 1
+		    : number(word, "irq=", SERVICE_IRQS - 1, &line);
+
+	if (taken > 0)
+		s->irqs |= 1u << line;
+	return taken;
+}
+
+/* Reads 1 to 4 hexadecimal digits; where they end, or NULL. */
+static const char *hexadecimal(const char *at, unsigned *value)
+{
+	static const char digits[] = "0123456789abcdef";
+	const char *start = at, *digit;
+
+	for (*value = 0; *at && (digit = strchr(digits, *at)); at++)
+		*value = *value * 16 + (unsigned)(digit - digits);
+	return at > start && at - start <= 4 ? at : NULL;
+}
+
+/* `ports=FIRST-LAST`, hexadecimal, up to SERVICE_PORTS_MAX times. */
+static int take_ports(struct service_line *s, const char *word)
+{
+	unsigned first, last, i = 0;
+
+	if (strncmp(word, "ports=", 6) != 0)
+		return 0;
+	word = hexadecimal(word + 6, &first);
+	if (!word || *word != '-')
+		return -1;
+	word = hexadecimal(word + 1, &last);
+	if (!word || *word || first > last)
+		return -1;
+	while (i < SERVICE_PORTS_MAX && s->ports[i].count)
+		i++;
+	if (i == SERVICE_PORTS_MAX)
+		return -1;
+	s->ports[i].first = first;
+	s->ports[i].count = last - first + 1;
+	return 1;
+}
+
 /* One word after the program. False: not one that is known. */
 static bool take_word(struct service_line *s, const char *word)
 {
@@ -73,7 +117,8 @@ static bool take_word(struct service_line *s, const char *word)
 			s->restart = (enum restart)i;
 			return true;
 		}
-	return number(word, "state=", SERVICE_STATE_MAX, &s->state) > 0 ||
+	return take_irq(s, word) > 0 || take_ports(s, word) > 0 ||
+	       number(word, "state=", SERVICE_STATE_MAX, &s->state) > 0 ||
 	       number(word, "keep=", SERVICE_KEEP_MAX, &s->keep) > 0;
 }
 

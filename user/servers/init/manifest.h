@@ -16,19 +16,19 @@
 #define SERVICE_PROGRAM_BYTES 64
 #define SERVICE_STATE_MAX 64
 #define SERVICE_KEEP_MAX 512
+#define SERVICE_PORTS_MAX 2
+#define SERVICE_IRQS 16
 
 enum service_flag {
 	SERVICE_SYSTEM = 1 << 0,     /* may use the last frames */
 	SERVICE_PRIVILEGED = 1 << 1, /* may use sys_ctl */
-	SERVICE_IRQ = 1 << 2,        /* the console's interrupt */
-	SERVICE_PORTS = 1 << 3,      /* and its ports */
-	SERVICE_INITRD = 1 << 4,     /* the archive */
-	SERVICE_CONSOLE = 1 << 5,    /* session 0 of the service `console` */
-	SERVICE_NAMES = 1 << 6,      /* the service `names` */
-	SERVICE_CONTROL = 1 << 7,    /* may list and kill services */
-	SERVICE_OTHERS = 1 << 8,     /* the endpoints of all other services */
-	SERVICE_GUEST = 1 << 9,      /* its published endpoint has a badge */
-	SERVICE_SESSION = 1 << 10,   /* run= is its command; see init.c */
+	SERVICE_INITRD = 1 << 2,     /* the archive */
+	SERVICE_CONSOLE = 1 << 3,    /* session 0 of the service `console` */
+	SERVICE_NAMES = 1 << 4,      /* the service `names` */
+	SERVICE_CONTROL = 1 << 5,    /* may list and kill services */
+	SERVICE_OTHERS = 1 << 6,     /* the endpoints of all other services */
+	SERVICE_GUEST = 1 << 7,      /* its published endpoint has a badge */
+	SERVICE_SESSION = 1 << 8,    /* run= is its command; see init.c */
 };
 
 enum restart { RESTART_ALWAYS, RESTART_CRASH, RESTART_NEVER };
@@ -38,6 +38,10 @@ struct service_line {
 	unsigned flags; /* enum service_flag */
 	unsigned state; /* pages that outlive it */
 	unsigned keep;  /* handles that do */
+	unsigned irqs;  /* a bit for each line that it gets */
+	struct service_ports {
+		unsigned first, count; /* count 0: none */
+	} ports[SERVICE_PORTS_MAX];
 	enum restart restart;
 	unsigned line;  /* its number */
 };

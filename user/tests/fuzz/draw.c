@@ -27,7 +27,7 @@
 #define SIG_thread_create "tSSX"
 #define SIG_thread_exit ""
 #define SIG_thread_ctl "hOX"
-#define SIG_mem_create "N"
+#define SIG_mem_create "NF"
 #define SIG_mem_map "tmZVNB"
 #define SIG_mem_unmap "tVN"
 #define SIG_mem_protect "tVNB"
@@ -42,6 +42,8 @@
 #define SIG_pager_create "nONDX"
 #define SIG_pager_next "pPP"
 #define SIG_pager_done "pOPO"
+#define SIG_object_info "*PL"
+#define SIG_ports_narrow "*XX"
 
 static const char *const signatures[WEIR_NSYSCALLS] = {
 #define SYSCALL(nr, name, object, right) [nr] = SIG_##name,

@@ -95,7 +95,7 @@ static void two_views(struct worker *w, struct maps *m)
 static void short_life(struct worker *w)
 {
 	uint64_t n = 1 + storm_random(w, 16), bad = 0;
-	long mem = sys_mem_create(n);
+	long mem = sys_mem_create(n, 0);
 	volatile uint64_t *p;
 
 	if (!storm_check(w, mem > 0, "no object", n))
@@ -130,7 +130,7 @@ static void window(struct worker *w)
 
 void storm_maps(struct worker *w)
 {
-	struct maps m = { .mem = (handle_t)sys_mem_create(OBJECT_PAGES) };
+	struct maps m = { .mem = (handle_t)sys_mem_create(OBJECT_PAGES, 0) };
 	volatile uint64_t *all;
 
 	while (!storm_stopped(w)) {
