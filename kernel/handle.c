@@ -10,11 +10,8 @@
 
 #include "arch/x86_64/panic.h"
 #include "arch/x86_64/string.h"
-#include "kernel/dev.h"
 #include "kernel/ipc.h"
-#include "kernel/ntfn.h"
 #include "kernel/task.h"
-#include "kernel/thread.h"
 #include "mm/kmalloc.h"
 #include "mm/memobj.h"
 #include "mm/pager.h"
@@ -27,45 +24,38 @@ static struct handle_slot no_slots[1];
 
 /* ---- references ---------------------------------------------------------- */
 
-static void take_or_drop(struct cap cap, bool take)
-{
-	switch (cap.type) {
-	case OBJ_TASK:
-		take ? (void)task_get(cap.object) : task_put(cap.object);
-		break;
-	case OBJ_THREAD:
-		take ? (void)thread_get(cap.object) : thread_put(cap.object);
-		break;
-	case OBJ_ENDPOINT:
-		(take ? endpoint_get : endpoint_put)(
-			cap.object, cap.rights & WEIR_R_READ);
-		break;
-	case OBJ_NTFN:
-		(take ? ntfn_get : ntfn_put)(cap.object);
-		break;
-	case OBJ_MEM:
-		take ? (void)memobj_get(cap.object) : memobj_put(cap.object);
-		break;
-	case OBJ_IRQ:
-		(take ? irq_get : irq_put)(cap.object);
-		break;
-	case OBJ_PORTS:
-		(take ? ports_get : ports_put)(cap.object);
-		break;
-	case OBJ_PAGER:
-		(take ? pager_get : pager_put)(cap.object);
-		break;
-	}
-}
-
 void cap_get(struct cap cap)
 {
-	take_or_drop(cap, true);
+	switch (cap.type) {
+	case OBJ_NONE:
+		return;
+	case OBJ_MEM:
+		memobj_get(cap.object);
+		return;
+	case OBJ_PAGER:
+		pager_get(cap.object);
+		return;
+	}
+	if (cap.type == OBJ_ENDPOINT && cap.rights & WEIR_R_READ)
+		endpoint_add_receiver(cap.object);
+	object_get(cap.object);
 }
 
 void cap_put(struct cap cap)
 {
-	take_or_drop(cap, false);
+	switch (cap.type) {
+	case OBJ_NONE:
+		return;
+	case OBJ_MEM:
+		memobj_put(cap.object);
+		return;
+	case OBJ_PAGER:
+		pager_put(cap.object);
+		return;
+	}
+	if (cap.type == OBJ_ENDPOINT && cap.rights & WEIR_R_READ)
+		endpoint_drop_receiver(cap.object);
+	object_put(cap.object);
 }
 
 /* ---- the table ----------------------------------------------------------- */
@@ -148,7 +138,7 @@ int64_t handle_insert(struct handle_table *t, struct cap cap)
 		s->cap = cap;
 		s->name = (handle_t)s->generation << HANDLE_INDEX_BITS | index;
 		if (names_owner(t, cap))
-			__atomic_sub_fetch(&t->owner->refs, 1,
+			__atomic_sub_fetch(&t->owner->object.refs, 1,
 					   __ATOMIC_RELAXED);
 		result = s->name;
 	}
@@ -162,7 +152,7 @@ static struct cap free_slot(struct handle_table *t, struct handle_slot *s)
 	struct cap cap = s->cap;
 
 	if (names_owner(t, cap))
-		task_get(t->owner);
+		object_get(&t->owner->object);
 	s->cap = (struct cap){ .type = OBJ_NONE };
 	s->generation = s->generation == GENERATION_MASK ? 1 :
 							   s->generation + 1;

@@ -31,6 +31,24 @@ enum object_type {
 	OBJ_PAGER,
 };
 
+/* What each object of kernel/ begins with; mm's objects count for themselves.
+ * Whoever drops the last reference calls `destroy`. */
+struct object {
+	uint64_t refs; /* atomic */
+	void (*destroy)(void *object);
+};
+
+static inline void object_get(struct object *o)
+{
+	__atomic_add_fetch(&o->refs, 1, __ATOMIC_RELAXED);
+}
+
+static inline void object_put(struct object *o)
+{
+	if (__atomic_sub_fetch(&o->refs, 1, __ATOMIC_ACQ_REL) == 0)
+		o->destroy(o);
+}
+
 struct cap {
 	uint8_t type;   /* enum object_type */
 	uint8_t rights; /* enum weir_right */

@@ -154,7 +154,8 @@ static void make_startup(struct task *task, const struct bootinfo *bi)
 	if (!s)
 		panic("init: out of memory");
 	s->magic = WEIR_STARTUP_MAGIC;
-	s->self = give(task, OBJ_TASK, task_get(task), WEIR_R_ALL);
+	object_get(&task->object);
+	s->self = give(task, OBJ_TASK, task, WEIR_R_ALL);
 	s->initrd = give_initrd(task, bi, &s->initrd_size);
 	s->irq = give(task, OBJ_IRQ, irq_open(COM1_IRQ), device);
 	s->ports = give(task, OBJ_PORTS, ports_create(COM1_PORT, COM1_PORTS),
@@ -194,6 +195,6 @@ void init_start(const struct bootinfo *bi)
 	borrow_space(NULL);
 	if (thread_create_user(task, h.entry, STACK_TOP, STARTUP_VA, &t))
 		panic("init: out of memory");
-	thread_put(t);
-	task_put(task);
+	object_put(&t->object);
+	object_put(&task->object);
 }

@@ -24,19 +24,6 @@
 
 struct spinlock ipc_lock = SPINLOCK_INIT("ipc");
 
-struct endpoint *endpoint_create(void)
-{
-	struct endpoint *ep = kzalloc(sizeof(*ep));
-
-	if (!ep)
-		return NULL;
-	ep->refs = 1;
-	ep->nreceivers = 1;
-	TAILQ_INIT(&ep->callers);
-	TAILQ_INIT(&ep->receivers);
-	return ep;
-}
-
 /* ---- priorities ---------------------------------------------------------- */
 
 /* The client of `t`, or its own priority, is another one: `t` gets what it
@@ -161,30 +148,44 @@ void ipc_exit_thread(struct thread *t)
 
 /* ---- endpoints ----------------------------------------------------------- */
 
-void endpoint_get(struct endpoint *ep, bool receives)
+void endpoint_add_receiver(struct endpoint *ep)
 {
-	__atomic_add_fetch(&ep->refs, 1, __ATOMIC_RELAXED);
-	if (receives)
-		__atomic_add_fetch(&ep->nreceivers, 1, __ATOMIC_RELAXED);
+	__atomic_add_fetch(&ep->nreceivers, 1, __ATOMIC_RELAXED);
 }
 
-void endpoint_put(struct endpoint *ep, bool receives)
+void endpoint_drop_receiver(struct endpoint *ep)
 {
 	struct thread *t;
 
-	if (receives &&
-	    __atomic_sub_fetch(&ep->nreceivers, 1, __ATOMIC_ACQ_REL) == 0) {
-		spin_lock(&ipc_lock);
-		while ((t = TAILQ_FIRST(&ep->callers))) {
-			TAILQ_REMOVE(&ep->callers, t, ipc.link);
-			fail_caller(t, -WEIR_EPEER);
-		}
-		spin_unlock(&ipc_lock);
-	}
-	if (__atomic_sub_fetch(&ep->refs, 1, __ATOMIC_ACQ_REL))
+	if (__atomic_sub_fetch(&ep->nreceivers, 1, __ATOMIC_ACQ_REL))
 		return;
+	spin_lock(&ipc_lock);
+	while ((t = TAILQ_FIRST(&ep->callers))) {
+		TAILQ_REMOVE(&ep->callers, t, ipc.link);
+		fail_caller(t, -WEIR_EPEER);
+	}
+	spin_unlock(&ipc_lock);
+}
+
+static void endpoint_destroy(void *object)
+{
+	struct endpoint *ep = object;
+
 	assert(TAILQ_EMPTY(&ep->callers) && TAILQ_EMPTY(&ep->receivers));
 	kfree(ep);
+}
+
+struct endpoint *endpoint_create(void)
+{
+	struct endpoint *ep = kzalloc(sizeof(*ep));
+
+	if (!ep)
+		return NULL;
+	ep->object = (struct object){ 1, endpoint_destroy };
+	ep->nreceivers = 1;
+	TAILQ_INIT(&ep->callers);
+	TAILQ_INIT(&ep->receivers);
+	return ep;
 }
 
 /* ---- messages (all hold ipc_lock) ---------------------------------------- */

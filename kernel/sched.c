@@ -74,7 +74,7 @@ static __attribute__((noinline)) void finish_switch(bool irqs_on)
 	if (moves)
 		sched_enqueue(prev, false);
 	if (dead)
-		thread_put(prev);
+		object_put(&prev->object);
 }
 
 /* Leaves the current thread for the best one. Holds rq->lock, and nothing
@@ -431,7 +431,6 @@ static void adopt_idle(unsigned cpu)
 {
 	struct runq *rq = &runqs[cpu];
 
-	rq->idle.refs = 1;
 	rq->idle.cpu = cpu;
 	rq->idle.affinity = 1ull << cpu;
 	rq->idle.on_cpu = 1;

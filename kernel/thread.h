@@ -55,6 +55,7 @@ struct ipc {
 };
 
 struct thread {
+	struct object object; /* handles, and one while it can still run */
 	uint8_t fpu[512] __attribute__((aligned(16)));
 	uint8_t on_cpu; /* atomic: its stack is in use; trap.asm knows it */
 
@@ -67,7 +68,6 @@ struct thread {
 	char name[20];
 	struct context parked; /* ends an IPC wait that left no stack */
 
-	uint64_t refs;   /* atomic */
 	uint8_t state;   /* atomic; enum thread_state */
 
 	/* Under the run queue's lock of `cpu`. */
@@ -102,16 +102,13 @@ struct thread {
 	LIST_ENTRY(thread) task_link; /* task->threads, under task->lock */
 };
 
-_Static_assert(offsetof(struct thread, on_cpu) == 512, "trap.asm");
+_Static_assert(offsetof(struct thread, on_cpu) == 528, "trap.asm");
 
 /* A user thread of `task` that starts at `ip` with stack `sp` and `arg` in
  * RDI; *out holds a reference for the caller. Sleeps. 0, -WEIR_ENOMEM,
  * -WEIR_EFULL, -WEIR_EPEER (the task is dying). */
 int thread_create_user(struct task *task, uint64_t ip, uint64_t sp,
 		       uint64_t arg, struct thread **out);
-
-struct thread *thread_get(struct thread *t);
-void thread_put(struct thread *t);
 
 /* Where traps and system calls of a user thread keep its registers. */
 static inline struct trapframe *thread_frame(const struct thread *t)
