@@ -16,7 +16,6 @@
 #include "mm/memobj.h"
 #include "mm/pager.h"
 
-#define GENERATION_MASK 0xffffu
 #define FIRST_CAPACITY 32u
 #define TRAVELS 1u /* in slot->name: makes it the name of another slot */
 
@@ -111,7 +110,7 @@ static int take_slot(struct handle_table *t)
 	if (t->closed)
 		return -WEIR_EPEER;
 	if (t->free_head) {
-		index = t->free_head - 1;
+		index = t->free_head;
 		t->free_head = t->slots[index].next_free;
 		return index;
 	}
@@ -119,24 +118,20 @@ static int take_slot(struct handle_table *t)
 	if (status)
 		return status;
 	index = t->used++;
-	t->slots[index].generation = 1;
+	t->slots[index].name = HANDLES_MAX | index;
 	return index;
 }
 
 int64_t handle_insert(struct handle_table *t, struct cap cap)
 {
 	int64_t result;
-	int index;
 
 	spin_lock(&t->lock);
-	index = take_slot(t);
-	if (index < 0) {
-		result = index;
-	} else {
-		struct handle_slot *s = &t->slots[index];
+	result = take_slot(t);
+	if (result > 0) {
+		struct handle_slot *s = &t->slots[result];
 
 		s->cap = cap;
-		s->name = (handle_t)s->generation << HANDLE_INDEX_BITS | index;
 		if (names_owner(t, cap))
 			__atomic_sub_fetch(&t->owner->object.refs, 1,
 					   __ATOMIC_RELAXED);
@@ -154,10 +149,9 @@ static struct cap free_slot(struct handle_table *t, struct handle_slot *s)
 	if (names_owner(t, cap))
 		object_get(&t->owner->object);
 	s->cap = (struct cap){ .type = OBJ_NONE };
-	s->generation = s->generation == GENERATION_MASK ? 1 :
-							   s->generation + 1;
+	s->name = (s->name + HANDLES_MAX) & INT32_MAX;
 	s->next_free = t->free_head;
-	t->free_head = s - t->slots + 1;
+	t->free_head = s - t->slots;
 	return cap;
 }
 
@@ -180,19 +174,26 @@ void handles_close_all(struct handle_table *t)
 	spin_unlock(&t->lock);
 }
 
+/* The slot of `h`, if it will do: 0, -WEIR_EHANDLE, -WEIR_ERIGHTS. Holds the
+ * lock. */
+static int find(struct handle_table *t, handle_t h, enum object_type type,
+		unsigned rights, struct handle_slot **s)
+{
+	*s = handle_find(t, h);
+	if (!*s || (type != OBJ_NONE && (*s)->cap.type != type))
+		return -WEIR_EHANDLE;
+	return ((*s)->cap.rights & rights) == rights ? 0 : -WEIR_ERIGHTS;
+}
+
 int handle_lookup(struct handle_table *t, handle_t h, enum object_type type,
 		  unsigned rights, struct cap *out)
 {
 	struct handle_slot *s;
-	int status = 0;
+	int status;
 
 	spin_lock(&t->lock);
-	s = handle_find(t, h);
-	if (!s || (type != OBJ_NONE && s->cap.type != type)) {
-		status = -WEIR_EHANDLE;
-	} else if ((s->cap.rights & rights) != rights) {
-		status = -WEIR_ERIGHTS;
-	} else {
+	status = find(t, h, type, rights, &s);
+	if (!status) {
 		*out = s->cap;
 		cap_get(*out);
 	}
@@ -219,15 +220,11 @@ int handle_close(struct handle_table *t, handle_t h)
 int handle_move_begin(struct handle_table *t, handle_t h, struct cap *out)
 {
 	struct handle_slot *s;
-	int status = 0;
+	int status;
 
 	spin_lock(&t->lock);
-	s = handle_find(t, h);
-	if (!s) {
-		status = -WEIR_EHANDLE;
-	} else if (!(s->cap.rights & WEIR_R_DUP)) {
-		status = -WEIR_ERIGHTS;
-	} else {
+	status = find(t, h, OBJ_NONE, WEIR_R_DUP, &s);
+	if (!status) {
 		s->name ^= TRAVELS;
 		*out = s->cap;
 	}

@@ -58,9 +58,8 @@ struct cap {
 
 struct handle_slot {
 	struct cap cap;      /* type OBJ_NONE: free */
-	handle_t name;       /* the handle, but while it travels with a
-			      * message one that no slot here answers to */
-	uint16_t generation; /* part of the handle; never 0 */
+	handle_t name;       /* the handle (free: the next one), but while it
+			      * travels one that no slot here answers to */
 	uint16_t next_free;
 };
 
@@ -73,7 +72,7 @@ struct handle_table {
 	struct handle_slot *slots; /* grown in steps, to HANDLES_MAX */
 	unsigned mask;      /* slots allocated, a power of 2, minus 1 */
 	unsigned used;      /* slots that were ever in use, and the first */
-	unsigned free_head; /* index + 1; 0: none */
+	unsigned free_head; /* an index; 0: none, nor is that ever used */
 	bool closed;        /* the task is dead: nothing enters */
 };
 

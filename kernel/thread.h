@@ -49,9 +49,9 @@ struct ipc {
 	TAILQ_ENTRY(thread) link; /* ep->callers or ep->receivers */
 	bool oneway;           /* the caller wants no reply */
 	int status;            /* of the last wait, once `state` is NONE */
-	struct weir_msg msg;   /* in: what it sends; out: what it got */
-	handle_t moving;       /* its handle that travels, 0: none */
-	struct cap cap;        /* what that handle names */
+	/* In: what it sends, its handle marked as moving; out: what it got. */
+	struct weir_msg msg;
+	struct cap cap;        /* what the moving handle names */
 };
 
 struct thread {
