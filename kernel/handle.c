@@ -141,6 +141,15 @@ int64_t handle_insert(struct handle_table *t, struct cap cap)
 	return result;
 }
 
+int64_t handle_insert_or_put(struct handle_table *t, struct cap cap)
+{
+	int64_t h = handle_insert(t, cap);
+
+	if (h < 0)
+		cap_put(cap);
+	return h;
+}
+
 /* Empties a slot. Holds the lock; the reference is the caller's now. */
 static struct cap free_slot(struct handle_table *t, struct handle_slot *s)
 {
@@ -232,24 +241,26 @@ int handle_move_begin(struct handle_table *t, handle_t h, struct cap *out)
 	return status;
 }
 
-static struct handle_slot *travelling(struct handle_table *t, handle_t h)
+/* Its journey is over. Holds the lock. */
+static struct handle_slot *end_move(struct handle_table *t, handle_t h)
 {
 	struct handle_slot *s = &t->slots[h & t->mask];
 
 	assert(s->cap.type != OBJ_NONE && s->name == (h ^ TRAVELS));
+	s->name = h;
 	return s;
 }
 
 void handle_move_done(struct handle_table *t, handle_t h)
 {
 	spin_lock(&t->lock);
-	free_slot(t, travelling(t, h));
+	free_slot(t, end_move(t, h));
 	spin_unlock(&t->lock);
 }
 
 void handle_move_undo(struct handle_table *t, handle_t h)
 {
 	spin_lock(&t->lock);
-	travelling(t, h)->name = h;
+	end_move(t, h);
 	spin_unlock(&t->lock);
 }

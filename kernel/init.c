@@ -80,16 +80,6 @@ static void map_anon(struct aspace *as, uint64_t start, uint64_t end)
 	memobj_put(obj);
 }
 
-/* The current kernel thread sees `as` in the user half; NULL: nothing. */
-static void borrow_space(struct aspace *as)
-{
-	uint64_t flags = irq_save();
-
-	current()->as = as;
-	tlb_switch_to(as);
-	irq_restore(flags);
-}
-
 static void copy_out(uint64_t va, const void *from, uint64_t n)
 {
 	if (copy_to_user(va, from, n))
@@ -188,11 +178,11 @@ void init_start(const struct bootinfo *bi)
 	if (!task)
 		panic("init: out of memory");
 	task_set_root(task);
-	borrow_space(task->as);
+	thread_use_space(task->as);
 	load_image(task->as, &h, image, bi->module[i].len);
 	make_startup(task, bi);
 	map_anon(task->as, STACK_TOP - STACK_PAGES * WEIR_PAGE_SIZE, STACK_TOP);
-	borrow_space(NULL);
+	thread_use_space(NULL);
 	if (thread_create_user(task, h.entry, STACK_TOP, STARTUP_VA, &t))
 		panic("init: out of memory");
 	object_put(&t->object);

@@ -126,7 +126,7 @@ static int64_t thread_ctl(struct thread *t, uint64_t op, uint64_t arg)
 	case WEIR_THREAD_YIELD:
 		if (t != current())
 			return -WEIR_EINVAL;
-		sched_yield_soon();
+		sched_kick(t);
 		return 0;
 	case WEIR_THREAD_CPU:
 		return t == current() ? (int64_t)cpu_id() : -WEIR_EINVAL;
@@ -153,12 +153,9 @@ int64_t sys_thread_ctl(struct trapframe *tf, const struct cap *none)
 
 int64_t sys_mem_create(struct trapframe *tf, const struct cap *cap)
 {
-	struct memobj *obj;
-
 	if (ARG0(tf) == 0 || ARG0(tf) > MEMOBJ_MAX_PAGES)
 		return -WEIR_EINVAL;
-	obj = memobj_create_anon(ARG0(tf));
-	return obj ? give_handle(OBJ_MEM, obj, WEIR_R_ALL) : -WEIR_ENOMEM;
+	return give_handle(OBJ_MEM, memobj_create_anon(ARG0(tf)), WEIR_R_ALL);
 }
 
 /* The numbers of the rights on memory, too. */

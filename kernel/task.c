@@ -180,13 +180,7 @@ void task_leave(struct thread *t)
 	struct task *task = t->task;
 	bool last;
 
-	/* Off its tables first: the last thread frees them. */
-	uint64_t flags = irq_save();
-
-	t->as = NULL;
-	tlb_switch_to(NULL);
-	irq_restore(flags);
-
+	thread_use_space(NULL); /* the last thread frees its tables */
 	spin_lock(&task->lock);
 	LIST_REMOVE(t, task_link);
 	last = --task->nthreads == 0;

@@ -116,6 +116,15 @@ int thread_create_user(struct task *task, uint64_t ip, uint64_t sp,
 	return 0;
 }
 
+void thread_use_space(struct aspace *as)
+{
+	uint64_t flags = irq_save();
+
+	current()->as = as;
+	tlb_switch_to(as);
+	irq_restore(flags);
+}
+
 bool thread_killed(void)
 {
 	struct task *task = current()->task;

@@ -86,7 +86,7 @@ struct thread {
 	struct tlb_batch batch; /* what it owes: see mm/tlb.h */
 	struct task *dying; /* that it takes apart, and the next ones */
 
-	struct waitq *wq; /* that it is on; list under wq->lock */
+	/* Under the wait queue's lock. */
 	bool on_wq;
 	TAILQ_ENTRY(thread) wait_link;
 
@@ -128,6 +128,9 @@ void thread_exit(void) __attribute__((noreturn));
 
 /* The task of the current thread was killed. */
 bool thread_killed(void);
+
+/* The current thread goes on with the user half of `as`; NULL: with none. */
+void thread_use_space(struct aspace *as);
 
 static inline struct thread *current(void)
 {
