@@ -48,7 +48,7 @@ struct frame {
 	uint32_t mapcount;  /* PTEs that map it */
 	union {
 		struct memobj *obj; /* the reverse link; NULL: none */
-		void *pieces;       /* kmalloc's frames: free pieces */
+		uint64_t pieces;    /* kmalloc's frames: free pieces */
 	};
 	uint64_t index; /* page of obj; kmalloc's frames: size class */
 
