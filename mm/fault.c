@@ -20,7 +20,6 @@
 #include "kernel/stat.h"
 #include "kernel/sync.h"
 #include "mm/frame.h"
-#include "mm/frame_wait.h"
 #include "mm/pageio.h"
 #include "mm/pagetable.h"
 #include "mm/planted.h"

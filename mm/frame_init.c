@@ -88,6 +88,7 @@ void frame_init(const struct bootinfo *bi, uint64_t mem_mib)
 	/* The descriptors are taken before early_end() is read. */
 	uint64_t array = early_alloc((bytes + PAGE - 1) / PAGE);
 
+	frame_wait_init();
 	frames_setup(KVA(array), end);
 	at = early_end() > LEGACY_END ? early_end() : LEGACY_END;
 	for (at = (at + PAGE - 1) / PAGE; at < end; at = next)
