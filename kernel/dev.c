@@ -14,14 +14,13 @@
 
 #include "arch/x86_64/apic.h"
 #include "arch/x86_64/cpu.h"
-#include "arch/x86_64/spin.h"
 #include "arch/x86_64/trap.h"
-#include "kernel/abi/weir.h"
+#include "kernel/handle.h"
 #include "kernel/ntfn.h"
 #include "mm/kmalloc.h"
 
 struct irq {
-	uint64_t refs; /* atomic */
+	struct object object;
 	struct spinlock lock; /* guards all below */
 	struct ntfn *ntfn; /* NULL: not bound */
 	uint64_t bits;
@@ -29,34 +28,35 @@ struct irq {
 
 static struct irq irqs[ISA_IRQS];
 
+static void put_ntfn(struct ntfn *n)
+{
+	if (n)
+		object_put((struct object *)n);
+}
+
+/* Nobody holds it: it is quiet until it is opened again. */
+static void irq_close(void *irq)
+{
+	struct irq *i = irq;
+	struct ntfn *was;
+
+	ioapic_mask(i - irqs);
+	spin_lock(&i->lock);
+	was = i->ntfn;
+	i->ntfn = NULL;
+	spin_unlock(&i->lock);
+	put_ntfn(was);
+}
+
 struct irq *irq_open(unsigned irq)
 {
 	if (irq >= ISA_IRQS)
 		return NULL;
 	if (!irqs[irq].lock.name)
 		spin_init(&irqs[irq].lock, "irq");
-	irq_get(&irqs[irq]);
+	irqs[irq].object.destroy = irq_close;
+	object_get(&irqs[irq].object);
 	return &irqs[irq];
-}
-
-void irq_get(struct irq *i)
-{
-	__atomic_add_fetch(&i->refs, 1, __ATOMIC_RELAXED);
-}
-
-void irq_put(struct irq *i)
-{
-	struct ntfn *was;
-
-	if (__atomic_sub_fetch(&i->refs, 1, __ATOMIC_ACQ_REL))
-		return;
-	ioapic_mask(i - irqs);
-	spin_lock(&i->lock);
-	was = i->ntfn;
-	i->ntfn = NULL;
-	spin_unlock(&i->lock);
-	if (was)
-		ntfn_put(was);
 }
 
 static void irq_interrupt(struct trapframe *tf)
@@ -84,8 +84,7 @@ int irq_bind(struct irq *i, struct ntfn *n, unsigned bit)
 	i->ntfn = n;
 	i->bits = 1ull << bit;
 	spin_unlock(&i->lock);
-	if (was)
-		ntfn_put(was);
+	put_ntfn(was);
 	ioapic_unmask(number);
 	return 0;
 }
@@ -98,7 +97,7 @@ void irq_ack(struct irq *i)
 /* ---- ports --------------------------------------------------------------- */
 
 struct ports {
-	uint64_t refs; /* atomic */
+	struct object object;
 	uint32_t first, count;
 };
 
@@ -107,20 +106,8 @@ struct ports *ports_create(uint32_t first, uint32_t count)
 	struct ports *p = kzalloc(sizeof(*p));
 
 	if (p)
-		*p = (struct ports){ .refs = 1, .first = first,
-				     .count = count };
+		*p = (struct ports){ { 1, kfree }, first, count };
 	return p;
-}
-
-void ports_get(struct ports *p)
-{
-	__atomic_add_fetch(&p->refs, 1, __ATOMIC_RELAXED);
-}
-
-void ports_put(struct ports *p)
-{
-	if (__atomic_sub_fetch(&p->refs, 1, __ATOMIC_ACQ_REL) == 0)
-		kfree(p);
 }
 
 bool ports_hold(const struct ports *p, uint64_t first, uint64_t count)

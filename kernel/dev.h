@@ -7,7 +7,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-struct irq;
+struct irq;   /* this and struct ports begin with a struct object */
 struct ntfn;
 struct ports;
 
@@ -15,8 +15,6 @@ struct ports;
 
 /* The object for an ISA interrupt; there is one each. NULL: no such one. */
 struct irq *irq_open(unsigned irq);
-void irq_get(struct irq *i);
-void irq_put(struct irq *i);
 
 /* From now on each interrupt signals `bit` of `n` (a reference is taken over)
  * and masks itself until irq_ack. 0 or -WEIR_EIO: no IOAPIC has it. */
@@ -25,8 +23,6 @@ void irq_ack(struct irq *i);
 
 /* The right to the ports [first, first + count); NULL: no memory. */
 struct ports *ports_create(uint32_t first, uint32_t count);
-void ports_get(struct ports *p);
-void ports_put(struct ports *p);
 
 /* Are these `count` ports, and not 0, all among its own? */
 bool ports_hold(const struct ports *p, uint64_t first, uint64_t count);

@@ -7,7 +7,7 @@
 #include "kernel/thread.h"
 
 struct endpoint {
-	uint64_t refs; /* atomic */
+	struct object object;
 
 	/* Under ipc_lock; one of the two queues is empty. */
 	uint64_t nreceivers; /* references that may receive; atomic */

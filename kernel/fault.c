@@ -15,25 +15,16 @@
 #include "kernel/ipc.h"
 #include "kernel/sched.h"
 #include "kernel/task.h"
-#include "kernel/thread.h"
 #include "mm/aspace.h"
 
 #define PF_RESERVED 8u
 
-static const char *fault_text(enum weir_fault kind)
-{
-	switch (kind) {
-	case WEIR_FAULT_PAGE:
-		return "bad memory access";
-	case WEIR_FAULT_NOMEM:
-		return "out of memory and swap";
-	case WEIR_FAULT_IO:
-		return "the page's pager or the swap device failed";
-	case WEIR_FAULT_CPU:
-		return "CPU exception";
-	}
-	return "fault";
-}
+static const char *const fault_texts[] = {
+	[WEIR_FAULT_PAGE] = "bad memory access",
+	[WEIR_FAULT_NOMEM] = "out of memory and swap",
+	[WEIR_FAULT_IO] = "the page's pager or the swap device failed",
+	[WEIR_FAULT_CPU] = "CPU exception",
+};
 
 /* The current thread cannot go on: asks its fault endpoint, unless memory is
  * what lacks. Returns to try again, or with the task killed. Sleeps. */
@@ -59,7 +50,7 @@ static void report_fault(struct trapframe *tf, enum weir_fault kind,
 	if (thread_killed())
 		return;
 	kprintf("task %u (%s): %s at %lx, ip %lx, error %lx: killed\n",
-		task->id, task->name, fault_text(kind), addr, tf->rip, error);
+		task->id, task->name, fault_texts[kind], addr, tf->rip, error);
 	task_kill(task, kind == WEIR_FAULT_NOMEM ? -WEIR_ENOMEM :
 						   -WEIR_EFAULT);
 }

@@ -10,16 +10,13 @@
 
 #include "arch/x86_64/panic.h"
 #include "arch/x86_64/string.h"
-#include "kernel/dev.h"
 #include "kernel/ipc.h"
-#include "kernel/ntfn.h"
 #include "kernel/task.h"
-#include "kernel/thread.h"
+#include "mm/account.h"
 #include "mm/kmalloc.h"
 #include "mm/memobj.h"
 #include "mm/pager.h"
 
-#define GENERATION_MASK 0xffffu
 #define FIRST_CAPACITY 32u
 #define TRAVELS 1u /* in slot->name: makes it the name of another slot */
 
@@ -27,45 +24,38 @@ static struct handle_slot no_slots[1];
 
 /* ---- references ---------------------------------------------------------- */
 
-static void take_or_drop(struct cap cap, bool take)
-{
-	switch (cap.type) {
-	case OBJ_TASK:
-		take ? (void)task_get(cap.object) : task_put(cap.object);
-		break;
-	case OBJ_THREAD:
-		take ? (void)thread_get(cap.object) : thread_put(cap.object);
-		break;
-	case OBJ_ENDPOINT:
-		(take ? endpoint_get : endpoint_put)(
-			cap.object, cap.rights & WEIR_R_READ);
-		break;
-	case OBJ_NTFN:
-		(take ? ntfn_get : ntfn_put)(cap.object);
-		break;
-	case OBJ_MEM:
-		take ? (void)memobj_get(cap.object) : memobj_put(cap.object);
-		break;
-	case OBJ_IRQ:
-		(take ? irq_get : irq_put)(cap.object);
-		break;
-	case OBJ_PORTS:
-		(take ? ports_get : ports_put)(cap.object);
-		break;
-	case OBJ_PAGER:
-		(take ? pager_get : pager_put)(cap.object);
-		break;
-	}
-}
-
 void cap_get(struct cap cap)
 {
-	take_or_drop(cap, true);
+	switch (cap.type) {
+	case OBJ_NONE:
+		return;
+	case OBJ_MEM:
+		memobj_get(cap.object);
+		return;
+	case OBJ_PAGER:
+		pager_get(cap.object);
+		return;
+	}
+	if (cap.type == OBJ_ENDPOINT && cap.rights & WEIR_R_READ)
+		endpoint_add_receiver(cap.object);
+	object_get(cap.object);
 }
 
 void cap_put(struct cap cap)
 {
-	take_or_drop(cap, false);
+	switch (cap.type) {
+	case OBJ_NONE:
+		return;
+	case OBJ_MEM:
+		memobj_put(cap.object);
+		return;
+	case OBJ_PAGER:
+		pager_put(cap.object);
+		return;
+	}
+	if (cap.type == OBJ_ENDPOINT && cap.rights & WEIR_R_READ)
+		endpoint_drop_receiver(cap.object);
+	object_put(cap.object);
 }
 
 /* ---- the table ----------------------------------------------------------- */
@@ -120,40 +110,49 @@ static int take_slot(struct handle_table *t)
 
 	if (t->closed)
 		return -WEIR_EPEER;
+	if (!account_charge(t->owner->account, ACCOUNT_HANDLES, 1))
+		return -WEIR_EFULL;
 	if (t->free_head) {
-		index = t->free_head - 1;
+		index = t->free_head;
 		t->free_head = t->slots[index].next_free;
 		return index;
 	}
 	status = grow(t);
-	if (status)
+	if (status) {
+		account_uncharge(t->owner->account, ACCOUNT_HANDLES, 1);
 		return status;
+	}
 	index = t->used++;
-	t->slots[index].generation = 1;
+	t->slots[index].name = HANDLES_MAX | index;
 	return index;
 }
 
 int64_t handle_insert(struct handle_table *t, struct cap cap)
 {
 	int64_t result;
-	int index;
 
 	spin_lock(&t->lock);
-	index = take_slot(t);
-	if (index < 0) {
-		result = index;
-	} else {
-		struct handle_slot *s = &t->slots[index];
+	result = take_slot(t);
+	if (result > 0) {
+		struct handle_slot *s = &t->slots[result];
 
 		s->cap = cap;
-		s->name = (handle_t)s->generation << HANDLE_INDEX_BITS | index;
 		if (names_owner(t, cap))
-			__atomic_sub_fetch(&t->owner->refs, 1,
+			__atomic_sub_fetch(&t->owner->object.refs, 1,
 					   __ATOMIC_RELAXED);
 		result = s->name;
 	}
 	spin_unlock(&t->lock);
 	return result;
+}
+
+int64_t handle_insert_or_put(struct handle_table *t, struct cap cap)
+{
+	int64_t h = handle_insert(t, cap);
+
+	if (h < 0)
+		cap_put(cap);
+	return h;
 }
 
 /* Empties a slot. Holds the lock; the reference is the caller's now. */
@@ -162,12 +161,12 @@ static struct cap free_slot(struct handle_table *t, struct handle_slot *s)
 	struct cap cap = s->cap;
 
 	if (names_owner(t, cap))
-		task_get(t->owner);
+		object_get(&t->owner->object);
+	account_uncharge(t->owner->account, ACCOUNT_HANDLES, 1);
 	s->cap = (struct cap){ .type = OBJ_NONE };
-	s->generation = s->generation == GENERATION_MASK ? 1 :
-							   s->generation + 1;
+	s->name = (s->name + HANDLES_MAX) & INT32_MAX;
 	s->next_free = t->free_head;
-	t->free_head = s - t->slots + 1;
+	t->free_head = s - t->slots;
 	return cap;
 }
 
@@ -190,19 +189,26 @@ void handles_close_all(struct handle_table *t)
 	spin_unlock(&t->lock);
 }
 
+/* The slot of `h`, if it will do: 0, -WEIR_EHANDLE, -WEIR_ERIGHTS. Holds the
+ * lock. */
+static int find(struct handle_table *t, handle_t h, enum object_type type,
+		unsigned rights, struct handle_slot **s)
+{
+	*s = handle_find(t, h);
+	if (!*s || (type != OBJ_NONE && (*s)->cap.type != type))
+		return -WEIR_EHANDLE;
+	return ((*s)->cap.rights & rights) == rights ? 0 : -WEIR_ERIGHTS;
+}
+
 int handle_lookup(struct handle_table *t, handle_t h, enum object_type type,
 		  unsigned rights, struct cap *out)
 {
 	struct handle_slot *s;
-	int status = 0;
+	int status;
 
 	spin_lock(&t->lock);
-	s = handle_find(t, h);
-	if (!s || (type != OBJ_NONE && s->cap.type != type)) {
-		status = -WEIR_EHANDLE;
-	} else if ((s->cap.rights & rights) != rights) {
-		status = -WEIR_ERIGHTS;
-	} else {
+	status = find(t, h, type, rights, &s);
+	if (!status) {
 		*out = s->cap;
 		cap_get(*out);
 	}
@@ -229,15 +235,11 @@ int handle_close(struct handle_table *t, handle_t h)
 int handle_move_begin(struct handle_table *t, handle_t h, struct cap *out)
 {
 	struct handle_slot *s;
-	int status = 0;
+	int status;
 
 	spin_lock(&t->lock);
-	s = handle_find(t, h);
-	if (!s) {
-		status = -WEIR_EHANDLE;
-	} else if (!(s->cap.rights & WEIR_R_DUP)) {
-		status = -WEIR_ERIGHTS;
-	} else {
+	status = find(t, h, OBJ_NONE, WEIR_R_DUP, &s);
+	if (!status) {
 		s->name ^= TRAVELS;
 		*out = s->cap;
 	}
@@ -245,24 +247,26 @@ int handle_move_begin(struct handle_table *t, handle_t h, struct cap *out)
 	return status;
 }
 
-static struct handle_slot *travelling(struct handle_table *t, handle_t h)
+/* Its journey is over. Holds the lock. */
+static struct handle_slot *end_move(struct handle_table *t, handle_t h)
 {
 	struct handle_slot *s = &t->slots[h & t->mask];
 
 	assert(s->cap.type != OBJ_NONE && s->name == (h ^ TRAVELS));
+	s->name = h;
 	return s;
 }
 
 void handle_move_done(struct handle_table *t, handle_t h)
 {
 	spin_lock(&t->lock);
-	free_slot(t, travelling(t, h));
+	free_slot(t, end_move(t, h));
 	spin_unlock(&t->lock);
 }
 
 void handle_move_undo(struct handle_table *t, handle_t h)
 {
 	spin_lock(&t->lock);
-	travelling(t, h)->name = h;
+	end_move(t, h);
 	spin_unlock(&t->lock);
 }

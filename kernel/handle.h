@@ -33,6 +33,24 @@ enum object_type {
 };
 _Static_assert(OBJ_PAGER == (int)WEIR_OBJ_PAGER, "ABI");
 
+/* What each object of kernel/ begins with; mm's objects count for themselves.
+ * Whoever drops the last reference calls `destroy`. */
+struct object {
+	uint64_t refs; /* atomic */
+	void (*destroy)(void *object);
+};
+
+static inline void object_get(struct object *o)
+{
+	__atomic_add_fetch(&o->refs, 1, __ATOMIC_RELAXED);
+}
+
+static inline void object_put(struct object *o)
+{
+	if (__atomic_sub_fetch(&o->refs, 1, __ATOMIC_ACQ_REL) == 0)
+		o->destroy(o);
+}
+
 struct cap {
 	uint8_t type;   /* enum object_type */
 	uint8_t rights; /* enum weir_right */
@@ -42,9 +60,8 @@ struct cap {
 
 struct handle_slot {
 	struct cap cap;      /* type OBJ_NONE: free */
-	handle_t name;       /* the handle, but while it travels with a
-			      * message one that no slot here answers to */
-	uint16_t generation; /* part of the handle; never 0 */
+	handle_t name;       /* the handle (free: the next one), but while it
+			      * travels one that no slot here answers to */
 	uint16_t next_free;
 };
 
@@ -57,7 +74,7 @@ struct handle_table {
 	struct handle_slot *slots; /* grown in steps, to HANDLES_MAX */
 	unsigned mask;      /* slots allocated, a power of 2, minus 1 */
 	unsigned used;      /* slots that were ever in use, and the first */
-	unsigned free_head; /* index + 1; 0: none */
+	unsigned free_head; /* an index; 0: none, nor is that ever used */
 	bool closed;        /* the task is dead: nothing enters */
 };
 
@@ -69,6 +86,8 @@ void handles_close_all(struct handle_table *t);
  * 0, or -WEIR_EFULL, -WEIR_ENOMEM, -WEIR_EPEER (the caller keeps it). Any
  * lock but a table's. */
 int64_t handle_insert(struct handle_table *t, struct cap cap);
+/* The same, but the reference is gone also when it fails. */
+int64_t handle_insert_or_put(struct handle_table *t, struct cap cap);
 
 /* Looks `h` up: it must be of `type` (OBJ_NONE: any) and have `rights`. On
  * success *out holds a reference of its own. 0, -WEIR_EHANDLE,

@@ -27,6 +27,12 @@
 
 #define ALL_PORTS 0x10000u
 
+static void need(bool there)
+{
+	if (!there)
+		panic("init: out of memory");
+}
+
 static uint64_t pages_of(uint64_t bytes)
 {
 	return (bytes + WEIR_PAGE_SIZE - 1) / WEIR_PAGE_SIZE;
@@ -70,28 +76,11 @@ static void map_anon(struct aspace *as, uint64_t start, uint64_t end)
 
 	if (npages == 0)
 		return;
-	obj = memobj_create_anon(npages);
-	if (!obj || aspace_map(as, obj, 0, &start, npages,
-			       WEIR_P_READ | WEIR_P_WRITE,
-			       WEIR_P_READ | WEIR_P_WRITE | WEIR_P_EXEC))
-		panic("init: out of memory");
+	obj = memobj_create_anon(npages, NULL);
+	need(obj && !aspace_map(as, obj, 0, &start, npages,
+				WEIR_P_READ | WEIR_P_WRITE,
+				WEIR_P_READ | WEIR_P_WRITE | WEIR_P_EXEC));
 	memobj_put(obj);
-}
-
-/* The current kernel thread sees `as` in the user half; NULL: nothing. */
-static void borrow_space(struct aspace *as)
-{
-	uint64_t flags = irq_save();
-
-	current()->as = as;
-	tlb_switch_to(as);
-	irq_restore(flags);
-}
-
-static void copy_out(uint64_t va, const void *from, uint64_t n)
-{
-	if (copy_to_user(va, from, n))
-		panic("init: out of memory");
 }
 
 /* Maps the image. The code becomes executable when it is no longer
@@ -104,7 +93,7 @@ static void load_image(struct aspace *as, const struct weir_init_header *h,
 
 	map_anon(as, base, h->text_end);
 	map_anon(as, h->text_end, h->bss_end);
-	copy_out(base, image, bytes < len ? bytes : len);
+	need(!copy_to_user(base, image, bytes < len ? bytes : len));
 	if (aspace_protect(as, base, (h->text_end - base) / WEIR_PAGE_SIZE,
 			   WEIR_P_READ | WEIR_P_EXEC))
 		panic("init: its code cannot be protected");
@@ -116,8 +105,7 @@ static handle_t give(struct task *task, enum object_type type, void *object,
 	struct cap cap = { .type = type, .rights = rights, .object = object };
 	int64_t h = object ? handle_insert(&task->handles, cap) : -1;
 
-	if (h < 0)
-		panic("init: out of memory");
+	need(h > 0);
 	return h;
 }
 
@@ -149,10 +137,10 @@ static void make_startup(struct task *task, const struct bootinfo *bi)
 	const unsigned device = WEIR_R_MANAGE | WEIR_R_DUP;
 	struct weir_startup *s = kzalloc(WEIR_PAGE_SIZE);
 
-	if (!s)
-		panic("init: out of memory");
+	need(s);
 	s->magic = WEIR_STARTUP_MAGIC;
-	s->self = give(task, OBJ_TASK, task_get(task), WEIR_R_ALL);
+	object_get(&task->object);
+	s->self = give(task, OBJ_TASK, task, WEIR_R_ALL);
 	s->initrd = give_initrd(task, bi, &s->initrd_size);
 	for (unsigned i = 0; i < ISA_IRQS; i++)
 		s->irq[i] = give(task, OBJ_IRQ, irq_open(i), device);
@@ -161,7 +149,7 @@ static void make_startup(struct task *task, const struct bootinfo *bi)
 	s->argv[0] = offsetof(struct weir_startup, strings);
 	memcpy(s->strings, name, sizeof(name));
 	map_anon(task->as, STARTUP_VA, STARTUP_VA + WEIR_PAGE_SIZE);
-	copy_out(STARTUP_VA, s, WEIR_PAGE_SIZE);
+	need(!copy_to_user(STARTUP_VA, s, WEIR_PAGE_SIZE));
 	kfree(s);
 }
 
@@ -179,19 +167,16 @@ void init_start(const struct bootinfo *bi)
 		      "'init'");
 	image = KVA(bi->module[i].pa);
 	h = check_image(image, bi->module[i].len);
-	task = task_create(NULL, nobody, "init", true);
-	if (task)
-		task->as->system = true;
-	if (!task)
-		panic("init: out of memory");
+	task = task_create(NULL, nobody, "init", true, NULL);
+	need(task);
+	task->as->system = true;
 	task_set_root(task);
-	borrow_space(task->as);
+	thread_use_space(task->as);
 	load_image(task->as, &h, image, bi->module[i].len);
 	make_startup(task, bi);
 	map_anon(task->as, STACK_TOP - STACK_PAGES * WEIR_PAGE_SIZE, STACK_TOP);
-	borrow_space(NULL);
-	if (thread_create_user(task, h.entry, STACK_TOP, STARTUP_VA, &t))
-		panic("init: out of memory");
-	thread_put(t);
-	task_put(task);
+	thread_use_space(NULL);
+	need(!thread_create_user(task, h.entry, STACK_TOP, STARTUP_VA, &t));
+	object_put(&t->object);
+	object_put(&task->object);
 }

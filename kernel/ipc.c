@@ -7,7 +7,7 @@
  * ipc_lock is held for a few dozen instructions. Lock order: ipc_lock -> a
  * handle table's lock, or -> a run queue's. fastpath.c is the short way of
  * the common case. A thread is in at most one of these places:
- *   CALLING      in ep->callers, its handle (if any) marked as moving
+ *   CALLING      in ep->callers, with a message of its own
  *   AWAIT_REPLY  client->server and server->client point to each other
  *   RECEIVING    in ep->receivers, and owes nobody a reply
  * Who ends a wait makes that NONE under ipc_lock; a killed thread takes
@@ -23,19 +23,6 @@
 #include "mm/kmalloc.h"
 
 struct spinlock ipc_lock = SPINLOCK_INIT("ipc");
-
-struct endpoint *endpoint_create(void)
-{
-	struct endpoint *ep = kzalloc(sizeof(*ep));
-
-	if (!ep)
-		return NULL;
-	ep->refs = 1;
-	ep->nreceivers = 1;
-	TAILQ_INIT(&ep->callers);
-	TAILQ_INIT(&ep->receivers);
-	return ep;
-}
 
 /* ---- priorities ---------------------------------------------------------- */
 
@@ -78,9 +65,8 @@ static void complete(struct thread *t, int status, bool here)
 /* The message of `t` does not travel: its handle stays. */
 static void undo_move(struct thread *t)
 {
-	if (t->ipc.moving)
-		handle_move_undo(&t->task->handles, t->ipc.moving);
-	t->ipc.moving = 0;
+	if (t->ipc.msg.handle)
+		handle_move_undo(&t->task->handles, t->ipc.msg.handle);
 }
 
 static void fail_caller(struct thread *t, int status)
@@ -161,48 +147,61 @@ void ipc_exit_thread(struct thread *t)
 
 /* ---- endpoints ----------------------------------------------------------- */
 
-void endpoint_get(struct endpoint *ep, bool receives)
+void endpoint_add_receiver(struct endpoint *ep)
 {
-	__atomic_add_fetch(&ep->refs, 1, __ATOMIC_RELAXED);
-	if (receives)
-		__atomic_add_fetch(&ep->nreceivers, 1, __ATOMIC_RELAXED);
+	__atomic_add_fetch(&ep->nreceivers, 1, __ATOMIC_RELAXED);
 }
 
-void endpoint_put(struct endpoint *ep, bool receives)
+void endpoint_drop_receiver(struct endpoint *ep)
 {
 	struct thread *t;
 
-	if (receives &&
-	    __atomic_sub_fetch(&ep->nreceivers, 1, __ATOMIC_ACQ_REL) == 0) {
-		spin_lock(&ipc_lock);
-		while ((t = TAILQ_FIRST(&ep->callers))) {
-			TAILQ_REMOVE(&ep->callers, t, ipc.link);
-			fail_caller(t, -WEIR_EPEER);
-		}
-		spin_unlock(&ipc_lock);
-	}
-	if (__atomic_sub_fetch(&ep->refs, 1, __ATOMIC_ACQ_REL))
+	if (__atomic_sub_fetch(&ep->nreceivers, 1, __ATOMIC_ACQ_REL))
 		return;
+	spin_lock(&ipc_lock);
+	while ((t = TAILQ_FIRST(&ep->callers))) {
+		TAILQ_REMOVE(&ep->callers, t, ipc.link);
+		fail_caller(t, -WEIR_EPEER);
+	}
+	spin_unlock(&ipc_lock);
+}
+
+static void endpoint_destroy(void *object)
+{
+	struct endpoint *ep = object;
+
 	assert(TAILQ_EMPTY(&ep->callers) && TAILQ_EMPTY(&ep->receivers));
 	kfree(ep);
+}
+
+struct endpoint *endpoint_create(void)
+{
+	struct endpoint *ep = kzalloc(sizeof(*ep));
+
+	if (!ep)
+		return NULL;
+	ep->object = (struct object){ 1, endpoint_destroy };
+	ep->nreceivers = 1;
+	TAILQ_INIT(&ep->callers);
+	TAILQ_INIT(&ep->receivers);
+	return ep;
 }
 
 /* ---- messages (all hold ipc_lock) ---------------------------------------- */
 
 /* Copies the message of `from` to `to`, and moves its handle along. */
-static int transfer(struct thread *from, const struct weir_msg *msg,
-		    const struct cap *moved, struct thread *to)
+static int transfer(struct thread *from, struct thread *to)
 {
+	handle_t moving = from->ipc.msg.handle;
 	int64_t h = 0;
 
-	if (from->ipc.moving) {
-		h = handle_insert(&to->task->handles, *moved);
+	if (moving) {
+		h = handle_insert(&to->task->handles, from->ipc.cap);
 		if (h < 0)
 			return h;
-		handle_move_done(&from->task->handles, from->ipc.moving);
-		from->ipc.moving = 0;
+		handle_move_done(&from->task->handles, moving);
 	}
-	to->ipc.msg = *msg;
+	to->ipc.msg = from->ipc.msg;
 	to->ipc.msg.handle = h;
 	return 0;
 }
@@ -211,7 +210,7 @@ static int transfer(struct thread *from, const struct weir_msg *msg,
  * not; then `from` knows, and `to` still waits. */
 static bool deliver(struct thread *from, struct thread *to)
 {
-	int status = transfer(from, &from->ipc.msg, &from->ipc.cap, to);
+	int status = transfer(from, to);
 
 	if (status) {
 		fail_caller(from, status);
@@ -231,19 +230,22 @@ static bool deliver(struct thread *from, struct thread *to)
 	return true;
 }
 
-/* Marks the handle that `msg` moves; *cap is what it names. */
-static int begin_move(struct thread *t, const struct weir_msg *msg,
-		      struct cap *cap)
+/* Makes `msg` what the current thread `t` sends, and marks the handle that it
+ * moves. Takes ipc_lock, unless there is an error. */
+static int load_message(struct thread *t, const struct weir_msg *msg,
+			uint64_t badge)
 {
-	int status;
+	int status = 0;
 
-	t->ipc.moving = 0;
-	if (!msg->handle)
-		return 0;
-	status = handle_move_begin(&t->task->handles, msg->handle, cap);
-	if (!status)
-		t->ipc.moving = msg->handle;
-	return status;
+	if (msg->handle)
+		status = handle_move_begin(&t->task->handles, msg->handle,
+					   &t->ipc.cap);
+	if (status)
+		return status;
+	spin_lock(&ipc_lock);
+	t->ipc.msg = *msg;
+	t->ipc.msg.badge = badge;
+	return 0;
 }
 
 /* ---- the four calls ------------------------------------------------------ */
@@ -252,14 +254,11 @@ static int call(const struct cap *cap, struct weir_msg *msg, bool oneway)
 {
 	struct thread *t = current(), *server;
 	struct endpoint *ep = cap->object;
-	int status = begin_move(t, msg, &t->ipc.cap);
+	int status = load_message(t, msg, cap->badge);
 
 	if (status)
 		return status;
 	stat_add(WEIR_C_ipc_call, 1);
-	spin_lock(&ipc_lock);
-	t->ipc.msg = *msg;
-	t->ipc.msg.badge = cap->badge;
 	t->ipc.oneway = oneway;
 	t->ipc.ep = ep;
 	t->ipc.state = IPC_CALLING;
@@ -312,35 +311,27 @@ int ipc_recv(const struct cap *ep, struct weir_msg *msg)
 }
 
 /* Answers the client, if one waits. `here`: we sleep next. Holds ipc_lock. */
-static int reply(const struct weir_msg *msg, const struct cap *moved,
-		 bool here)
+static int reply(bool here)
 {
 	struct thread *t = current(), *client = t->ipc.client;
-	struct weir_msg answer = *msg;
-	int status;
+	int status = client ? transfer(t, client) : -WEIR_EPEER;
 
-	if (!client) {
-		undo_move(t);
-		return -WEIR_EPEER;
-	}
-	answer.badge = 0;
-	status = transfer(t, &answer, moved, client);
 	if (status)
 		undo_move(t);
-	unlink_client(t);
-	complete(client, status, here);
+	if (client) {
+		unlink_client(t);
+		complete(client, status, here);
+	}
 	return status;
 }
 
 int ipc_reply(const struct weir_msg *msg)
 {
-	struct cap moved;
-	int status = begin_move(current(), msg, &moved);
+	int status = load_message(current(), msg, 0);
 
 	if (status)
 		return status;
-	spin_lock(&ipc_lock);
-	status = reply(msg, &moved, false);
+	status = reply(false);
 	spin_unlock(&ipc_lock);
 	return status;
 }
@@ -348,12 +339,10 @@ int ipc_reply(const struct weir_msg *msg)
 int ipc_reply_recv(const struct cap *cap, struct weir_msg *msg)
 {
 	struct endpoint *ep = cap->object;
-	struct cap moved;
-	int status = begin_move(current(), msg, &moved);
+	int status = load_message(current(), msg, 0);
 
 	if (status)
 		return status;
-	spin_lock(&ipc_lock);
-	reply(msg, &moved, TAILQ_EMPTY(&ep->callers));
+	reply(TAILQ_EMPTY(&ep->callers));
 	return receive(ep, msg);
 }

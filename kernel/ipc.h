@@ -15,10 +15,10 @@ struct thread;
 
 /* A new endpoint with one reference that may receive; NULL: no memory. */
 struct endpoint *endpoint_create(void);
-/* `receives`: the reference carries the right to receive. When the last of
- * those goes, waiting and later callers get -WEIR_EPEER. Any context. */
-void endpoint_get(struct endpoint *ep, bool receives);
-void endpoint_put(struct endpoint *ep, bool receives);
+/* A reference with the right to receive comes or goes. With the last of those
+ * gone, waiting and later callers get -WEIR_EPEER. Any context. */
+void endpoint_add_receiver(struct endpoint *ep);
+void endpoint_drop_receiver(struct endpoint *ep);
 
 /* The priority of `t`, below which it never runs: while a client waits for
  * its reply, `t` runs at the client's if that is higher, and so does whoever

@@ -14,17 +14,19 @@
 #include "arch/x86_64/uart.h"
 #include "arch/x86_64/upcalls.h"
 #include "boot/bootinfo.h"
-#include "kernel/beat.h"
 #include "kernel/init.h"
 #include "kernel/param.h"
 #include "kernel/sched.h"
-#include "kernel/sync.h"
+#include "kernel/stat.h"
+#include "kernel/task.h"
 #include "mm/frame.h"
 #include "mm/mm.h"
 #include "mm/swap.h"
 #include "mm/tlb.h"
 
 #define CMDLINE_MAX 2048u
+#define BEAT_NS 1000000000ull
+#define BEAT_PRIO 31
 
 struct params params;
 
@@ -65,11 +67,36 @@ static void announce(void)
 	com2_record("boot", text, n);
 }
 
+/* What tasks do, not what the kernel does by itself. */
+static uint64_t progress(void)
+{
+	return stat_sum(WEIR_C_syscalls) + stat_sum(WEIR_C_pgfault) +
+	       stat_sum(WEIR_C_pswpin) + stat_sum(WEIR_C_pswpout) +
+	       stat_sum(WEIR_C_pgscan);
+}
+
+/* The thread of the sign of life on COM2: one record a second. The host's
+ * tool judges by it: no beat is a hang of the kernel, beats that are idle
+ * without progress are a deadlock. */
+static void beat(void *arg)
+{
+	char text[96];
+
+	for (;;) {
+		thread_sleep_ns(BEAT_NS);
+		int n = ksnprintf(text, sizeof(text),
+				  "progress=%lu waiting=%u idle=%d",
+				  progress(), task_sleepers(),
+				  sched_all_idle());
+		com2_record("beat", text, n);
+	}
+}
+
 static void start(void *arg)
 {
 	mm_start();
 	announce();
-	beat_start();
+	thread_create_kernel("beat", beat, NULL, BEAT_PRIO, -1);
 	init_start(arg);
 }
 

@@ -7,12 +7,12 @@
 #include "kernel/ntfn.h"
 
 #include "arch/x86_64/time.h"
-#include "kernel/abi/weir.h"
+#include "kernel/handle.h"
 #include "kernel/sync.h"
 #include "mm/kmalloc.h"
 
 struct ntfn {
-	uint64_t refs; /* atomic */
+	struct object object;
 	struct spinlock lock;
 	uint64_t bits; /* under lock */
 	struct waitq waiters;
@@ -24,21 +24,10 @@ struct ntfn *ntfn_create(void)
 
 	if (!n)
 		return NULL;
-	n->refs = 1;
+	n->object = (struct object){ 1, kfree };
 	spin_init(&n->lock, "ntfn");
 	waitq_init(&n->waiters);
 	return n;
-}
-
-void ntfn_get(struct ntfn *n)
-{
-	__atomic_add_fetch(&n->refs, 1, __ATOMIC_RELAXED);
-}
-
-void ntfn_put(struct ntfn *n)
-{
-	if (__atomic_sub_fetch(&n->refs, 1, __ATOMIC_ACQ_REL) == 0)
-		kfree(n);
 }
 
 void ntfn_signal(struct ntfn *n, uint64_t bits)

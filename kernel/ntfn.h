@@ -6,11 +6,9 @@
 
 #include <stdint.h>
 
-struct ntfn;
+struct ntfn; /* begins with a struct object */
 
 struct ntfn *ntfn_create(void); /* one reference; NULL: no memory */
-void ntfn_get(struct ntfn *n);
-void ntfn_put(struct ntfn *n);
 
 /* Sets bits and wakes who waits. Any context. */
 void ntfn_signal(struct ntfn *n, uint64_t bits);

@@ -1,13 +1,15 @@
 /*
  * param.c - the kernel command line.
  *
- * Plain C with no kernel headers but its own and the ABI, so that the host
- * tests and the fuzzer compile this very file.
+ * Nothing here knows a kernel: the host tests and the fuzzer compile this
+ * very file, with C's own functions of the same names.
  */
 #include "kernel/param.h"
 
 #include <stddef.h>
 
+#include "arch/x86_64/print.h"
+#include "arch/x86_64/string.h"
 #include "kernel/abi/weir.h"
 
 #define WORD_MAX 600u
@@ -18,15 +20,6 @@ void param_defaults(struct params *p)
 {
 	*p = (struct params){ .policy = WEIR_TLB_TWO_PASS, .batch = 64,
 			      .seed = 1 };
-}
-
-static bool same(const char *a, const char *b)
-{
-	while (*a && *a == *b) {
-		a++;
-		b++;
-	}
-	return *a == *b;
 }
 
 #define FIELD(name) offsetof(struct params, name)
@@ -71,7 +64,7 @@ static bool set_policy(uint64_t *out, const char *value)
 	static const char *const names[] = WEIR_POLICY_NAMES;
 
 	for (size_t i = 0; i < LENGTH(names); i++) {
-		if (same(value, names[i])) {
+		if (strcmp(value, names[i]) == 0) {
 			*out = i;
 			return true;
 		}
@@ -81,14 +74,9 @@ static bool set_policy(uint64_t *out, const char *value)
 
 static bool set_run(char *run, const char *value)
 {
-	size_t n = 0;
-
-	while (value[n])
-		n++;
-	if (n >= RUN_MAX)
+	if (strlen(value) >= RUN_MAX)
 		return false;
-	for (size_t i = 0; i <= n; i++)
-		run[i] = value[i];
+	memcpy(run, value, strlen(value) + 1);
 	return true;
 }
 
@@ -103,29 +91,18 @@ static bool set(struct params *p, const struct key *k, const char *value)
 					set_policy(field, value);
 }
 
-static size_t append(char *out, size_t at, const char *text)
-{
-	for (; *text && at + 1 < SENTENCE_MAX; text++, at++) {
-		unsigned char c = *text;
-
-		out[at] = c >= 0x20 && c < 0x7f ? c : '?';
-	}
-	out[at] = 0;
-	return at;
-}
-
+/* Complains in one sentence, cut short where a word is long. */
 static void say(void (*complain)(const char *), const char *what,
 		const char *word, const char *value)
 {
 	char text[SENTENCE_MAX];
-	size_t at = append(text, 0, what);
 
-	at = append(text, at, word);
-	if (value) {
-		at = append(text, at, ": bad value \"");
-		at = append(text, at, value);
-		append(text, at, "\"");
-	}
+	ksnprintf(text, sizeof(text), "%s%s%s%s%s", what, word,
+		  value ? ": bad value \"" : "", value ? value : "",
+		  value ? "\"" : "");
+	for (char *c = text; *c; c++)
+		if ((unsigned char)*c < 0x20 || (unsigned char)*c > 0x7e)
+			*c = '?';
 	complain(text);
 }
 
@@ -142,7 +119,7 @@ static bool apply(char *word, struct params *p, void (*complain)(const char *))
 	}
 	*value++ = 0;
 	for (size_t i = 0; i < LENGTH(keys); i++) {
-		if (!same(word, keys[i].name))
+		if (strcmp(word, keys[i].name) != 0)
 			continue;
 		if (set(p, &keys[i], value))
 			return true;

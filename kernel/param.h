@@ -3,7 +3,6 @@
  *
  * Words `key=value`, separated by blanks; a word or its value may be put in
  * double quotes. \" \' \\ stand for the character. Later words win.
- * The parser is plain C without kernel headers, so that host tests use it.
  */
 #ifndef KERNEL_PARAM_H
 #define KERNEL_PARAM_H

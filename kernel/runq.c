@@ -25,21 +25,15 @@ void rq_remove(struct runq *rq, struct thread *t)
 	rq->nr--;
 }
 
-struct thread *rq_best(struct runq *rq)
+struct thread *rq_best(struct runq *rq, uint64_t cpus)
 {
-	if (!rq->bitmap)
-		return NULL;
-	return TAILQ_FIRST(&rq->queue[31 - __builtin_clz(rq->bitmap)]);
-}
+	struct thread *t;
 
-struct thread *rq_best_for(struct runq *rq, unsigned cpu)
-{
 	for (uint32_t left = rq->bitmap; left;) {
 		unsigned prio = 31 - __builtin_clz(left);
-		struct thread *t;
 
 		TAILQ_FOREACH(t, &rq->queue[prio], run_link)
-			if (t->affinity >> cpu & 1)
+			if (t->affinity & cpus)
 				return t;
 		left &= ~(1u << prio);
 	}

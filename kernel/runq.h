@@ -27,7 +27,6 @@ struct runq {
 	uint64_t slice_end;
 	uint64_t timer_at; /* the interrupt that is set; past: none */
 	struct thread *prev; /* left its stack just now */
-	bool prev_moves;     /* and may not run here any more */
 	struct thread idle;
 } __attribute__((aligned(128)));
 
@@ -76,9 +75,7 @@ static inline void load_thread(struct cpu *cpu, unsigned id,
 /* All hold rq->lock. Insert: at the end of its priority. */
 void rq_insert(struct runq *rq, struct thread *t);
 void rq_remove(struct runq *rq, struct thread *t);
-/* The first of the highest priority; NULL: none. */
-struct thread *rq_best(struct runq *rq);
-/* The best one that may run on `cpu`; NULL: none. */
-struct thread *rq_best_for(struct runq *rq, unsigned cpu);
+/* The first of the highest priority that may run on one of `cpus`, or NULL. */
+struct thread *rq_best(struct runq *rq, uint64_t cpus);
 
 #endif

@@ -64,7 +64,8 @@ static __attribute__((noinline)) void finish_switch(bool irqs_on)
 {
 	struct runq *rq = this_rq();
 	struct thread *prev = rq->prev;
-	bool moves = rq->prev_moves;
+	bool moves = prev->state == THREAD_RUNNABLE && !prev->queued &&
+		     prev != &rq->idle; /* it may not run here any more */
 	bool dead = prev->state == THREAD_DEAD;
 
 	rq->prev = NULL;
@@ -74,14 +75,14 @@ static __attribute__((noinline)) void finish_switch(bool irqs_on)
 	if (moves)
 		sched_enqueue(prev, false);
 	if (dead)
-		thread_put(prev);
+		object_put(&prev->object);
 }
 
 /* Leaves the current thread for the best one. Holds rq->lock, and nothing
  * else; it is released. */
 static void switch_locked(struct runq *rq)
 {
-	struct thread *prev = current(), *next = rq_best(rq);
+	struct thread *prev = current(), *next = rq_best(rq, ~0ull);
 	bool irqs_on = this_cpu()->irq_was_on;
 
 	assert(this_cpu()->spin_depth == 1);
@@ -116,13 +117,8 @@ void schedule(void)
 	struct thread *t = current();
 
 	spin_lock(&rq->lock);
-	rq->prev_moves = false;
-	if (t != &rq->idle) {
-		if (t->affinity >> cpu_id() & 1)
-			rq_insert(rq, t);
-		else
-			rq->prev_moves = true;
-	}
+	if (t != &rq->idle && t->affinity >> cpu_id() & 1)
+		rq_insert(rq, t);
 	switch_locked(rq);
 	irq_restore(flags);
 }
@@ -136,7 +132,6 @@ bool sched_sleep(enum thread_state state, struct spinlock *a,
 
 	assert(t != &rq->idle && !irq_enabled());
 	spin_lock(&rq->lock);
-	rq->prev_moves = false;
 	/* From here a waker may claim us; it cannot enqueue us before the
 	 * switch is done, for that needs rq->lock. */
 	__atomic_store_n(&t->state, state, __ATOMIC_SEQ_CST);
@@ -160,7 +155,6 @@ void sched_die(void)
 	irq_disable();
 	rq = this_rq();
 	spin_lock(&rq->lock);
-	rq->prev_moves = false;
 	current()->state = THREAD_DEAD;
 	switch_locked(rq);
 	panic("a dead thread ran");
@@ -209,7 +203,8 @@ static unsigned choose_cpu(struct thread *t, bool here)
 	return allowed & last ? t->cpu : shortest(allowed);
 }
 
-/* Makes `cpu` schedule soon. */
+/* Makes `cpu` schedule soon: on the way back to user mode, and in the idle
+ * loop, it looks at `need`. So the interrupt has no handler. */
 static void kick(unsigned cpu)
 {
 	__atomic_store_n(&runqs[cpu].need, true, __ATOMIC_SEQ_CST);
@@ -269,7 +264,7 @@ static bool steal_from(struct runq *victim)
 
 	if (!spin_trylock(&victim->lock))
 		return false;
-	t = rq_best_for(victim, cpu_id());
+	t = rq_best(victim, 1ull << cpu_id());
 	if (t) {
 		rq_remove(victim, t);
 		t->cpu = cpu_id();
@@ -341,20 +336,9 @@ void kernel_timer(void)
 	arm_timer(rq);
 }
 
-/* The interrupt alone is the message: the way back to user mode, or the idle
- * loop, looks at `need`. */
-static void resched_interrupt(struct trapframe *tf)
-{
-}
-
 bool sched_needed(void)
 {
 	return __atomic_load_n(&this_rq()->need, __ATOMIC_RELAXED);
-}
-
-void sched_yield_soon(void)
-{
-	__atomic_store_n(&this_rq()->need, true, __ATOMIC_RELAXED);
 }
 
 void cond_resched(void)
@@ -431,17 +415,13 @@ static void adopt_idle(unsigned cpu)
 {
 	struct runq *rq = &runqs[cpu];
 
-	rq->idle.refs = 1;
 	rq->idle.cpu = cpu;
 	rq->idle.affinity = 1ull << cpu;
 	rq->idle.on_cpu = 1;
 	ksnprintf(rq->idle.name, sizeof(rq->idle.name), "idle%u", cpu);
 	this_cpu()->rq = rq;
 	this_cpu()->current = &rq->idle;
-	uint64_t flags = irq_save();
-
-	tlb_switch_to(NULL);
-	irq_restore(flags);
+	thread_use_space(NULL);
 }
 
 void sched_init(void)
@@ -455,7 +435,6 @@ void sched_init(void)
 		rq->prio = PRIO_IDLE;
 	}
 	sleepq_init();
-	irq_register(VEC_RESCHED, resched_interrupt);
 	adopt_idle(0);
 }
 

@@ -19,8 +19,7 @@ void sched_start_cpu(void) __attribute__((noreturn));
 /* Lets the best thread run. No spinlock held; interrupts as they were. */
 void schedule(void);
 
-/* Asks the current CPU to schedule before it returns to user mode. */
-void sched_yield_soon(void);
+/* Shall this CPU schedule before it returns to user mode? */
 bool sched_needed(void);
 
 /* Claims a sleeping thread: whoever gets true must call sched_enqueue. With
@@ -31,7 +30,7 @@ bool sched_claim(struct thread *t, bool kill);
  * thread is about to sleep. Any context; wq and task locks may be held. */
 void sched_enqueue(struct thread *t, bool here);
 
-/* Makes the CPU that `t` runs on, if it runs, look at it again soon. */
+/* Makes the CPU that `t` runs on, if it runs, schedule soon. */
 void sched_kick(struct thread *t);
 
 /* The current thread goes to sleep in `state`; first the locks `a` and `b`
@@ -56,7 +55,7 @@ uint64_t sched_cpus(void); /* the CPUs that exist */
 bool sched_all_idle(void);
 
 /* sleepq.c: the sleepers of this CPU, ordered by deadline. Insert: current
- * thread, interrupts off. Remove: from any CPU, true if it was still there. */
+ * thread, interrupts off. Remove: from any CPU, unless it has expired. */
 void sleepq_init(void);
 void sleepq_insert(struct thread *t, uint64_t wake_ns);
 void sleepq_remove(struct thread *t);

@@ -3,7 +3,7 @@
  *
  * A thread enters on the CPU on which it goes to sleep and takes itself off
  * when it runs again, wherever that is; the timer takes off those whose time
- * has come. Lock order: waitq.lock -> sleepq.lock; never a run queue's inside.
+ * has come. Lock order: waitq.lock -> sleepq.lock -> a run queue's.
  */
 #include "arch/x86_64/cpu.h"
 #include "arch/x86_64/panic.h"
@@ -47,7 +47,6 @@ void sleepq_insert(struct thread *t, uint64_t wake_ns)
 	spin_lock(&q->lock);
 	t->wake_ns = wake_ns;
 	t->sleep_cpu = cpu_id();
-	t->timed_out = false;
 	t->on_sleepq = true;
 	TAILQ_FOREACH(before, &q->threads, sleep_link)
 		if (before->wake_ns > wake_ns)
@@ -60,47 +59,37 @@ void sleepq_insert(struct thread *t, uint64_t wake_ns)
 	spin_unlock(&q->lock);
 }
 
+/* Takes `t` off, if it is still there. Holds q->lock. */
+static void take_off(struct sleepq *q, struct thread *t)
+{
+	if (!t->on_sleepq)
+		return;
+	TAILQ_REMOVE(&q->threads, t, sleep_link);
+	t->on_sleepq = false;
+	note_first(q);
+}
+
 void sleepq_remove(struct thread *t)
 {
 	struct sleepq *q = &sleepqs[t->sleep_cpu];
 
 	spin_lock(&q->lock);
-	if (t->on_sleepq) {
-		TAILQ_REMOVE(&q->threads, t, sleep_link);
-		t->on_sleepq = false;
-		note_first(q);
-	}
+	take_off(q, t);
 	spin_unlock(&q->lock);
-}
-
-/* Takes off the first thread whose time has come and claims it. A thread
- * that somebody else has claimed is only taken off. NULL: none is due. */
-static struct thread *claim_due(struct sleepq *q, bool *claimed)
-{
-	struct thread *t;
-
-	spin_lock(&q->lock);
-	t = TAILQ_FIRST(&q->threads);
-	if (t && t->wake_ns <= time_ns()) {
-		TAILQ_REMOVE(&q->threads, t, sleep_link);
-		t->on_sleepq = false;
-		t->timed_out = true;
-		note_first(q);
-		*claimed = sched_claim(t, false);
-	} else {
-		t = NULL;
-	}
-	spin_unlock(&q->lock);
-	return t;
 }
 
 void sleepq_expire(void)
 {
 	struct sleepq *q = &sleepqs[cpu_id()];
 	struct thread *t;
-	bool claimed;
 
-	while ((t = claim_due(q, &claimed)))
-		if (claimed)
+	spin_lock(&q->lock);
+	while ((t = TAILQ_FIRST(&q->threads)) && t->wake_ns <= time_ns()) {
+		take_off(q, t);
+		t->timed_out = true;
+		/* Whom somebody else has claimed is only taken off. */
+		if (sched_claim(t, false))
 			sched_enqueue(t, false);
+	}
+	spin_unlock(&q->lock);
 }

@@ -97,7 +97,6 @@ void waitq_wake_all(struct waitq *wq)
 void mutex_init(struct mutex *m)
 {
 	spin_init(&m->lock, "mutex");
-	m->held = false;
 	m->owner = NULL;
 	waitq_init(&m->waiters);
 }
@@ -105,12 +104,11 @@ void mutex_init(struct mutex *m)
 void mutex_lock(struct mutex *m)
 {
 	spin_lock(&m->lock);
-	while (m->held) {
+	while (m->owner) {
 		assert(m->owner != current());
 		waitq_sleep(&m->waiters, &m->lock);
 		spin_lock(&m->lock);
 	}
-	m->held = true;
 	m->owner = current();
 	spin_unlock(&m->lock);
 }
@@ -118,8 +116,7 @@ void mutex_lock(struct mutex *m)
 void mutex_unlock(struct mutex *m)
 {
 	spin_lock(&m->lock);
-	assert(m->held && m->owner == current());
-	m->held = false;
+	assert(m->owner == current());
 	m->owner = NULL;
 	waitq_wake_one(&m->waiters);
 	spin_unlock(&m->lock);

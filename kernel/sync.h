@@ -45,8 +45,7 @@ bool waitq_wake_one(struct waitq *wq);
 /* A lock that sleeps; threads only, no spinlock held. */
 struct mutex {
 	struct spinlock lock;
-	bool held;
-	struct thread *owner;
+	struct thread *owner; /* under lock; NULL: free */
 	struct waitq waiters;
 };
 

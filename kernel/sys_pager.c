@@ -19,7 +19,7 @@ static void ring(void *ntfn, uint64_t bits)
 
 static void release(void *ntfn)
 {
-	ntfn_put(ntfn);
+	object_put(ntfn);
 }
 
 int64_t sys_pager_create(struct trapframe *tf, const struct cap *ntfn)
@@ -32,10 +32,11 @@ int64_t sys_pager_create(struct trapframe *tf, const struct cap *ntfn)
 
 	if (ARG1(tf) > 63 || ARG2(tf) == 0 || ARG2(tf) > MEMOBJ_MAX_PAGES)
 		return -WEIR_EINVAL;
-	p = pager_create(ARG2(tf), client, ARG3(tf), &obj);
+	p = pager_create(ARG2(tf), client, ARG3(tf),
+			 current()->task->account, &obj);
 	if (!p)
 		return -WEIR_ENOMEM;
-	ntfn_get(ntfn->object);
+	object_get(ntfn->object);
 	mem = give_handle(OBJ_MEM, obj, WEIR_R_ALL);
 	h = give_handle(OBJ_PAGER, p, WEIR_R_ALL);
 	if (mem < 0 || h < 0) {

@@ -16,9 +16,9 @@
 #include "kernel/syscall.h"
 #include "mm/frame.h"
 #include "mm/kmalloc.h"
+#include "mm/mm.h"
 #include "mm/reclaim.h"
 #include "mm/swap.h"
-#include "mm/testops.h"
 #include "mm/tlb.h"
 
 #define KLOG_MAX 256u

@@ -1,6 +1,6 @@
 /*
- * sys_task.c - the system calls on tasks, threads and memory, and the one
- * that tells what a handle names.
+ * sys_task.c - the system calls on tasks and threads, and the one that tells
+ * what a handle names.
  */
 #include <stddef.h>
 
@@ -9,6 +9,7 @@
 #include "kernel/ipc.h"
 #include "kernel/sched.h"
 #include "kernel/syscall.h"
+#include "mm/account.h"
 #include "mm/aspace.h"
 #include "mm/memobj.h"
 
@@ -48,30 +49,58 @@ static int lookup_fault_ep(uint64_t h, struct cap *out)
 	return 0;
 }
 
+/* The account of a new task: with the limits at `from`, or, if that is 0, the
+ * caller's. A reference is the caller's. */
+static int choose_account(uint64_t from, struct account **out)
+{
+	struct account *own = current()->task->account;
+	struct weir_quota q;
+	int status;
+
+	if (!from) {
+		*out = account_get(own);
+		return 0;
+	}
+	status = copy_from_user(&q, from, sizeof(q));
+	if (status)
+		return status;
+	*out = account_create(own, (uint64_t[]){
+		[ACCOUNT_FRAMES] = q.frames, [ACCOUNT_HANDLES] = q.handles,
+		[ACCOUNT_THREADS] = q.threads });
+	return *out ? 0 : -WEIR_ENOMEM;
+}
+
 int64_t sys_task_create(struct trapframe *tf, const struct cap *cap)
 {
 	struct task *self = current()->task, *t;
+	uint64_t flags = ARG3(tf);
+	struct account *account;
 	char name[sizeof(t->name)];
 	struct cap fault;
 	int status;
 
-	if (ARG3(tf) & ~(uint64_t)(WEIR_TASK_PRIVILEGED | WEIR_TASK_SYSTEM))
+	if (flags & ~(uint64_t)(WEIR_TASK_PRIVILEGED | WEIR_TASK_SYSTEM |
+				WEIR_TASK_PINNED))
 		return -WEIR_EINVAL;
-	if (ARG3(tf) & WEIR_TASK_PRIVILEGED && !self->privileged)
-		return -WEIR_EPERM;
-	if (ARG3(tf) & WEIR_TASK_SYSTEM && !self->as->system)
+	if ((flags & WEIR_TASK_PRIVILEGED && !self->privileged) ||
+	    (flags & (WEIR_TASK_SYSTEM | WEIR_TASK_PINNED) &&
+	     !self->as->system))
 		return -WEIR_EPERM;
 	status = copy_name(name, sizeof(name), ARG1(tf), ARG2(tf));
 	if (!status)
-		status = lookup_fault_ep(ARG0(tf), &fault);
+		status = choose_account(ARG4(tf), &account);
 	if (status)
 		return status;
-	t = task_create(self, fault, name, ARG3(tf) & WEIR_TASK_PRIVILEGED);
+	status = lookup_fault_ep(ARG0(tf), &fault);
+	t = status ? NULL : task_create(self, fault, name,
+					flags & WEIR_TASK_PRIVILEGED, account);
+	account_put(account);
 	if (!t) {
 		cap_put(fault);
-		return -WEIR_ENOMEM;
+		return status ? status : -WEIR_ENOMEM;
 	}
-	t->as->system = ARG3(tf) & WEIR_TASK_SYSTEM;
+	t->as->system = flags & WEIR_TASK_SYSTEM;
+	t->as->pinned = flags & WEIR_TASK_PINNED;
 	return give_handle(OBJ_TASK, t, WEIR_R_ALL);
 }
 
@@ -127,7 +156,7 @@ static int64_t thread_ctl(struct thread *t, uint64_t op, uint64_t arg)
 	case WEIR_THREAD_YIELD:
 		if (t != current())
 			return -WEIR_EINVAL;
-		sched_yield_soon();
+		sched_kick(t);
 		return 0;
 	case WEIR_THREAD_CPU:
 		return t == current() ? (int64_t)cpu_id() : -WEIR_EINVAL;
@@ -150,73 +179,14 @@ int64_t sys_thread_ctl(struct trapframe *tf, const struct cap *none)
 	return result;
 }
 
-/* ---- memory -------------------------------------------------------------- */
-
-int64_t sys_mem_create(struct trapframe *tf, const struct cap *cap)
-{
-	bool wired = ARG1(tf) == WEIR_MEM_WIRED;
-	struct memobj *obj;
-
-	if (ARG0(tf) == 0 || ARG0(tf) > MEMOBJ_MAX_PAGES ||
-	    (ARG1(tf) && !wired))
-		return -WEIR_EINVAL;
-	if (wired && !current()->task->as->system)
-		return -WEIR_EPERM;
-	obj = wired ? memobj_create_block(ARG0(tf))
-		    : memobj_create_anon(ARG0(tf));
-	return obj ? give_handle(OBJ_MEM, obj, WEIR_R_ALL) : -WEIR_ENOMEM;
-}
-
-/* The numbers of the rights on memory, too. */
-#define PROT_ALL (WEIR_P_READ | WEIR_P_WRITE | WEIR_P_EXEC)
-
-/* W^X: no page is writable and executable at once. */
-static bool prot_valid(uint64_t prot)
-{
-	return !(prot & ~(uint64_t)PROT_ALL) && (prot & WEIR_P_READ) &&
-	       !(prot & WEIR_P_WRITE && prot & WEIR_P_EXEC);
-}
-
-static struct aspace *space_of(const struct cap *task)
-{
-	return ((struct task *)task->object)->as;
-}
-
-int64_t sys_mem_map(struct trapframe *tf, const struct cap *task)
-{
-	uint64_t va = ARG3(tf), prot = ARG5(tf);
-	unsigned maxprot;
-	struct cap mem;
-	int status;
-
-	if (!prot_valid(prot))
-		return -WEIR_EINVAL;
-	status = lookup(ARG1(tf), OBJ_MEM, WEIR_R_READ, &mem);
-	if (status)
-		return status;
-	maxprot = mem.rights & PROT_ALL;
-	if (prot & ~(uint64_t)maxprot)
-		status = -WEIR_ERIGHTS;
-	else
-		status = aspace_map(space_of(task), mem.object, ARG2(tf), &va,
-				    ARG4(tf), prot, maxprot);
-	cap_put(mem);
-	return status ? status : (int64_t)va;
-}
-
-int64_t sys_mem_unmap(struct trapframe *tf, const struct cap *task)
-{
-	return aspace_unmap(space_of(task), ARG1(tf), ARG2(tf));
-}
-
-int64_t sys_mem_protect(struct trapframe *tf, const struct cap *task)
-{
-	if (!prot_valid(ARG3(tf)))
-		return -WEIR_EINVAL;
-	return aspace_protect(space_of(task), ARG1(tf), ARG2(tf), ARG3(tf));
-}
-
 /* ---- what a handle names ------------------------------------------------- */
+
+static struct weir_quota quota_of(const uint64_t n[ACCOUNT_NKINDS])
+{
+	return (struct weir_quota){ .frames = n[ACCOUNT_FRAMES],
+				    .handles = n[ACCOUNT_HANDLES],
+				    .threads = n[ACCOUNT_THREADS] };
+}
 
 static void task_look(struct task *t, struct weir_object_info *info)
 {
@@ -227,16 +197,29 @@ static void task_look(struct task *t, struct weir_object_info *info)
 	info->task.status = t->status;
 	info->task.resident = t->as->resident;
 	spin_unlock(&t->lock);
+	if (!t->account)
+		return;
+	info->task.limit = quota_of(t->account->limit);
+	info->task.used = quota_of(t->account->used);
+}
+
+static void thread_look(struct thread *t, struct weir_object_info *info)
+{
+	info->thread.id = t->id;
+	info->thread.prio = t->prio;
+	info->thread.cpu = t->cpu;
+	info->thread.state = t->state;
 }
 
 static void mem_look(struct memobj *obj, struct weir_object_info *info)
 {
 	info->mem.npages = obj->npages;
-	info->mem.present = memobj_present(obj);
+	info->mem.present = obj->wired ? obj->npages : obj->pages;
 	info->mem.pa = obj->wired_pa;
 	info->mem.refs = __atomic_load_n(&obj->refs, __ATOMIC_RELAXED) - 1;
-	info->mem.kind = obj->wired ? WEIR_MEM_IS_WIRED :
-			 obj->family->pager ? WEIR_MEM_IS_PAGED : WEIR_MEM_IS_ANON;
+	info->mem.kind = obj->wired	     ? WEIR_MEM_IS_WIRED :
+			 obj->family->pager ? WEIR_MEM_IS_PAGED :
+					      WEIR_MEM_IS_ANON;
 }
 
 int64_t sys_object_info(struct trapframe *tf, const struct cap *none)
@@ -255,6 +238,8 @@ int64_t sys_object_info(struct trapframe *tf, const struct cap *none)
 	info.badge = cap.badge;
 	if (cap.type == OBJ_TASK)
 		task_look(cap.object, &info);
+	else if (cap.type == OBJ_THREAD)
+		thread_look(cap.object, &info);
 	else if (cap.type == OBJ_MEM)
 		mem_look(cap.object, &info);
 	cap_put(cap);

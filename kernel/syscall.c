@@ -73,11 +73,10 @@ void kernel_syscall(struct trapframe *tf)
 int64_t give_handle(enum object_type type, void *object, unsigned rights)
 {
 	struct cap cap = { .type = type, .rights = rights, .object = object };
-	int64_t h = handle_insert(&current()->task->handles, cap);
 
-	if (h < 0)
-		cap_put(cap);
-	return h;
+	if (!object)
+		return -WEIR_ENOMEM;
+	return handle_insert_or_put(&current()->task->handles, cap);
 }
 
 /* ---- IPC ----------------------------------------------------------------- */
@@ -155,18 +154,14 @@ int64_t sys_ipc_reply(struct trapframe *tf, const struct cap *cap)
 
 int64_t sys_ep_create(struct trapframe *tf, const struct cap *cap)
 {
-	struct endpoint *ep = endpoint_create();
-
-	return ep ? give_handle(OBJ_ENDPOINT, ep, WEIR_R_ALL) : -WEIR_ENOMEM;
+	return give_handle(OBJ_ENDPOINT, endpoint_create(), WEIR_R_ALL);
 }
 
 /* ---- notifications ------------------------------------------------------- */
 
 int64_t sys_ntfn_create(struct trapframe *tf, const struct cap *cap)
 {
-	struct ntfn *n = ntfn_create();
-
-	return n ? give_handle(OBJ_NTFN, n, WEIR_R_ALL) : -WEIR_ENOMEM;
+	return give_handle(OBJ_NTFN, ntfn_create(), WEIR_R_ALL);
 }
 
 int64_t sys_ntfn_signal(struct trapframe *tf, const struct cap *cap)
@@ -187,36 +182,31 @@ int64_t sys_ntfn_wait(struct trapframe *tf, const struct cap *cap)
 
 /* ---- handles ------------------------------------------------------------- */
 
-/* Puts a copy of `cap`, with no more than `rights`, into `table`. */
+/* Puts a copy of `cap` into `table`: no more than `rights`, and `badge`, if
+ * there is one. */
 static int64_t insert_copy(struct handle_table *table, struct cap cap,
-			   unsigned rights)
+			   unsigned rights, uint64_t badge)
 {
-	int64_t h;
-
 	cap.rights &= rights;
+	if (badge)
+		cap.badge = badge;
 	cap_get(cap);
-	h = handle_insert(table, cap);
-	if (h < 0)
-		cap_put(cap);
-	return h;
+	return handle_insert_or_put(table, cap);
 }
 
 int64_t sys_handle_dup(struct trapframe *tf, const struct cap *none)
 {
 	uint64_t badge = ARG2(tf);
-	struct cap cap, copy;
+	struct cap cap;
 	int64_t result = lookup(ARG0(tf), OBJ_NONE, WEIR_R_DUP, &cap);
 
 	if (result)
 		return result;
-	copy = cap;
-	if (badge && cap.badge && badge != cap.badge) {
+	if (badge && cap.badge && badge != cap.badge)
 		result = -WEIR_ERIGHTS; /* a badge is for good */
-	} else {
-		copy.badge = badge ? badge : cap.badge;
-		result = insert_copy(&current()->task->handles, copy,
-				     ARG1(tf));
-	}
+	else
+		result = insert_copy(&current()->task->handles, cap, ARG1(tf),
+				     badge);
 	cap_put(cap);
 	return result;
 }
@@ -236,7 +226,7 @@ int64_t sys_handle_give(struct trapframe *tf, const struct cap *task)
 	if (result)
 		return result;
 	result = insert_copy(&((struct task *)task->object)->handles, cap,
-			     ARG2(tf));
+			     ARG2(tf), 0);
 	cap_put(cap);
 	return result;
 }

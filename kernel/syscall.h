@@ -40,7 +40,7 @@ static inline int lookup(uint64_t h, enum object_type type, unsigned rights,
 }
 
 /* Gives `object` to the caller as a handle; the reference goes with it, also
- * when it fails. */
+ * when it fails. NULL: -WEIR_ENOMEM. */
 int64_t give_handle(enum object_type type, void *object, unsigned rights);
 
 #endif

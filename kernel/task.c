@@ -16,6 +16,7 @@
 #include "kernel/endpoint.h"
 #include "kernel/ipc.h"
 #include "kernel/sched.h"
+#include "mm/account.h"
 #include "mm/aspace.h"
 #include "mm/kmalloc.h"
 
@@ -24,43 +25,9 @@ static LIST_HEAD(, task) tasks = LIST_HEAD_INITIALIZER(tasks);
 static uint32_t last_id;
 static struct task *root;
 
-struct task *task_create(struct task *parent, struct cap fault,
-			 const char *name, bool privileged)
-{
-	struct task *t = kzalloc(sizeof(*t));
-
-	if (!t)
-		return NULL;
-	t->as = aspace_create();
-	if (!t->as) {
-		kfree(t);
-		return NULL;
-	}
-	t->id = __atomic_add_fetch(&last_id, 1, __ATOMIC_RELAXED);
-	t->parent = parent ? parent->id : 0;
-	t->privileged = privileged;
-	t->fault = fault;
-	t->refs = 1;
-	ksnprintf(t->name, sizeof(t->name), "%s", name);
-	spin_init(&t->lock, "task");
-	LIST_INIT(&t->threads);
-	handles_init(&t->handles, t);
-	spin_lock(&tasks_lock);
-	LIST_INSERT_HEAD(&tasks, t, all_link);
-	t->listed = true;
-	spin_unlock(&tasks_lock);
-	return t;
-}
-
 void task_set_root(struct task *t)
 {
 	root = t;
-}
-
-struct task *task_get(struct task *t)
-{
-	__atomic_add_fetch(&t->refs, 1, __ATOMIC_RELAXED);
-	return t;
 }
 
 /* Tells whoever answers for the task that it is over. */
@@ -81,13 +48,13 @@ static struct task *living_child(const struct task *parent)
 
 	spin_lock(&tasks_lock);
 	LIST_FOREACH(t, &tasks, all_link) {
-		uint64_t refs = __atomic_load_n(&t->refs, __ATOMIC_RELAXED);
+		uint64_t refs = __atomic_load_n(&t->object.refs, __ATOMIC_RELAXED);
 
 		if (t->parent != parent->id ||
 		    __atomic_load_n(&t->killed, __ATOMIC_SEQ_CST) & TASK_KILLED)
 			continue;
 		while (refs && !__atomic_compare_exchange_n(
-				       &t->refs, &refs, refs + 1, false,
+				       &t->object.refs, &refs, refs + 1, false,
 				       __ATOMIC_ACQUIRE, __ATOMIC_RELAXED))
 			;
 		if (refs)
@@ -104,7 +71,7 @@ static void kill_children(const struct task *parent)
 
 	while ((t = living_child(parent))) {
 		task_kill(t, -WEIR_EPEER);
-		task_put(t);
+		object_put(&t->object);
 	}
 }
 
@@ -115,7 +82,6 @@ static void take_apart(struct task *t, bool tell)
 		panic("init exited with status %ld", (long)t->status);
 	spin_lock(&tasks_lock);
 	LIST_REMOVE(t, all_link);
-	t->listed = false;
 	spin_unlock(&tasks_lock);
 	kill_children(t);
 	aspace_destroy_mappings(t->as);
@@ -135,7 +101,7 @@ static void teardown(struct task *t, bool tell)
 	struct task **dying = &current()->dying;
 
 	/* Its table may have handles on it, which come and go meanwhile. */
-	task_get(t);
+	object_get(&t->object);
 	if (*dying) {
 		t->next_dying = (*dying)->next_dying;
 		(*dying)->next_dying = t;
@@ -144,17 +110,19 @@ static void teardown(struct task *t, bool tell)
 	for (*dying = t; (t = *dying); tell = false) {
 		take_apart(t, tell);
 		*dying = t->next_dying;
-		task_put(t);
+		object_put(&t->object);
 	}
 }
 
-void task_put(struct task *t)
+/* The last reference is gone. Sleeps. */
+static void task_destroy(void *task)
 {
-	if (__atomic_sub_fetch(&t->refs, 1, __ATOMIC_ACQ_REL))
-		return;
+	struct task *t = task;
+
 	assert(t->nthreads == 0);
 	if (t->torn_down) {
 		aspace_put(t->as);
+		account_put(t->account);
 		kfree(t);
 		return;
 	}
@@ -164,6 +132,35 @@ void task_put(struct task *t)
 	teardown(t, false);
 }
 
+struct task *task_create(struct task *parent, struct cap fault,
+			 const char *name, bool privileged,
+			 struct account *account)
+{
+	struct task *t = kzalloc(sizeof(*t));
+
+	if (!t)
+		return NULL;
+	t->as = aspace_create(account);
+	if (!t->as) {
+		kfree(t);
+		return NULL;
+	}
+	t->id = __atomic_add_fetch(&last_id, 1, __ATOMIC_RELAXED);
+	t->parent = parent ? parent->id : 0;
+	t->privileged = privileged;
+	t->fault = fault;
+	t->account = account_get(account);
+	t->object = (struct object){ 1, task_destroy };
+	ksnprintf(t->name, sizeof(t->name), "%s", name);
+	spin_init(&t->lock, "task");
+	LIST_INIT(&t->threads);
+	handles_init(&t->handles, t);
+	spin_lock(&tasks_lock);
+	LIST_INSERT_HEAD(&tasks, t, all_link);
+	spin_unlock(&tasks_lock);
+	return t;
+}
+
 int task_enter(struct task *task, struct thread *t)
 {
 	int status = 0;
@@ -171,12 +168,13 @@ int task_enter(struct task *task, struct thread *t)
 	spin_lock(&task->lock);
 	if (task->killed & TASK_KILLED)
 		status = -WEIR_EPEER;
-	else if (task->nthreads >= TASK_THREADS_MAX)
+	else if (task->nthreads >= TASK_THREADS_MAX ||
+		 !account_charge(task->account, ACCOUNT_THREADS, 1))
 		status = -WEIR_EFULL;
 	if (!status) {
 		LIST_INSERT_HEAD(&task->threads, t, task_link);
 		task->nthreads++;
-		task_get(task);
+		object_get(&task->object);
 	}
 	spin_unlock(&task->lock);
 	return status;
@@ -187,15 +185,10 @@ void task_leave(struct thread *t)
 	struct task *task = t->task;
 	bool last;
 
-	/* Off its tables first: the last thread frees them. */
-	uint64_t flags = irq_save();
-
-	t->as = NULL;
-	tlb_switch_to(NULL);
-	irq_restore(flags);
-
+	thread_use_space(NULL); /* the last thread frees its tables */
 	spin_lock(&task->lock);
 	LIST_REMOVE(t, task_link);
+	account_uncharge(task->account, ACCOUNT_THREADS, 1);
 	last = --task->nthreads == 0;
 	if (last) {
 		__atomic_store_n(&task->killed, TASK_KILLED, __ATOMIC_SEQ_CST);
@@ -205,7 +198,7 @@ void task_leave(struct thread *t)
 	t->task = NULL; /* a kernel thread, for what is left to do */
 	if (last)
 		teardown(task, true);
-	task_put(task);
+	object_put(&task->object);
 }
 
 void task_kill(struct task *task, int64_t status)

@@ -20,19 +20,22 @@
 /* Bits of `killed`. Either of them keeps its threads off the fast path. */
 enum { TASK_KILLED = 1, TASK_FUSED = 2 };
 
+struct account;
 struct aspace;
 struct thread;
 struct weir_task;
 
 struct task {
+	struct object object; /* handles, threads */
+
 	/* Constant after creation. */
 	uint32_t id, parent;
 	bool privileged;
 	char name[32];
 	struct aspace *as;
+	struct account *account; /* what it uses; NULL: no limits */
 	struct cap fault; /* its fault endpoint, or OBJ_NONE */
 
-	uint64_t refs;   /* atomic: handles, threads */
 	uint64_t cpu_tsc; /* atomic: TSC ticks that its threads ran */
 	uint8_t killed;  /* atomic; TASK_..., never cleared; set under lock */
 	uint64_t fuse;   /* atomic; a test's (WEIR_TEST_FUSE) */
@@ -46,15 +49,13 @@ struct task {
 
 	struct task *next_dying; /* only who takes it apart */
 	LIST_ENTRY(task) all_link; /* under tasks_lock */
-	bool listed;
 };
 
-/* A task without threads; one reference. Takes over `fault` on success. NULL:
- * out of memory. Sleeps. */
+/* A task without threads; one reference, whose end may sleep. Takes over
+ * `fault` on success. NULL: out of memory. Sleeps. */
 struct task *task_create(struct task *parent, struct cap fault,
-			 const char *name, bool privileged);
-struct task *task_get(struct task *t);
-void task_put(struct task *t); /* sleeps */
+			 const char *name, bool privileged,
+			 struct account *account);
 
 /* The task whose end is the end of the machine. */
 void task_set_root(struct task *t);

@@ -21,6 +21,16 @@
 
 static uint32_t last_id;
 
+static void thread_destroy(void *thread)
+{
+	struct thread *t = thread;
+
+	assert(t->state == THREAD_DEAD || t->state == THREAD_WAKING);
+	assert(!t->on_cpu && !t->queued);
+	kstack_destroy(t->stack_top);
+	kfree(t);
+}
+
 static struct thread *thread_alloc(const char *name, unsigned prio)
 {
 	struct thread *t = kzalloc(sizeof(*t));
@@ -33,29 +43,13 @@ static struct thread *thread_alloc(const char *name, unsigned prio)
 		return NULL;
 	}
 	t->id = __atomic_add_fetch(&last_id, 1, __ATOMIC_RELAXED);
-	t->refs = 1;
+	t->object = (struct object){ 1, thread_destroy };
 	t->state = THREAD_WAKING; /* ours to enqueue */
 	t->prio = t->base_prio = prio;
 	t->affinity = ~0ull;
 	t->cpu = cpu_id();
 	ksnprintf(t->name, sizeof(t->name), "%s", name);
 	return t;
-}
-
-struct thread *thread_get(struct thread *t)
-{
-	__atomic_add_fetch(&t->refs, 1, __ATOMIC_RELAXED);
-	return t;
-}
-
-void thread_put(struct thread *t)
-{
-	if (__atomic_sub_fetch(&t->refs, 1, __ATOMIC_ACQ_REL))
-		return;
-	assert(t->state == THREAD_DEAD || t->state == THREAD_WAKING);
-	assert(!t->on_cpu && !t->queued);
-	kstack_destroy(t->stack_top);
-	kfree(t);
 }
 
 static void kernel_thread_entry(void *arg)
@@ -113,12 +107,22 @@ int thread_create_user(struct task *task, uint64_t ip, uint64_t sp,
 	status = task_enter(task, t);
 	if (status) {
 		t->task = NULL;
-		thread_put(t);
+		object_put(&t->object);
 		return status;
 	}
-	*out = thread_get(t);
+	object_get(&t->object);
+	*out = t;
 	sched_enqueue(t, false);
 	return 0;
+}
+
+void thread_use_space(struct aspace *as)
+{
+	uint64_t flags = irq_save();
+
+	current()->as = as;
+	tlb_switch_to(as);
+	irq_restore(flags);
 }
 
 bool thread_killed(void)

@@ -49,12 +49,13 @@ struct ipc {
 	TAILQ_ENTRY(thread) link; /* ep->callers or ep->receivers */
 	bool oneway;           /* the caller wants no reply */
 	int status;            /* of the last wait, once `state` is NONE */
-	struct weir_msg msg;   /* in: what it sends; out: what it got */
-	handle_t moving;       /* its handle that travels, 0: none */
-	struct cap cap;        /* what that handle names */
+	/* In: what it sends, its handle marked as moving; out: what it got. */
+	struct weir_msg msg;
+	struct cap cap;        /* what the moving handle names */
 };
 
 struct thread {
+	struct object object; /* handles, and one while it can still run */
 	uint8_t fpu[512] __attribute__((aligned(16)));
 	uint8_t on_cpu; /* atomic: its stack is in use; trap.asm knows it */
 
@@ -67,7 +68,6 @@ struct thread {
 	char name[20];
 	struct context parked; /* ends an IPC wait that left no stack */
 
-	uint64_t refs;   /* atomic */
 	uint8_t state;   /* atomic; enum thread_state */
 
 	/* Under the run queue's lock of `cpu`. */
@@ -86,7 +86,7 @@ struct thread {
 	struct tlb_batch batch; /* what it owes: see mm/tlb.h */
 	struct task *dying; /* that it takes apart, and the next ones */
 
-	struct waitq *wq; /* that it is on; list under wq->lock */
+	/* Under the wait queue's lock. */
 	bool on_wq;
 	TAILQ_ENTRY(thread) wait_link;
 
@@ -102,16 +102,13 @@ struct thread {
 	LIST_ENTRY(thread) task_link; /* task->threads, under task->lock */
 };
 
-_Static_assert(offsetof(struct thread, on_cpu) == 512, "trap.asm");
+_Static_assert(offsetof(struct thread, on_cpu) == 528, "trap.asm");
 
 /* A user thread of `task` that starts at `ip` with stack `sp` and `arg` in
  * RDI; *out holds a reference for the caller. Sleeps. 0, -WEIR_ENOMEM,
  * -WEIR_EFULL, -WEIR_EPEER (the task is dying). */
 int thread_create_user(struct task *task, uint64_t ip, uint64_t sp,
 		       uint64_t arg, struct thread **out);
-
-struct thread *thread_get(struct thread *t);
-void thread_put(struct thread *t);
 
 /* Where traps and system calls of a user thread keep its registers. */
 static inline struct trapframe *thread_frame(const struct thread *t)
@@ -131,6 +128,9 @@ void thread_exit(void) __attribute__((noreturn));
 
 /* The task of the current thread was killed. */
 bool thread_killed(void);
+
+/* The current thread goes on with the user half of `as`; NULL: with none. */
+void thread_use_space(struct aspace *as);
 
 static inline struct thread *current(void)
 {

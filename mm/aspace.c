@@ -12,6 +12,7 @@
 #include "arch/x86_64/panic.h"
 #include "arch/x86_64/string.h"
 #include "kernel/abi/weir.h"
+#include "mm/account.h"
 #include "mm/frame.h"
 #include "mm/kmalloc.h"
 #include "mm/pagetable.h"
@@ -20,7 +21,7 @@
 
 #define KERNEL_HALF 256u
 
-struct aspace *aspace_create(void)
+struct aspace *aspace_create(struct account *account)
 {
 	struct aspace *as = kzalloc(sizeof(*as));
 	struct frame *root;
@@ -37,6 +38,7 @@ struct aspace *aspace_create(void)
 	       (pte_t *)KVA(kernel_pml4_pa) + KERNEL_HALF,
 	       KERNEL_HALF * sizeof(pte_t));
 	as->refs = 1;
+	as->account = account_get(account);
 	spin_init(&as->lock, "aspace");
 	mutex_init(&as->map_mutex);
 	RB_INIT(&as->regions);
@@ -56,6 +58,7 @@ void aspace_put(struct aspace *as)
 	assert(RB_EMPTY(&as->regions));
 	assert(as->cpus == 0);
 	frame_free(frame_of_pa(as->pml4_pa));
+	account_put(as->account);
 	kfree(as);
 }
 
@@ -111,26 +114,28 @@ int aspace_prepare_pte(struct aspace *as, uint64_t va)
 		if (!hole)
 			break;
 		if (!spare)
-			spare = frame_alloc(aspace_frame_flags(as));
+			spare = table_alloc(as->account,
+					    aspace_frame_flags(as));
 		if (!spare) {
 			status = -WEIR_ENOMEM;
 			break;
 		}
 	}
 	if (spare)
-		frame_free(spare);
+		table_free(spare, as->account);
 	return status;
 }
 
 /* Frees the tables below one of `level` (3: the root). */
-static void free_tables(pte_t *table, unsigned level, unsigned entries)
+static void free_tables(struct aspace *as, pte_t *table, unsigned level,
+			unsigned entries)
 {
 	for (unsigned i = 0; i < entries; i++) {
 		if (!(table[i] & PTE_P))
 			continue;
 		if (level > 1)
-			free_tables(KVA(pte_pa(table[i])), level - 1, 512);
-		frame_free(frame_of_pa(pte_pa(table[i])));
+			free_tables(as, KVA(pte_pa(table[i])), level - 1, 512);
+		table_free(frame_of_pa(pte_pa(table[i])), as->account);
 		table[i] = 0;
 	}
 }
@@ -144,7 +149,7 @@ void aspace_destroy_mappings(struct aspace *as)
 
 	assert(status == 0); /* no region is split, so nothing is allocated */
 	tlb_leave_tables(as);
-	free_tables(KVA(as->pml4_pa), 3, KERNEL_HALF);
+	free_tables(as, KVA(as->pml4_pa), 3, KERNEL_HALF);
 }
 
 struct region *aspace_region(struct aspace *as, uint64_t va)

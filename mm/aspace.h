@@ -34,10 +34,12 @@ struct region {
 	SLIST_ENTRY(region) dead_link; /* while being unmapped */
 };
 RB_HEAD(region_tree, region);
+#define REGIONS_MAX 4096u
 
 struct aspace {
 	uint64_t refs; /* atomic */
 	uint64_t pml4_pa;
+	struct account *account; /* who pays for tables; a reference is held */
 	/* Constant once it has a thread. */
 	bool system; /* may use the reserve */
 	bool pinned; /* the pages that it touches stay in memory */
@@ -51,12 +53,14 @@ struct aspace {
 
 	struct spinlock lock; /* guards all below, and the PTEs */
 	struct region_tree regions;
+	unsigned nregions; /* at most REGIONS_MAX */
 	uint64_t resident; /* present PTEs */
 	bool dead;         /* destroyed: no new mappings */
 };
 
-/* An empty space with the kernel's half; one reference. NULL: no memory. */
-struct aspace *aspace_create(void);
+/* An empty space with the kernel's half; one reference; its tables but the
+ * root are charged to `account`. NULL: no memory. */
+struct aspace *aspace_create(struct account *account);
 struct aspace *aspace_get(struct aspace *as);
 /* Drops a reference. The mappings must be destroyed before the last one. */
 void aspace_put(struct aspace *as);
@@ -68,7 +72,7 @@ void aspace_destroy_mappings(struct aspace *as);
 /* Maps `npages` of obj from page `page_off` at *va (0: a free place, put
  * into *va) with `prot`; later protects may not exceed `maxprot`. Takes a
  * reference to obj. Sleeps. 0, -WEIR_EINVAL (range, alignment), -WEIR_EBUSY
- * (overlaps), -WEIR_ENOMEM. */
+ * (overlaps), -WEIR_ENOMEM, -WEIR_EFULL (regions). */
 int aspace_map(struct aspace *as, struct memobj *obj, uint64_t page_off,
 	       uint64_t *va, uint64_t npages, unsigned prot,
 	       unsigned maxprot);
@@ -79,7 +83,7 @@ int aspace_unmap(struct aspace *as, uint64_t va, uint64_t npages);
 
 /* Sets the protection of a range that must be mapped throughout; P3 as
  * above. 0, -WEIR_EINVAL, -WEIR_EFAULT (hole), -WEIR_ERIGHTS (maxprot),
- * -WEIR_ENOMEM. Sleeps. */
+ * -WEIR_ENOMEM, -WEIR_EFULL (regions). Sleeps. */
 int aspace_protect(struct aspace *as, uint64_t va, uint64_t npages,
 		   unsigned prot);
 

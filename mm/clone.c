@@ -46,19 +46,21 @@ static int share_leaf(struct memobj *obj, struct memobj *clone, uint64_t first,
 {
 	uint64_t to = first + LEAF_PAGES;
 	struct region *r;
+	int status = 0;
 
 	if (to > obj->npages)
 		to = obj->npages;
-	for (uint64_t i = first; i < to; i++) {
+	for (uint64_t i = first; !status && i < to; i++) {
 		memobj_entry_t e = *memobj_entry(obj, i);
 
 		if (entry_frame(e) && entry_frame(e)->pinned)
-			return -WEIR_EBUSY;
-		*memobj_entry(clone, i) = e;
+			status = -WEIR_EBUSY;
+		else if (!memobj_set(clone, memobj_entry(clone, i), e))
+			status = -WEIR_ENOMEM;
 	}
 	LIST_FOREACH(r, &obj->regions, obj_link)
 		share_region(r, first, to, b);
-	return 0;
+	return status;
 }
 
 static int clone_leaf(struct memobj *obj, struct memobj *clone, uint64_t first)
@@ -94,7 +96,8 @@ static void set_cloning(struct family *fam, int n)
 	waitq_wake_all(&fam->cloned);
 }
 
-int memobj_clone(struct memobj *obj, struct memobj **out)
+int memobj_clone(struct memobj *obj, struct account *account,
+		 struct memobj **out)
 {
 	struct family *fam = obj->family;
 	struct memobj *clone;
@@ -102,7 +105,7 @@ int memobj_clone(struct memobj *obj, struct memobj **out)
 
 	if (obj->wired || fam->pager)
 		return -WEIR_EINVAL;
-	clone = memobj_create_member(obj->npages, fam);
+	clone = memobj_create_member(obj->npages, fam, account);
 	if (!clone)
 		return -WEIR_ENOMEM;
 	set_cloning(fam, 1);

@@ -25,7 +25,6 @@
 #include "kernel/sync.h"
 #include "kernel/thread.h"
 #include "mm/frame.h"
-#include "mm/frame_wait.h"
 #include "mm/pageio.h"
 #include "mm/pagetable.h"
 #include "mm/planted.h"
@@ -100,44 +99,33 @@ static void arrived(struct frame *f)
 	waitq_wake_all(frame_waitq(f));
 }
 
-/* The entry names `f` now, as do the other entries of a shared slot. Holds
- * the lock. */
-static void rename_page(struct fault *t, memobj_entry_t *entry,
-			memobj_entry_t e)
-{
-	if (*entry)
-		family_replace(t->obj->family, t->index, *entry, e);
-	else
-		*entry = e;
-}
-
 /* [fault 4/6] The page is in a slot, or with its pager: reads it, once for
- * all who want it. Holds the lock on entry, and on success; 0 or -WEIR_EIO:
- * then the entry is what it was, and those that slept read in their turn
- * (P6). */
-static int fault_read(struct fault *t, memobj_entry_t *entry)
+ * all who want it. The entry was `was`; if that is 0 it names the spare frame
+ * already. Holds the lock on entry, and on success; 0 or -WEIR_EIO: then the
+ * entry is what it was, and those that slept read in their turn (P6). */
+static int fault_read(struct fault *t, memobj_entry_t was)
 {
 	struct family *fam = t->obj->family;
-	memobj_entry_t was = *entry;
 	struct frame *f = use_spare(t);
 	struct pageio io = { .frame = f, .page = t->index,
 			     .slot = entry_slot(was),
 			     .pager = was ? NULL : fam->pager };
 	int status;
 
-	if (!PLANTED(Z27)) /* planted: looks again only afterwards */
-		rename_page(t, entry, (memobj_entry_t)f);
+	if (was && !PLANTED(Z27)) /* planted: looks again only afterwards */
+		family_replace(fam, t->index, was, (memobj_entry_t)f);
 	frame_set_state(f, FRAME_INBOUND);
 	spin_unlock(&fam->lock);
 	status = pageio_read(&io);
 	spin_lock(&fam->lock);
 	stat_add(WEIR_C_pgmajfault, 1);
-	if (PLANTED(Z27) && *entry != was) {
-		frame_free(f);
-		return 0;
+	if (PLANTED(Z27) && was) {
+		if (*memobj_entry(t->obj, t->index) != was) {
+			frame_free(f);
+			return 0;
+		}
+		family_replace(fam, t->index, was, (memobj_entry_t)f);
 	}
-	if (PLANTED(Z27))
-		rename_page(t, entry, (memobj_entry_t)f);
 	if (status) {
 		family_replace(fam, t->index, (memobj_entry_t)f, was);
 		f->family = NULL;
@@ -230,20 +218,21 @@ static int fault_bring(struct fault *t, struct frame **out)
 				return -WEIR_ENOMEM;
 			continue;
 		}
-		if (f) {
-			fault_copy(t, entry, f);
-		} else if (*entry == 0 && !fam->pager) {
-			*out = use_spare(t);
-			*entry = (memobj_entry_t)*out;
-			lru_add_active(*out);
-			return 0;
-		} else {
-			int status = fault_read(t, entry);
+		memobj_entry_t was = *entry;
+		int status = 0;
 
-			if (status)
-				return status;
-		}
+		if (f)
+			fault_copy(t, entry, f);
+		else if (!was && !memobj_set(t->obj, entry,
+					     (memobj_entry_t)t->spare))
+			status = -WEIR_ENOMEM;
+		else if (!was && !fam->pager)
+			lru_add_active(use_spare(t));
+		else if ((status = fault_read(t, was)))
+			return status;
 		spin_unlock(&fam->lock);
+		if (status)
+			return status;
 	}
 }
 

@@ -86,16 +86,16 @@ uint64_t nr_frames(void)
 static void list_block(struct frame *f, unsigned order)
 {
 	f->order = order;
-	f->head = true;
-	f->listed = true;
+	f->head = f->listed = true;
 	TAILQ_INSERT_HEAD(&buddy[order], f, lru);
 }
 
+/* The frame is not the first of a block then. */
 static void unlist_block(struct frame *f)
 {
 	assert(f->listed && f->state == FRAME_FREE);
 	TAILQ_REMOVE(&buddy[f->order], f, lru);
-	f->listed = false;
+	f->head = f->listed = false;
 }
 
 /* Lists a block of free frames, merged with its buddies. */
@@ -111,7 +111,6 @@ static void buddy_put(struct frame *f, unsigned order)
 			break;
 		unlist_block(&frames[other]);
 		frames[pfn].head = false;
-		frames[other].head = false;
 		pfn &= ~(1ull << order);
 		order++;
 	}
@@ -135,6 +134,7 @@ static struct frame *buddy_take(unsigned order)
 		list_block(f + (1ull << have), have);
 	}
 	f->order = order;
+	f->head = true;
 	return f;
 }
 
@@ -198,14 +198,10 @@ static uint64_t floor_of(unsigned flags)
 	return flags & FRAME_MAYWAIT ? watermarks.min : watermarks.min / 2;
 }
 
-/* One try for one frame, without waiting. */
-static struct frame *alloc_try(unsigned flags)
+static struct frame *cache_take(struct frame_cache *cache)
 {
-	struct frame_cache *cache = &caches[cpu_id()];
 	struct frame *f;
 
-	if (nr_free() <= floor_of(flags))
-		return NULL;
 	spin_lock(&cache->lock);
 	if (!cache->count)
 		cache_fill(cache);
@@ -213,10 +209,55 @@ static struct frame *alloc_try(unsigned flags)
 	if (f) {
 		TAILQ_REMOVE(&cache->list, f, lru);
 		cache->count--;
-		block_claim(f, 0);
-		__atomic_sub_fetch(&free_frames, 1, __ATOMIC_RELAXED);
 	}
 	spin_unlock(&cache->lock);
+	return f;
+}
+
+static struct frame *block_take(unsigned order)
+{
+	struct frame *f;
+
+	spin_lock(&frame_lock);
+	f = buddy_take(order);
+	spin_unlock(&frame_lock);
+	return f;
+}
+
+static void block_put(struct frame *f)
+{
+	spin_lock(&frame_lock);
+	buddy_put(f, f->order);
+	spin_unlock(&frame_lock);
+}
+
+/* One try, without waiting. */
+static struct frame *alloc_try(unsigned order, unsigned flags)
+{
+	uint64_t n = 1ull << order;
+	struct frame *f;
+
+	if (nr_free() < floor_of(flags) + n)
+		return NULL;
+	f = order ? block_take(order) : cache_take(&caches[cpu_id()]);
+	if (f) {
+		block_claim(f, order);
+		__atomic_sub_fetch(&free_frames, n, __ATOMIC_RELAXED);
+	}
+	return f;
+}
+
+/* All that is done without waiting. */
+static struct frame *alloc_now(unsigned order, unsigned flags)
+{
+	struct frame *f = alloc_try(order, flags);
+
+	if (!f && nr_free() > floor_of(flags)) {
+		frame_cache_drain(); /* they are in other CPUs' caches */
+		f = alloc_try(order, flags);
+	}
+	if (nr_free() < watermarks.low)
+		reclaim_wake();
 	return f;
 }
 
@@ -229,7 +270,7 @@ static struct frame *alloc_stall(unsigned flags)
 
 	while (fruitless < STALL_FRUITLESS && robbed < STALL_TRIES) {
 		uint64_t freed = reclaim_direct(laundering > STALL_PATIENCE);
-		struct frame *f = alloc_try(flags);
+		struct frame *f = alloc_try(0, flags);
 
 		if (f)
 			return f;
@@ -248,14 +289,8 @@ static struct frame *alloc_stall(unsigned flags)
 
 struct frame *frame_alloc(unsigned flags)
 {
-	struct frame *f = alloc_try(flags);
+	struct frame *f = alloc_now(0, flags);
 
-	if (nr_free() < watermarks.low)
-		reclaim_wake();
-	if (!f && nr_free() > floor_of(flags)) {
-		frame_cache_drain(); /* they are in other CPUs' caches */
-		f = alloc_try(flags);
-	}
 	if (flags & FRAME_MAYWAIT) {
 		assert(this_cpu()->spin_depth == 0);
 		if (!f)
@@ -266,73 +301,30 @@ struct frame *frame_alloc(unsigned flags)
 	return f;
 }
 
-/* One try for a block, without waiting. */
-static struct frame *block_try(unsigned order)
-{
-	uint64_t n = 1ull << order;
-	struct frame *f = NULL;
-
-	spin_lock(&frame_lock);
-	if (nr_free() > floor_of(0) + n)
-		f = buddy_take(order);
-	if (f) {
-		block_claim(f, order);
-		__atomic_sub_fetch(&free_frames, n, __ATOMIC_RELAXED);
-	}
-	spin_unlock(&frame_lock);
-	return f;
-}
-
 struct frame *frames_alloc(unsigned order)
 {
-	struct frame *f;
-
-	if (order == 0)
-		return frame_alloc(0);
-	if (order > FRAME_MAX_ORDER)
-		return NULL;
-	f = block_try(order);
-	if (!f) {
-		frame_cache_drain();
-		f = block_try(order);
-	}
-	if (nr_free() < watermarks.low)
-		reclaim_wake();
-	return f;
-}
-
-/* Frees a block of more than one frame. */
-static void block_free(struct frame *f)
-{
-	unsigned order = f->order;
-
-	spin_lock(&frame_lock);
-	for (uint64_t i = 0; i < 1ull << order; i++)
-		f[i].state = FRAME_FREE;
-	buddy_put(f, order);
-	__atomic_add_fetch(&free_frames, 1ull << order, __ATOMIC_RELAXED);
-	spin_unlock(&frame_lock);
+	return order <= FRAME_MAX_ORDER ? alloc_now(order, 0) : NULL;
 }
 
 void frame_free(struct frame *f)
 {
 	struct frame_cache *cache = &caches[cpu_id()];
+	uint64_t n = 1ull << f->order;
 
-	frame_check_freeable(f);
-	if (f->order) {
-		block_free(f);
-		return;
-	}
 	spin_lock(&cache->lock);
 	frame_check_freeable(f);
-	f->state = FRAME_FREE;
+	for (uint64_t i = 0; i < n; i++)
+		f[i].state = FRAME_FREE;
 	f->family = NULL;
 	f->pinned = false;
-	TAILQ_INSERT_HEAD(&cache->list, f, lru);
-	cache->count++;
-	__atomic_add_fetch(&free_frames, 1, __ATOMIC_RELAXED);
-	if (cache->count > cache_max)
-		cache_spill(cache, cache_max / 2);
+	__atomic_add_fetch(&free_frames, n, __ATOMIC_RELAXED);
+	if (f->order) {
+		block_put(f);
+	} else {
+		TAILQ_INSERT_HEAD(&cache->list, f, lru);
+		if (++cache->count > cache_max)
+			cache_spill(cache, cache_max / 2);
+	}
 	spin_unlock(&cache->lock);
 }
 
@@ -345,17 +337,19 @@ uint64_t frame_alloc_table(void)
 
 /* ---- For frame_init.c (boot) ---- */
 
+static uint64_t clamp(uint64_t value, uint64_t min, uint64_t max)
+{
+	return value < min ? min : value > max ? max : value;
+}
+
 /* Sets the watermarks for the frames that are left. */
 static void scale(void)
 {
-	uint64_t min = frames_managed / 128;
+	uint64_t min = clamp(frames_managed / 128, 64, 2048);
 
-	min = min < 64 ? 64 : min > 2048 ? 2048 : min;
 	/* Room for two passes between low and min: few threads stall. */
 	watermarks = (struct watermarks){ min, 3 * min, 5 * min };
-	cache_max = frames_managed / 2048;
-	cache_max = cache_max < 4 ? 4 : cache_max;
-	cache_max = cache_max > CACHE_MAX ? CACHE_MAX : cache_max;
+	cache_max = clamp(frames_managed / 2048, 4, CACHE_MAX);
 }
 
 void frames_setup(struct frame *array, uint64_t nframes)
@@ -390,18 +384,6 @@ void frames_add(uint64_t start, uint64_t end)
 	spin_unlock(&frame_lock);
 }
 
-/* The listed block that contains frame `pfn`. Holds frame_lock. */
-static struct frame *block_of(uint64_t pfn)
-{
-	for (unsigned order = 0; order <= FRAME_MAX_ORDER; order++) {
-		struct frame *f = &frames[pfn & -(1ull << order)];
-
-		if (f->listed && f->order == order)
-			return f;
-	}
-	panic("frame number %lx is on no list", pfn);
-}
-
 /* The longest run of free frames; its first frame in *start. */
 static uint64_t longest_run(uint64_t *start)
 {
@@ -426,26 +408,22 @@ uint64_t frame_carve_max(void)
 
 uint64_t frame_carve(uint64_t npages)
 {
-	uint64_t start = 0, run, end;
+	uint64_t start = 0, run = longest_run(&start);
+	struct frame *f;
 
-	frame_cache_drain();
-	run = longest_run(&start);
 	if (!npages || npages > run)
 		return 0;
-	end = start + run;
-	start = end - npages; /* low memory stays free */
+	start += run - npages; /* low memory stays free */
+	frame_cache_drain();
 	spin_lock(&frame_lock);
-	for (uint64_t i = start; i < end;) {
-		struct frame *f = block_of(i);
-		uint64_t first = pfn_of(f), next = first + (1ull << f->order);
-
-		unlist_block(f);
-		f->head = false;
-		for (; first < start; first++)
-			buddy_put(&frames[first], 0);
-		for (i = first; i < next; i++)
-			frames[i].state = FRAME_PINNED;
-	}
+	for (unsigned order = 0; order <= FRAME_MAX_ORDER; order++)
+		while ((f = TAILQ_FIRST(&buddy[order])))
+			unlist_block(f);
+	for (uint64_t i = 0; i < npages; i++)
+		frames[start + i].state = FRAME_PINNED;
+	for (f = frames; f < frames + frames_end; f++)
+		if (f->state == FRAME_FREE)
+			buddy_put(f, 0);
 	frames_managed -= npages;
 	__atomic_sub_fetch(&free_frames, npages, __ATOMIC_RELAXED);
 	scale();

@@ -19,6 +19,7 @@
 
 struct bootinfo;
 struct family;
+struct waitq;
 
 enum frame_state {
 	FRAME_FREE,     /* the allocator's */
@@ -49,7 +50,7 @@ struct frame {
 	uint32_t mapcount; /* PTEs that map it, and faults that copy it */
 	union {
 		struct family *family; /* the reverse link; NULL: none */
-		void *pieces;          /* kmalloc's frames: free pieces */
+		uint64_t pieces;       /* kmalloc's frames: free pieces */
 	};
 	uint64_t index; /* page of its objects; kmalloc's: size class */
 
@@ -104,6 +105,11 @@ void frame_free(struct frame *f);
  * of mm/README.md. Caller holds the lock that the state's list belongs to. */
 void frame_set_state(struct frame *f, enum frame_state state);
 const char *frame_state_name(enum frame_state state);
+
+/* The queue on which those sleep who wait for IO on `f`. It has other frames'
+ * sleepers, too, so who wakes looks again. Sleep on it with obj->lock held
+ * and given up; wake it after the state was changed under obj->lock. */
+struct waitq *frame_waitq(const struct frame *f);
 
 uint64_t frame_pa(const struct frame *f);
 void *frame_kva(const struct frame *f);

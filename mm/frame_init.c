@@ -18,38 +18,49 @@
 #define LEGACY_END (1ull << 20) /* firmware's and the trampoline's */
 #define MIB (1ull << 20)
 
-struct span {
-	uint64_t start, end; /* frame numbers */
-};
+/* What a page may be at once. */
+enum { USABLE = 1, TAKEN = 2 };
 
-/* The usable whole pages of entry i; an empty span if none. */
-static struct span usable(const struct bootinfo *bi, unsigned i)
+/* Is frame number `at` in [start, end)? *next: the first one behind `at` for
+ * which that, or what was asked before, is another matter. */
+static bool within(uint64_t at, uint64_t start, uint64_t end, uint64_t *next)
 {
-	uint64_t base = bi->mmap[i].base, len = bi->mmap[i].len;
-	struct span s = { (base + PAGE - 1) / PAGE, (base + len) / PAGE };
+	uint64_t edge = at < start ? start : end;
 
-	if (bi->mmap[i].type != BOOT_USABLE || base + len < base ||
-	    s.start > s.end)
-		return (struct span){ 0, 0 };
-	return s;
+	if (edge > at && edge < *next)
+		*next = edge;
+	return at >= start && at < end;
 }
 
-/* The lowest span that begins at or above `from`, or contains it. */
-static struct span next_usable(const struct bootinfo *bi, uint64_t from)
+/* Does [base, base + len) touch the page? *next: as above. */
+static bool touches(uint64_t at, uint64_t base, uint64_t len, uint64_t *next)
 {
-	struct span best = { UINT64_MAX, UINT64_MAX };
+	return len && within(at, base / PAGE, (base + len + PAGE - 1) / PAGE,
+			     next);
+}
 
+/* What frame number `at` is, and so are all up to *next. */
+static unsigned what_is(const struct bootinfo *bi, uint64_t at, uint64_t *next)
+{
+	unsigned what = 0;
+
+	*next = UINT64_MAX;
+	for (unsigned i = 0; i < bi->nmodules; i++)
+		if (touches(at, bi->module[i].pa, bi->module[i].len, next))
+			what |= TAKEN;
 	for (unsigned i = 0; i < bi->nmmap; i++) {
-		struct span s = usable(bi, i);
+		uint64_t base = bi->mmap[i].base, len = bi->mmap[i].len;
 
-		if (s.end <= from || s.start == s.end)
-			continue;
-		if (s.start < from)
-			s.start = from;
-		if (s.start < best.start)
-			best = s;
+		if (bi->mmap[i].type != BOOT_USABLE) {
+			if (touches(at, base, len, next))
+				what |= TAKEN;
+		} else if (base + len >= base &&
+			   within(at, (base + PAGE - 1) / PAGE,
+				  (base + len) / PAGE, next)) {
+			what |= USABLE;
+		}
 	}
-	return best;
+	return what;
 }
 
 /* The frame number below which memory is managed: the end of the first
@@ -58,73 +69,31 @@ static uint64_t managed_end(const struct bootinfo *bi, uint64_t mem_mib)
 {
 	uint64_t left = mem_mib && mem_mib < UINT64_MAX / MIB ?
 			mem_mib * (MIB / PAGE) : UINT64_MAX;
-	uint64_t end = 0;
+	uint64_t end = 0, next;
 
-	while (left) {
-		struct span s = next_usable(bi, end);
-		uint64_t n = s.end - s.start;
-
-		if (s.start == UINT64_MAX)
-			break;
-		n = n < left ? n : left;
-		left -= n;
-		end = s.start + n;
+	for (uint64_t at = 0; left && at != UINT64_MAX; at = next) {
+		if (!(what_is(bi, at, &next) & USABLE))
+			continue;
+		end = next - at < left ? next : at + left;
+		left -= end - at;
 	}
 	return end;
 }
 
-/* Cuts `s` short before, or moves it behind, what must not be used: the
- * pages of [pa, pa + len). */
-static void avoid(struct span *s, uint64_t *resume, uint64_t pa, uint64_t len)
-{
-	uint64_t start = pa / PAGE, end = (pa + len + PAGE - 1) / PAGE;
-
-	if (len == 0 || end <= s->start || start >= s->end)
-		return;
-	s->end = start > s->start ? start : s->start;
-	*resume = end;
-}
-
-/* Frees [start, end) but for the modules and what the map also reserves. */
-static void add_unreserved(const struct bootinfo *bi, uint64_t start,
-			   uint64_t end)
-{
-	while (start < end) {
-		struct span s = { start, end };
-		uint64_t resume = end;
-
-		/* What is left of s ends at the lowest of them all. */
-		for (unsigned i = 0; i < bi->nmodules; i++)
-			avoid(&s, &resume, bi->module[i].pa,
-			      bi->module[i].len);
-		for (unsigned i = 0; i < bi->nmmap; i++)
-			if (bi->mmap[i].type != BOOT_USABLE)
-				avoid(&s, &resume, bi->mmap[i].base,
-				      bi->mmap[i].len);
-		frames_add(s.start, s.end);
-		start = resume;
-	}
-}
-
 void frame_init(const struct bootinfo *bi, uint64_t mem_mib)
 {
-	uint64_t end = managed_end(bi, mem_mib), at;
+	uint64_t end = managed_end(bi, mem_mib), at, next;
 	uint64_t bytes = end * sizeof(struct frame);
 
 	/* The descriptors are taken before early_end() is read. */
 	uint64_t array = early_alloc((bytes + PAGE - 1) / PAGE);
 
+	frame_wait_init();
 	frames_setup(KVA(array), end);
 	at = early_end() > LEGACY_END ? early_end() : LEGACY_END;
-	at = (at + PAGE - 1) / PAGE;
-	while (at < end) {
-		struct span s = next_usable(bi, at);
-
-		if (s.start >= end)
-			break;
-		at = s.end < end ? s.end : end;
-		add_unreserved(bi, s.start, at);
-	}
+	for (at = (at + PAGE - 1) / PAGE; at < end; at = next)
+		if (what_is(bi, at, &next) == USABLE)
+			frames_add(at, next < end ? next : end);
 	uint64_t kib = nr_frames() * (PAGE / 1024);
 
 	if (kib < FRAME_LEAST_MIB * 1024)

@@ -11,6 +11,8 @@ struct frame;
 /* Panics unless `f` may be freed now. */
 void frame_check_freeable(const struct frame *f);
 
+void frame_wait_init(void);
+
 /* Starts over with `nframes` descriptors, none of them free. */
 void frames_setup(struct frame *array, uint64_t nframes);
 

@@ -1,12 +1,17 @@
 /*
- * frame_state.c - the life of a frame: which move follows which.
+ * frame_state.c - the life of a frame: which move follows which, and waiting
+ * for one.
  *
- * The table here is the one of mm/README.md, where the reasons are.
+ * The table here is the one of mm/README.md, where the reasons are. The wait
+ * queues are shared by hash.
  */
 #include "arch/x86_64/panic.h"
+#include "kernel/abi/weir.h"
+#include "kernel/sync.h"
 #include "mm/frame.h"
 #include "mm/frame_init.h"
 
+#define NQUEUES 64u
 #define TO(s) (1u << FRAME_##s)
 
 /* To FREE only by frame_free, from FREE only by frame_alloc. */
@@ -56,4 +61,19 @@ void frame_check_freeable(const struct frame *f)
 	if (f->mapcount || f->slot)
 		panic("frame %lx is freed with %u mappings and slot %u",
 		      frame_pa(f), f->mapcount, f->slot);
+}
+
+/* ---- waiting ---- */
+
+static struct waitq queues[NQUEUES];
+
+struct waitq *frame_waitq(const struct frame *f)
+{
+	return &queues[frame_pa(f) / WEIR_PAGE_SIZE % NQUEUES];
+}
+
+void frame_wait_init(void)
+{
+	for (unsigned i = 0; i < NQUEUES; i++)
+		waitq_init(&queues[i]);
 }

@@ -1,11 +1,10 @@
 /*
  * kmalloc.c - kernel heap: power-of-two classes, each cut from frames.
  *
- * Owns the frames marked by MARK in frame->index. A frame of a class keeps
- * its free pieces in a list through the pieces themselves (frame->pieces)
- * and counts those handed out in frame->mapcount; frames with a free piece
- * are on the class's list. One wholly free frame a class is kept.
- * Locks: one a class; no other lock is taken under it.
+ * Owns the frames marked by MARK in frame->index. A frame of a class has a
+ * bitmap of its free pieces (frame->pieces); those with a free piece are on
+ * the class's list. A wholly free frame goes, unless it is alone there.
+ * Locks: one a class; the frame allocator's under it.
  */
 #include "mm/kmalloc.h"
 
@@ -15,83 +14,45 @@
 #include "kernel/abi/weir.h"
 #include "mm/frame.h"
 
-#define MARK 0x6b6d656d00ull /* "kmem", then the class */
-#define CLASS_LARGE 0xffull  /* a whole block of frames */
-#define MIN_SHIFT 5
-#define NCLASSES 7 /* 32 bytes to 2 KiB */
+/* Sizes are powers of two: MARK ("kmem") is ored with the exponent. */
+#define MARK 0x6b6d656d00ull
+#define MIN_SHIFT 6 /* so that 64 bits count a frame's pieces */
+#define PAGE_SHIFT 12 /* from here on blocks of whole frames */
+#define MAX_SHIFT 22
 
-/* What a free piece holds. `check` finds most double frees in one look;
- * the walk of the list then makes sure. */
-struct piece {
-	struct piece *next;
-	uintptr_t check; /* ~ own address */
-};
-
-struct class {
+static struct class {
 	struct spinlock lock;
-	bool ready;               /* under lock: list is initialised */
 	struct frame_list partial; /* under lock: frames with free pieces */
-	unsigned idle;            /* under lock: of these, wholly free */
+} classes[PAGE_SHIFT - MIN_SHIFT] = {
+#define CLASS(n) \
+	{ SPINLOCK_INIT("kmalloc"), TAILQ_HEAD_INITIALIZER(classes[n].partial) }
+	CLASS(0), CLASS(1), CLASS(2), CLASS(3), CLASS(4), CLASS(5)
+#undef CLASS
 };
-#define CLASS { .lock = SPINLOCK_INIT("kmalloc") }
-static struct class classes[NCLASSES] = { CLASS, CLASS, CLASS, CLASS,
-					  CLASS, CLASS, CLASS };
 
-static size_t class_bytes(unsigned class)
+/* A frame without any free piece has the bitmap 0, one with nothing else: */
+static uint64_t all_pieces(unsigned shift)
 {
-	return 1ul << (class + MIN_SHIFT);
+	return UINT64_MAX >> (64 - (WEIR_PAGE_SIZE >> shift));
 }
 
-static unsigned pieces_per_frame(unsigned class)
+static void *small_alloc(unsigned shift)
 {
-	return WEIR_PAGE_SIZE / class_bytes(class);
-}
-
-static void piece_put(struct frame *f, void *p)
-{
-	struct piece *piece = p;
-
-	piece->next = f->pieces;
-	piece->check = ~(uintptr_t)piece;
-	f->pieces = piece;
-}
-
-/* A frame cut into pieces; NULL when out of memory. */
-static struct frame *cut(unsigned class)
-{
-	struct frame *f = frame_alloc(0);
-
-	if (!f)
-		return NULL;
-	f->index = MARK | class;
-	f->pieces = NULL;
-	for (unsigned i = pieces_per_frame(class); i-- > 0;)
-		piece_put(f, (char *)frame_kva(f) + i * class_bytes(class));
-	return f;
-}
-
-/* Takes a piece from the class's list; NULL: the list is empty. `fresh`, if
- * any, joins the list first. */
-static void *piece_take(struct class *c, struct frame *fresh)
-{
-	struct piece *p = NULL;
+	struct class *c = &classes[shift - MIN_SHIFT];
 	struct frame *f;
+	char *p = NULL;
 
 	spin_lock(&c->lock);
-	if (!c->ready) {
-		TAILQ_INIT(&c->partial);
-		c->ready = true;
-	}
-	if (fresh) {
-		TAILQ_INSERT_TAIL(&c->partial, fresh, lru);
-		c->idle++;
-	}
 	f = TAILQ_FIRST(&c->partial);
+	if (!f && (f = frame_alloc(0))) {
+		f->index = MARK | shift;
+		f->pieces = all_pieces(shift);
+		TAILQ_INSERT_HEAD(&c->partial, f, lru);
+	}
 	if (f) {
-		p = f->pieces;
-		f->pieces = p->next;
-		if (f->mapcount++ == 0)
-			c->idle--;
+		p = frame_kva(f);
+		p += (uint64_t)__builtin_ctzll(f->pieces) << shift;
+		f->pieces &= f->pieces - 1;
 		if (!f->pieces)
 			TAILQ_REMOVE(&c->partial, f, lru);
 	}
@@ -99,103 +60,66 @@ static void *piece_take(struct class *c, struct frame *fresh)
 	return p;
 }
 
-static void *small_alloc(size_t size)
+static void *large_alloc(unsigned shift)
 {
-	unsigned class = 0;
-	void *p;
+	struct frame *f = frames_alloc(shift - PAGE_SHIFT);
 
-	while (class_bytes(class) < size)
-		class++;
-	p = piece_take(&classes[class], NULL);
-	if (!p) {
-		struct frame *fresh = cut(class);
-
-		if (!fresh)
-			return NULL;
-		p = piece_take(&classes[class], fresh);
-	}
-	memset(p, 0, class_bytes(class));
-	return p;
-}
-
-static void *large_alloc(size_t size)
-{
-	unsigned order = 0;
-	struct frame *f;
-
-	while (WEIR_PAGE_SIZE << order < size)
-		order++;
-	f = frames_alloc(order);
 	if (!f)
 		return NULL;
-	f->index = MARK | CLASS_LARGE;
-	memset(frame_kva(f), 0, WEIR_PAGE_SIZE << order);
+	f->index = MARK | shift;
 	return frame_kva(f);
 }
 
 void *kzalloc(size_t size)
 {
+	unsigned shift = MIN_SHIFT;
+	void *p;
+
 	if (size == 0 || size > KMALLOC_MAX)
 		return NULL;
-	return size <= class_bytes(NCLASSES - 1) ? small_alloc(size) :
-						   large_alloc(size);
+	while (1ul << shift < size)
+		shift++;
+	p = shift < PAGE_SHIFT ? small_alloc(shift) : large_alloc(shift);
+	if (p)
+		memset(p, 0, 1ul << shift);
+	return p;
 }
 
-/* Panics if `p` is free already. Holds the class's lock. */
-static void check_in_use(struct frame *f, struct piece *p)
+static void small_free(struct frame *f, unsigned shift, void *p)
 {
-	if (f->mapcount == 0)
-		panic("kfree: %p is freed twice", p);
-	if (p->check != ~(uintptr_t)p)
-		return;
-	for (struct piece *q = f->pieces; q; q = q->next)
-		if (q == p)
-			panic("kfree: %p is freed twice", p);
-}
+	struct class *c = &classes[shift - MIN_SHIFT];
+	uint64_t bit = 1ull << ((uintptr_t)p % WEIR_PAGE_SIZE >> shift);
 
-static void small_free(struct frame *f, unsigned class, void *p)
-{
-	struct class *c = &classes[class];
-	bool spare = false;
-
-	if ((uintptr_t)p & (class_bytes(class) - 1))
-		panic("kfree: %p is inside a piece", p);
 	spin_lock(&c->lock);
-	check_in_use(f, p);
+	if (f->pieces & bit)
+		panic("kfree: %p is freed twice", p);
 	if (!f->pieces)
 		TAILQ_INSERT_HEAD(&c->partial, f, lru);
-	piece_put(f, p);
-	if (--f->mapcount == 0 && c->idle++ > 0) {
+	f->pieces |= bit;
+	if (f->pieces == all_pieces(shift) &&
+	    (TAILQ_FIRST(&c->partial) != f || TAILQ_NEXT(f, lru))) {
 		TAILQ_REMOVE(&c->partial, f, lru);
-		c->idle--;
-		spare = true;
+		frame_free(f);
 	}
 	spin_unlock(&c->lock);
-	if (!spare)
-		return;
-	f->index = 0;
-	f->pieces = NULL;
-	frame_free(f);
 }
 
 void kfree(void *p)
 {
 	struct frame *f;
-	uint64_t class;
+	uint64_t shift;
 
 	if (!p)
 		return;
-	f = frame_of_kva((void *)((uintptr_t)p & -WEIR_PAGE_SIZE));
-	class = f->index ^ MARK;
-	if (f->state != FRAME_PINNED ||
-	    (class >= NCLASSES && class != CLASS_LARGE))
+	f = frame_of_kva(p);
+	shift = f->index ^ MARK;
+	if (f->state != FRAME_PINNED || shift < MIN_SHIFT || shift > MAX_SHIFT)
 		panic("kfree: %p is not from kzalloc, or freed already", p);
-	if (class != CLASS_LARGE) {
-		small_free(f, class, p);
-		return;
-	}
-	if ((uintptr_t)p & (WEIR_PAGE_SIZE - 1))
-		panic("kfree: %p is inside a block", p);
-	f->index = 0;
-	frame_free(f);
+	if ((uintptr_t)p % WEIR_PAGE_SIZE & ((1ul << shift) - 1))
+		panic("kfree: %p is inside a %s", p,
+		      shift < PAGE_SHIFT ? "piece" : "block");
+	if (shift < PAGE_SHIFT)
+		small_free(f, shift, p);
+	else
+		frame_free(f);
 }

@@ -1,7 +1,7 @@
 /*
  * kmalloc.h - small pieces of kernel memory.
  *
- * Size classes of powers of two from 32 bytes to 2 KiB, cut from frames;
+ * Size classes of powers of two from 64 bytes to 2 KiB, cut from frames;
  * larger requests get whole frames, up to 4 MiB. Never waits, so that it
  * may be called with any lock held; reclaim never calls it (P5).
  */
@@ -11,8 +11,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* `size` bytes of zeroes, aligned to 16 at least, and to their size when
- * that is a power of two of 32 or more; NULL when out of memory, for a size
+/* `size` bytes of zeroes, aligned to 64 at least, and to their size when
+ * that is a power of two up to 4096; NULL when out of memory, for a size
  * of 0 and for more than KMALLOC_MAX. Any context, any lock. */
 #define KMALLOC_MAX (4096ul << 10)
 void *kzalloc(size_t size);

@@ -53,7 +53,9 @@ int aspace_map(struct aspace *as, struct memobj *obj, uint64_t page_off,
 	spin_lock(&as->lock);
 	if (!*va)
 		*va = region_find_free(&as->regions, MAP_BASE, bytes);
-	if (!*va || as->dead)
+	if (as->nregions >= REGIONS_MAX)
+		status = -WEIR_EFULL;
+	else if (!*va || as->dead)
 		status = -WEIR_ENOMEM;
 	else if (!region_free_range(&as->regions, *va, *va + bytes))
 		status = -WEIR_EBUSY;
@@ -63,6 +65,7 @@ int aspace_map(struct aspace *as, struct memobj *obj, uint64_t page_off,
 				      .as = as, .obj = memobj_get(obj),
 				      .offset = page_off };
 		region_insert(&as->regions, r);
+		as->nregions++;
 		LIST_INSERT_HEAD(&obj->regions, r, obj_link);
 	}
 	spin_unlock(&as->lock);
@@ -81,6 +84,8 @@ static int split_at(struct aspace *as, uint64_t va)
 
 	if (!r || r->start >= va)
 		return 0;
+	if (as->nregions >= REGIONS_MAX)
+		return -WEIR_EFULL;
 	upper = kzalloc(sizeof(*upper));
 	if (!upper)
 		return -WEIR_ENOMEM;
@@ -93,6 +98,7 @@ static int split_at(struct aspace *as, uint64_t va)
 		.offset = r->offset + (va - r->start) / WEIR_PAGE_SIZE };
 	r->end = va;
 	region_insert(&as->regions, upper);
+	as->nregions++;
 	LIST_INSERT_HEAD(&obj->regions, upper, obj_link);
 	spin_unlock(&as->lock);
 	spin_unlock(&obj->family->lock);
@@ -169,6 +175,7 @@ static void drop_region(struct region *r)
 	spin_lock(&obj->family->lock);
 	spin_lock(&r->as->lock);
 	region_remove(&r->as->regions, r);
+	r->as->nregions--;
 	LIST_REMOVE(r, obj_link);
 	spin_unlock(&r->as->lock);
 	spin_unlock(&obj->family->lock);

@@ -12,6 +12,7 @@
 #include "arch/x86_64/panic.h"
 #include "arch/x86_64/string.h"
 #include "kernel/abi/weir.h"
+#include "mm/account.h"
 #include "mm/frame.h"
 #include "mm/kmalloc.h"
 #include "mm/pager.h"
@@ -32,7 +33,8 @@ static unsigned height_for(uint64_t npages)
 	return height;
 }
 
-struct memobj *memobj_create_member(uint64_t npages, struct family *fam)
+struct memobj *memobj_create_member(uint64_t npages, struct family *fam,
+				    struct account *account)
 {
 	struct memobj *obj;
 
@@ -44,6 +46,7 @@ struct memobj *memobj_create_member(uint64_t npages, struct family *fam)
 	LIST_INIT(&obj->regions);
 	obj->npages = npages;
 	obj->refs = 1;
+	obj->account = account_get(account);
 	family_get(fam);
 	obj->family = fam;
 	spin_lock(&fam->lock);
@@ -52,7 +55,8 @@ struct memobj *memobj_create_member(uint64_t npages, struct family *fam)
 	return obj;
 }
 
-struct memobj *memobj_create_paged(uint64_t npages, struct pager *pager)
+struct memobj *memobj_create_paged(uint64_t npages, struct pager *pager,
+				   struct account *account)
 {
 	struct family *fam = kzalloc(sizeof(*fam));
 	struct memobj *obj;
@@ -63,20 +67,20 @@ struct memobj *memobj_create_paged(uint64_t npages, struct pager *pager)
 	LIST_INIT(&fam->members);
 	waitq_init(&fam->cloned);
 	fam->pager = pager;
-	obj = memobj_create_member(npages, fam);
+	obj = memobj_create_member(npages, fam, account);
 	if (!obj)
 		kfree(fam);
 	return obj;
 }
 
-struct memobj *memobj_create_anon(uint64_t npages)
+struct memobj *memobj_create_anon(uint64_t npages, struct account *account)
 {
-	return memobj_create_paged(npages, NULL);
+	return memobj_create_paged(npages, NULL, account);
 }
 
 struct memobj *memobj_create_wired(uint64_t pa, uint64_t npages)
 {
-	struct memobj *obj = memobj_create_anon(npages);
+	struct memobj *obj = memobj_create_anon(npages, NULL);
 
 	assert(pa % WEIR_PAGE_SIZE == 0);
 	if (obj) {
@@ -104,26 +108,6 @@ struct memobj *memobj_create_block(uint64_t npages)
 	else
 		frame_free(f);
 	return obj;
-}
-
-/* Nodes are only added, so this needs no lock. */
-static uint64_t radix_count(void *const *node, unsigned height)
-{
-	uint64_t n = 0;
-
-	for (unsigned i = 0; node && i < FANOUT; i++) {
-		void *e = __atomic_load_n(&node[i], __ATOMIC_ACQUIRE);
-
-		n += height > 1 ? radix_count(e, height - 1) : e != NULL;
-	}
-	return n;
-}
-
-uint64_t memobj_present(const struct memobj *obj)
-{
-	return obj->wired ? obj->npages :
-	       radix_count(__atomic_load_n(&obj->root, __ATOMIC_ACQUIRE),
-			   obj->height);
 }
 
 struct memobj *memobj_get(struct memobj *obj)
@@ -202,13 +186,27 @@ int memobj_prepare(struct memobj *obj, uint64_t index, unsigned flags)
 		if (!hole)
 			break;
 		if (!spare)
-			spare = frame_alloc(flags);
+			spare = table_alloc(obj->account, flags);
 		if (!spare)
 			return -WEIR_ENOMEM;
 	}
 	if (spare)
-		frame_free(spare);
+		table_free(spare, obj->account);
 	return 0;
+}
+
+bool memobj_set(struct memobj *obj, memobj_entry_t *entry, memobj_entry_t e)
+{
+	if (e && !*entry) {
+		if (!account_charge(obj->account, ACCOUNT_FRAMES, 1))
+			return false;
+		obj->pages++;
+	} else if (!e && *entry) {
+		account_uncharge(obj->account, ACCOUNT_FRAMES, 1);
+		obj->pages--;
+	}
+	*entry = e;
+	return true;
 }
 
 /* ---- sharing -------------------------------------------------------------- */
@@ -241,7 +239,7 @@ void family_replace(struct family *fam, uint64_t index, memobj_entry_t was,
 	struct memobj *m = NULL;
 
 	while ((m = family_next(fam, m, index, was)))
-		*memobj_entry(m, index) = e;
+		memobj_set(m, memobj_entry(m, index), e);
 }
 
 void family_drop_frame(struct frame *f)
@@ -264,7 +262,7 @@ static void entry_release(struct memobj *obj, uint64_t index,
 {
 	memobj_entry_t e = *entry;
 
-	*entry = 0;
+	memobj_set(obj, entry, 0);
 	if (e == 0 || family_next(obj->family, NULL, index, e))
 		return;
 	if (entry_is_slot(e))
@@ -290,7 +288,7 @@ static void radix_release(struct memobj *obj, void **cell, unsigned height,
 		entry_release(obj, index + i, (memobj_entry_t *)&node[i]);
 	*cell = NULL;
 	spin_unlock(&obj->family->lock);
-	frame_free(frame_of_kva(node));
+	table_free(frame_of_kva(node), obj->account);
 }
 
 void memobj_put(struct memobj *obj)
@@ -306,6 +304,7 @@ void memobj_put(struct memobj *obj)
 	LIST_REMOVE(obj, sibling);
 	spin_unlock(&obj->family->lock);
 	family_put(obj->family);
+	account_put(obj->account);
 	if (obj->block)
 		frame_free(frame_of_pa(obj->wired_pa));
 	kfree(obj);

@@ -22,6 +22,7 @@
 #include "arch/x86_64/spin.h"
 #include "kernel/sync.h"
 
+struct account;
 struct frame;
 struct pager;
 struct region;
@@ -69,23 +70,29 @@ struct memobj {
 	struct family *family; /* a reference is held */
 	bool block; /* wired to frames of its own, freed with it */
 
+	struct account *account; /* who pays; a reference is held */
+
 	uint64_t refs; /* atomic: handles, regions, faults */
 
 	/* Under family->lock. */
+	uint64_t pages; /* entries that are not 0; read without it, too */
 	LIST_ENTRY(memobj) sibling;
 	void *root; /* radix tree of entries */
 	LIST_HEAD(, region) regions; /* the reverse mapping starts here */
 };
 
 /* A new object of `npages` (1..MEMOBJ_MAX_PAGES) zero pages, one reference;
- * NULL when out of memory or out of range. Uses no frame until touched. */
-struct memobj *memobj_create_anon(uint64_t npages);
+ * NULL when out of memory or out of range. Uses no frame until touched; what
+ * it uses then is charged to `account`. */
+struct memobj *memobj_create_anon(uint64_t npages, struct account *account);
 
 /* A new object whose pages `pager` keeps; takes over a reference to it. */
-struct memobj *memobj_create_paged(uint64_t npages, struct pager *pager);
+struct memobj *memobj_create_paged(uint64_t npages, struct pager *pager,
+				   struct account *account);
 
 /* A new object of `fam` without pages, or NULL. */
-struct memobj *memobj_create_member(uint64_t npages, struct family *fam);
+struct memobj *memobj_create_member(uint64_t npages, struct family *fam,
+				    struct account *account);
 
 /* An object over `npages` of physical memory at `pa` (page aligned), which
  * stays in place for ever; NULL when out of memory. */
@@ -95,9 +102,6 @@ struct memobj *memobj_create_wired(uint64_t pa, uint64_t npages);
  * also where there is no such piece. Any context. */
 struct memobj *memobj_create_block(uint64_t npages);
 
-/* Pages that are in a frame or a slot; an estimate. Holds a reference. */
-uint64_t memobj_present(const struct memobj *obj);
-
 struct memobj *memobj_get(struct memobj *obj);
 
 /* Drops a reference; the last one frees every frame and slot that no other
@@ -105,10 +109,11 @@ struct memobj *memobj_get(struct memobj *obj);
 void memobj_put(struct memobj *obj);
 
 /* A copy of an anonymous object, which takes no frame until either of them is
- * written. No CPU writes to a shared page once it returns (P3, I13). Sleeps.
- * 0, -WEIR_EINVAL (not anonymous), -WEIR_EBUSY (a page is pinned),
- * -WEIR_ENOMEM. */
-int memobj_clone(struct memobj *obj, struct memobj **clone);
+ * written. No CPU writes to a shared page once it returns (P3, I13). Each of
+ * them is charged for all its pages. Sleeps. 0, -WEIR_EINVAL (not anonymous),
+ * -WEIR_EBUSY (a page is pinned), -WEIR_ENOMEM (or over the limit). */
+int memobj_clone(struct memobj *obj, struct account *account,
+		 struct memobj **clone);
 
 /* Brings page `index` of an anonymous or paged object into memory for good, or
  * lets it go again. Sleeps. 0, -WEIR_ENOMEM, -WEIR_EIO. */
@@ -127,6 +132,10 @@ memobj_entry_t *memobj_entry(struct memobj *obj, uint64_t index);
  * with FRAME_ZERO. Takes the family's lock itself, may reclaim and sleep; no
  * lock held. 0 or -WEIR_ENOMEM. */
 int memobj_prepare(struct memobj *obj, uint64_t index, unsigned flags);
+
+/* Puts `e` into an entry of the object; what is not 0 is charged. False: that
+ * would pass the limit, and nothing is changed. Caller holds the lock. */
+bool memobj_set(struct memobj *obj, memobj_entry_t *entry, memobj_entry_t e);
 
 /* The member after `m` (NULL: the first) whose page `index` is `e`, which is
  * not 0; NULL: no more. Caller holds the family's lock. */

@@ -9,7 +9,6 @@
 #include "kernel/abi/weir.h"
 #include "kernel/param.h"
 #include "mm/frame.h"
-#include "mm/frame_wait.h"
 #include "mm/reclaim.h"
 #include "mm/swap.h"
 #include "mm/tlb.h"
@@ -39,7 +38,6 @@ void mm_init(const struct bootinfo *bi)
 {
 	frame_init(bi, params.mem_mib);
 	kmap_set_allocator(frame_alloc_table);
-	frame_wait_init();
 	tlb_init();
 	tlb_policy_set(params.policy);
 	reclaim_set_batch(params.batch);

@@ -1,9 +1,12 @@
 /*
- * mm.h - starting memory management.
+ * mm.h - starting memory management, and testing it.
  */
 #ifndef MM_MM_H
 #define MM_MM_H
 
+#include <stdint.h>
+
+struct aspace;
 struct bootinfo;
 
 /* Frames, kernel heap, page tables' allocator, TLB debt, swap space: all
@@ -14,5 +17,12 @@ void mm_init(const struct bootinfo *bi);
 /* The threads of mm: the swap device's and reclaim's. Boot, after the
  * scheduler can create threads. */
 void mm_start(void);
+
+/* testops.c, the testing aid behind sys_ctl(WEIR_CTL_TEST): does `op` (enum
+ * weir_test); `arg` is an address of the caller's own space, or a count.
+ * Returns bits of enum weir_test_pte, 0, or -WEIR_EINVAL (op), -WEIR_EFAULT
+ * (no region there). Interrupts on, no lock held; does not sleep, but FLUSH
+ * waits. */
+int mm_test_op(struct aspace *as, uint64_t op, uint64_t arg);
 
 #endif

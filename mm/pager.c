@@ -36,11 +36,12 @@ struct pager {
 };
 
 struct pager *pager_create(uint64_t npages, struct pager_client client,
-			   uint64_t deadline_ns, struct memobj **obj)
+			   uint64_t deadline_ns, struct account *account,
+			   struct memobj **obj)
 {
 	struct pager *p = kzalloc(sizeof(*p));
 
-	*obj = p ? memobj_create_paged(npages, p) : NULL;
+	*obj = p ? memobj_create_paged(npages, p, account) : NULL;
 	if (!*obj) {
 		kfree(p);
 		return NULL;

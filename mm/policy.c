@@ -10,26 +10,12 @@
 #include "kernel/abi/weir.h"
 #include "mm/tlb.h"
 
-static void flush_each(struct tlb_batch *b, bool dirty)
-{
-	tlb_batch_flush(b);
-}
-
-static void flush_dirty(struct tlb_batch *b, bool dirty)
-{
-	if (dirty)
-		tlb_batch_flush(b);
-}
-
-static void flush_later(struct tlb_batch *b, bool dirty)
-{
-}
-
 const struct tlb_policy tlb_policies[WEIR_NPOLICIES] = {
-	[WEIR_TLB_IMMEDIATE] = { "immediate", false, flush_each },
-	[WEIR_TLB_BATCH_CLEAN] = { "batch-clean", false, flush_dirty },
-	[WEIR_TLB_BATCH_DIRTY] = { "batch-dirty", false, flush_later },
-	[WEIR_TLB_TWO_PASS] = { "two-pass", true, flush_later },
+	[WEIR_TLB_IMMEDIATE] = { "immediate", .at_clean = true,
+				 .at_dirty = true },
+	[WEIR_TLB_BATCH_CLEAN] = { "batch-clean", .at_dirty = true },
+	[WEIR_TLB_BATCH_DIRTY] = { "batch-dirty" },
+	[WEIR_TLB_TWO_PASS] = { "two-pass", .whole_batch = true },
 };
 const struct tlb_policy *tlb_policy = &tlb_policies[WEIR_TLB_TWO_PASS];
 

@@ -25,7 +25,6 @@
 #include "kernel/sync.h"
 #include "kernel/thread.h"
 #include "mm/frame.h"
-#include "mm/frame_wait.h"
 #include "mm/kmalloc.h"
 #include "mm/kreclaimd.h"
 #include "mm/lru.h"
@@ -121,7 +120,8 @@ static void pass_unmap(struct pass *p, struct item *it)
 			it->fate = FATE_WRITE;
 	}
 	spin_unlock(&f->family->lock);
-	p->policy->unmapped(p->batch, pte_dirty);
+	if (pte_dirty ? p->policy->at_dirty : p->policy->at_clean)
+		tlb_batch_flush(p->batch);
 	if (PLANTED(Z4) && it == &p->items[p->n / 2])
 		*p->batch = (struct tlb_batch){ 0 }; /* a nested pass begins */
 }

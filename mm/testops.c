@@ -7,7 +7,7 @@
  * reclaim would not know of the stale entries (P1 rests on the test).
  * FAIL_READS and FAIL_WRITES make a failing disk of the ramdisk (P6).
  */
-#include "mm/testops.h"
+#include "mm/mm.h"
 
 #include "kernel/abi/test.h"
 #include "kernel/abi/weir.h"

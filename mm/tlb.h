@@ -41,8 +41,7 @@ struct tlb_batch {
 struct tlb_policy {
 	const char *name;
 	bool whole_batch; /* unmap all, one fence, then write all */
-	/* After each page of a pass was unmapped; `dirty` is of its PTEs. */
-	void (*unmapped)(struct tlb_batch *b, bool dirty);
+	bool at_clean, at_dirty; /* flush once such a page is unmapped */
 };
 extern const struct tlb_policy tlb_policies[];
 extern const struct tlb_policy *tlb_policy; /* the one in force */

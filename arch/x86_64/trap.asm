@@ -14,7 +14,7 @@ MSR_GS_BASE	equ 0xc0000101
 GS_USER_RSP	equ 8
 GS_RQ		equ 24
 GS_KERNEL_RSP	equ 36			; in the TSS
-THREAD_ON_CPU	equ 512
+THREAD_ON_CPU	equ 528
 SYS_REPLY_RECV	equ 2
 ; struct trapframe, from `vector` on
 TF_RIP		equ 16

@@ -45,7 +45,8 @@ enum weir_right {
 	WEIR_R_WRITE = 1 << 1,  /* memory: map writable; endpoint: call;
 				 * notification: signal */
 	WEIR_R_EXEC = 1 << 2,   /* memory: map executable */
-	WEIR_R_MANAGE = 1 << 3, /* task, thread: control; irq, ports: use */
+	WEIR_R_MANAGE = 1 << 3, /* task, thread: control; irq, ports: use;
+				 * memory: pin */
 	WEIR_R_WAIT = 1 << 4,   /* notification: wait */
 	WEIR_R_DUP = 1 << 5,    /* the handle may be duplicated or moved */
 	WEIR_R_ALL = (1 << 6) - 1,
@@ -92,6 +93,17 @@ struct weir_pager_request {
 /* The system cannot go on without it: it may use the last frames, which a
  * task that takes all memory does not get. Only from a system task. */
 #define WEIR_TASK_SYSTEM 2u
+/* The pages that it touches stay in memory, for the system needs it to find
+ * memory. Only from a system task. */
+#define WEIR_TASK_PINNED 4u
+
+/* What a task and those that it makes may have at most; 0: no limit. */
+struct weir_quota {
+	uint64_t frames;  /* pages that hold something, in memory or in swap,
+			   * of its objects; tables for what it maps */
+	uint64_t handles; /* in their tables */
+	uint64_t threads;
+};
 
 /* thread_ctl operations (on a Thread handle; 0 names the calling thread) */
 enum weir_thread_op {
@@ -176,7 +188,13 @@ struct weir_object_info {
 			uint32_t id, threads, alive;
 			int64_t status;    /* of its exit */
 			uint64_t resident; /* pages in its page tables */
+			/* Of it and those that it made without limits of
+			 * their own; zeros: nobody gave it a limit. */
+			struct weir_quota limit, used;
 		} task;
+		struct {
+			uint32_t id, prio, cpu, state;
+		} thread;
 		uint64_t room[12]; /* the size stays when fields are added */
 	};
 };

@@ -259,7 +259,9 @@ static long start(struct child *child, const struct elf *elf,
 			    child->name,
 			    strlen(child->name),
 			    (o->privileged ? WEIR_TASK_PRIVILEGED : 0) |
-				    (o->system ? WEIR_TASK_SYSTEM : 0));
+				    (o->system ? WEIR_TASK_SYSTEM : 0) |
+				    (o->pinned ? WEIR_TASK_PINNED : 0),
+			    o->quota);
 	if (h < 0)
 		return h;
 	child->task = (handle_t)h;

@@ -148,6 +148,8 @@ void ubarrier_wait(struct ubarrier *b, unsigned id);
 struct spawn_options {
 	bool privileged;      /* may use sys_ctl; only if this task may */
 	bool system;          /* may use the last frames; as above */
+	bool pinned;          /* its pages stay in memory; if we are system */
+	const struct weir_quota *quota; /* limits of its own; NULL: none */
 	handle_t extra[8];    /* copies go to the child's startup->extra */
 	unsigned rights[8];   /* for the copies; 0 means all */
 	handle_t console;     /* given instead of a new session, unless 0 */

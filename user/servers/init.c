@@ -156,6 +156,7 @@ static void set_options(struct service *s, struct spawn_options *o,
 	*o = (struct spawn_options){
 		.privileged = flags & SERVICE_PRIVILEGED,
 		.system = flags & SERVICE_SYSTEM,
+		.pinned = flags & SERVICE_PINNED,
 		.no_initrd = !(flags & SERVICE_INITRD),
 		.no_console = !(flags & SERVICE_CONSOLE),
 		.console = flags & SERVICE_CONSOLE ? client_of("console", 0)

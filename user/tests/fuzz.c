@@ -255,7 +255,7 @@ static void prime(void)
 	static handle_t tasks[PRIMES], others[PRIMES][3];
 
 	for (unsigned i = 0; i < PRIMES; i++) {
-		long t = sys_task_create(0, "prime", 5, 0);
+		long t = sys_task_create(0, "prime", 5, 0, NULL);
 
 		tasks[i] = (handle_t)t;
 		others[i][0] = (handle_t)sys_ntfn_create();

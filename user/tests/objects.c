@@ -359,7 +359,7 @@ static void test_chain(void)
 	handle_t last = (handle_t)sys_ntfn_create();
 
 	for (unsigned i = 0; i < 300; i++) {
-		handle_t t = (handle_t)sys_task_create(0, "link", 4, 0);
+		handle_t t = (handle_t)sys_task_create(0, "link", 4, 0, NULL);
 
 		CHECK(sys_handle_give(t, last, WEIR_R_ALL) > 0);
 		CHECK(sys_handle_close(last) == 0);

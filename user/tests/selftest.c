@@ -250,7 +250,7 @@ static void test_children(void)
 	long task;
 
 	for (int i = 0; i < 3; i++) { /* a task that never runs */
-		task = sys_task_create(0, "never", 5, 0);
+		task = sys_task_create(0, "never", 5, 0, NULL);
 		CHECK(task > 0);
 		CHECK(sys_handle_give((handle_t)task, (handle_t)task,
 				      WEIR_R_ALL) > 0);

@@ -104,7 +104,7 @@ static void test_cpus(unsigned n)
 		pthread_join(t[i], NULL);
 	frame_check();
 	/* Not more than one idle frame a class stays behind. */
-	CHECK(nr_frames() - nr_free() <= 8);
+	CHECK(nr_frames() - nr_free() <= 6);
 }
 
 static void free_it(void *p)
@@ -141,16 +141,6 @@ static void test_misuse(void)
 	frame_free(f);
 }
 
-/* A used piece that looks like a free one is still freed. */
-static void test_lookalike(void)
-{
-	uintptr_t *p = kzalloc(64), *q = kzalloc(64);
-
-	p[1] = ~(uintptr_t)p;
-	kfree(q);
-	kfree(p);
-}
-
 static void test_exhaustion(void)
 {
 	void *first = NULL, **p;
@@ -180,7 +170,6 @@ int main(int argc, char **argv)
 	frames_add(1, NFRAMES);
 	test_cpus(1);
 	test_misuse();
-	test_lookalike();
 	test_exhaustion();
 	test_cpus(4);
 	return 0;

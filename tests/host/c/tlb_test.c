@@ -139,8 +139,12 @@ static void pass(const struct tlb_policy *policy, struct sim_space *s)
 	unsigned run = policy->whole_batch ? PASS : 1;
 
 	for (unsigned i = 0; i < PASS; i += run) {
-		for (unsigned k = i; k < i + run; k++)
-			policy->unmapped(&self()->batch, unmap_deferred(s, k));
+		for (unsigned k = i; k < i + run; k++) {
+			bool dirty = unmap_deferred(s, k);
+
+			if (dirty ? policy->at_dirty : policy->at_clean)
+				tlb_batch_flush(&self()->batch);
+		}
 		fence_io();
 	}
 	fence_free();

@@ -13,6 +13,7 @@ static const struct {
 	const char *word;
 	enum service_flag flag;
 } flags[] = {
+	{ "pinned", SERVICE_PINNED },
 	{ "system", SERVICE_SYSTEM },   { "privileged", SERVICE_PRIVILEGED },
 	{ "initrd", SERVICE_INITRD },   { "console", SERVICE_CONSOLE },
 	{ "names", SERVICE_NAMES },     { "control", SERVICE_CONTROL },

@@ -29,6 +29,7 @@ enum service_flag {
 	SERVICE_OTHERS = 1 << 6,     /* the endpoints of all other services */
 	SERVICE_GUEST = 1 << 7,      /* its published endpoint has a badge */
 	SERVICE_SESSION = 1 << 8,    /* run= is its command; see init.c */
+	SERVICE_PINNED = 1 << 9,     /* its pages stay in memory */
 };
 
 enum restart { RESTART_ALWAYS, RESTART_CRASH, RESTART_NEVER };

@@ -22,7 +22,7 @@
 #define SIG_handle_dup "*RX"
 #define SIG_handle_close "*"
 #define SIG_handle_give "t*R"
-#define SIG_task_create "fPLF"
+#define SIG_task_create "fPLFP"
 #define SIG_task_kill "tX"
 #define SIG_thread_create "tSSX"
 #define SIG_thread_exit ""
@@ -42,6 +42,8 @@
 #define SIG_pager_create "nONDX"
 #define SIG_pager_next "pPP"
 #define SIG_pager_done "pOPO"
+#define SIG_mem_clone "m"
+#define SIG_mem_pin "mZNO"
 #define SIG_object_info "*PL"
 #define SIG_ports_narrow "*XX"
 

@@ -1,0 +1,98 @@
+/*
+ * sys_memory.c - the system calls on memory: objects, and what is mapped.
+ */
+#include "kernel/syscall.h"
+#include "mm/aspace.h"
+#include "mm/memobj.h"
+
+int64_t sys_mem_create(struct trapframe *tf, const struct cap *cap)
+{
+	const struct task *self = current()->task;
+	bool wired = ARG1(tf) == WEIR_MEM_WIRED;
+
+	if (ARG0(tf) == 0 || ARG0(tf) > MEMOBJ_MAX_PAGES ||
+	    (ARG1(tf) && !wired))
+		return -WEIR_EINVAL;
+	if (wired && !self->as->system)
+		return -WEIR_EPERM;
+	return give_handle(OBJ_MEM, wired ? memobj_create_block(ARG0(tf)) :
+			   memobj_create_anon(ARG0(tf), self->account),
+			   WEIR_R_ALL);
+}
+
+/* The numbers of the rights on memory, too. */
+#define PROT_ALL (WEIR_P_READ | WEIR_P_WRITE | WEIR_P_EXEC)
+
+/* W^X: no page is writable and executable at once. */
+static bool prot_valid(uint64_t prot)
+{
+	return !(prot & ~(uint64_t)PROT_ALL) && (prot & WEIR_P_READ) &&
+	       !(prot & WEIR_P_WRITE && prot & WEIR_P_EXEC);
+}
+
+static struct aspace *space_of(const struct cap *task)
+{
+	return ((struct task *)task->object)->as;
+}
+
+int64_t sys_mem_map(struct trapframe *tf, const struct cap *task)
+{
+	uint64_t va = ARG3(tf), prot = ARG5(tf);
+	unsigned maxprot;
+	struct cap mem;
+	int status;
+
+	if (!prot_valid(prot))
+		return -WEIR_EINVAL;
+	status = lookup(ARG1(tf), OBJ_MEM, WEIR_R_READ, &mem);
+	if (status)
+		return status;
+	maxprot = mem.rights & PROT_ALL;
+	if (prot & ~(uint64_t)maxprot)
+		status = -WEIR_ERIGHTS;
+	else
+		status = aspace_map(space_of(task), mem.object, ARG2(tf), &va,
+				    ARG4(tf), prot, maxprot);
+	cap_put(mem);
+	return status ? status : (int64_t)va;
+}
+
+int64_t sys_mem_unmap(struct trapframe *tf, const struct cap *task)
+{
+	return aspace_unmap(space_of(task), ARG1(tf), ARG2(tf));
+}
+
+int64_t sys_mem_protect(struct trapframe *tf, const struct cap *task)
+{
+	if (!prot_valid(ARG3(tf)))
+		return -WEIR_EINVAL;
+	return aspace_protect(space_of(task), ARG1(tf), ARG2(tf), ARG3(tf));
+}
+
+int64_t sys_mem_clone(struct trapframe *tf, const struct cap *mem)
+{
+	struct memobj *clone;
+	int status = memobj_clone(mem->object, current()->task->account,
+				  &clone);
+
+	return status ? status : give_handle(OBJ_MEM, clone, WEIR_R_ALL);
+}
+
+int64_t sys_mem_pin(struct trapframe *tf, const struct cap *mem)
+{
+	struct memobj *obj = mem->object;
+	uint64_t page = ARG1(tf), n = ARG2(tf);
+	int status = 0;
+
+	if (!current()->as->system)
+		return -WEIR_EPERM;
+	if (obj->wired || n > obj->npages || page > obj->npages - n)
+		return -WEIR_EINVAL;
+	for (uint64_t i = 0; !status && i < n; i++) {
+		if (ARG3(tf))
+			status = memobj_pin(obj, page + i);
+		else
+			memobj_unpin(obj, page + i);
+	}
+	return status;
+}
