@@ -190,7 +190,7 @@ static void test_zero(void)
 	CHECK(frame_alloc(FRAME_ZERO) == f);
 	for (unsigned i = 0; i < 4096; i++)
 		CHECK(!((char *)frame_kva(f))[i]);
-	CHECK(!f->dirty && !f->taken_back && !f->obj);
+	CHECK(!f->dirty && !f->taken_back && !f->family);
 	CHECK(f->index == 0 && f->slot == 0 && f->mapcount == 0);
 	CHECK(frame_of_pa(frame_pa(f)) == f);
 	CHECK(frame_of_kva((char *)frame_kva(f) + 5) == f);

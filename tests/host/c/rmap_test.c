@@ -2,7 +2,7 @@
  * rmap_test.c - mm/rmap.c: every PTE of a frame, aged and taken out, while
  * the hardware stores through some of them.
  *
- * One object, several spaces that map parts of it. What tlb.c would do is
+ * An object and its clone, several spaces that map parts of them. What tlb.c would do is
  * recorded. The hardware's first store through a clean entry (it walks, and
  * sets D if the PTE is present) is played before, after, and at every point
  * of an unmapping at which another CPU may run (shim_relax).
@@ -22,7 +22,8 @@
 #define PAGE WEIR_PAGE_SIZE
 #define VA(space, index) (WEIR_USER_BASE * ((space) + 1) + (index) * PAGE)
 
-static struct memobj obj;
+static struct family fam;
+static struct memobj objs[2]; /* space i maps objs[i / 2], which share all */
 static struct frame frame;
 static struct tlb_batch batch;
 static struct { struct aspace as; struct region r; pte_t pte[NPAGES]; }
@@ -39,6 +40,14 @@ pte_t *aspace_pte(struct aspace *as, uint64_t va)
 			return &spaces[i].pte[(va - VA(i, 0)) / PAGE];
 	CHECK(!"no such space");
 	return NULL;
+}
+
+struct memobj *family_next(struct family *f, struct memobj *m,
+			   uint64_t index, memobj_entry_t e)
+{
+	CHECK(f == &fam && spin_held(&fam.lock));
+	CHECK(index == frame.index && e == (memobj_entry_t)&frame);
+	return m == NULL ? &objs[0] : m == &objs[0] ? &objs[1] : NULL;
 }
 
 void tlb_batch_add(struct tlb_batch *b, struct aspace *as, uint64_t va,
@@ -76,20 +85,23 @@ void shim_relax(void)
 static void setup(void)
 {
 	memset(&spaces, 0, sizeof(spaces));
-	memset(&obj, 0, sizeof(obj));
+	memset(objs, 0, sizeof(objs));
 	memset(&frame, 0, sizeof(frame));
-	spin_init(&obj.lock, "obj");
-	LIST_INIT(&obj.regions);
-	obj.npages = NPAGES;
-	frame.obj = &obj;
+	spin_init(&fam.lock, "family");
+	for (unsigned i = 0; i < 2; i++) {
+		LIST_INIT(&objs[i].regions);
+		objs[i].npages = NPAGES;
+		objs[i].family = &fam;
+	}
+	frame.family = &fam;
 	frame.index = 5;
 	for (unsigned i = 0; i < NSPACES; i++) {
 		spin_init(&spaces[i].as.lock, "as");
 		/* The frame is page 5, 3 and 1 of the regions. */
 		spaces[i].r = (struct region){
-			.start = VA(i, 0), .end = VA(i, 8), .obj = &obj,
+			.start = VA(i, 0), .end = VA(i, 8), .obj = &objs[i / 2],
 			.as = &spaces[i].as, .offset = 2 * i };
-		LIST_INSERT_HEAD(&obj.regions, &spaces[i].r, obj_link);
+		LIST_INSERT_HEAD(&objs[i / 2].regions, &spaces[i].r, obj_link);
 	}
 	added = added_dirty = inherited = 0;
 	victim = NULL;
@@ -112,9 +124,9 @@ static bool unmap(void)
 {
 	bool dirty;
 
-	spin_lock(&obj.lock);
+	spin_lock(&fam.lock);
 	dirty = rmap_unmap(&frame, &batch);
-	spin_unlock(&obj.lock);
+	spin_unlock(&fam.lock);
 	return dirty;
 }
 
@@ -177,10 +189,10 @@ static void test_age(void)
 	setup();
 	map_in(0, PTE_A);
 	map_in(1, PTE_D);
-	spin_lock(&obj.lock);
+	spin_lock(&fam.lock);
 	CHECK(rmap_age(&frame, &dirty) && dirty);
 	CHECK(!rmap_age(&frame, &dirty) && dirty); /* the second look */
-	spin_unlock(&obj.lock);
+	spin_unlock(&fam.lock);
 	CHECK(!added && !frame.dirty && frame.mapcount == 2);
 	CHECK(*pte_in(1) & PTE_D);
 }
