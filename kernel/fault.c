@@ -24,6 +24,7 @@ static const char *const fault_texts[] = {
 	[WEIR_FAULT_NOMEM] = "out of memory and swap",
 	[WEIR_FAULT_IO] = "the page's pager or the swap device failed",
 	[WEIR_FAULT_CPU] = "CPU exception",
+	[WEIR_FAULT_LIMIT] = "more memory than it may have",
 };
 
 /* The current thread cannot go on: asks its fault endpoint, unless memory is
@@ -67,6 +68,7 @@ void kernel_page_fault(struct trapframe *tf, uint64_t cr2)
 		return;
 	report_fault(tf,
 		     status == -WEIR_ENOMEM ? WEIR_FAULT_NOMEM :
+		     status == -WEIR_EFULL  ? WEIR_FAULT_LIMIT :
 		     status == -WEIR_EIO    ? WEIR_FAULT_IO :
 					      WEIR_FAULT_PAGE,
 		     cr2, tf->error);

@@ -14,6 +14,7 @@
 #include "kernel/param.h"
 #include "kernel/stat.h"
 #include "kernel/syscall.h"
+#include "mm/aspace.h"
 #include "mm/frame.h"
 #include "mm/kmalloc.h"
 #include "mm/mm.h"
@@ -222,6 +223,10 @@ int64_t sys_sys_ctl(struct trapframe *tf, const struct cap *cap)
 	case WEIR_CTL_TEST:
 		if (arg == WEIR_TEST_PANIC)
 			panic(WEIR_TEST_SENTENCE);
+		if (arg == WEIR_TEST_SYSTEM) {
+			current()->as->system = ARG2(tf);
+			return 0;
+		}
 		if (arg == WEIR_TEST_FUSE) {
 			current()->task->fuse = ARG2(tf);
 			return __atomic_fetch_or(&current()->task->killed,

@@ -4,6 +4,7 @@
 #include "mm/account.h"
 
 #include "arch/x86_64/panic.h"
+#include "kernel/abi/weir.h"
 #include "mm/frame.h"
 #include "mm/kmalloc.h"
 
@@ -62,16 +63,15 @@ void account_uncharge(struct account *a, enum account_kind kind, uint64_t n)
 		__atomic_sub_fetch(&a->used[kind], n, __ATOMIC_RELAXED);
 }
 
-struct frame *table_alloc(struct account *a, unsigned flags)
+int table_alloc(struct account *a, unsigned flags, struct frame **out)
 {
-	struct frame *f;
-
 	if (!account_charge(a, ACCOUNT_FRAMES, 1))
-		return NULL;
-	f = frame_alloc(flags);
-	if (!f)
-		account_uncharge(a, ACCOUNT_FRAMES, 1);
-	return f;
+		return -WEIR_EFULL;
+	*out = frame_alloc(flags);
+	if (*out)
+		return 0;
+	account_uncharge(a, ACCOUNT_FRAMES, 1);
+	return -WEIR_ENOMEM;
 }
 
 void table_free(struct frame *f, struct account *a)

@@ -43,8 +43,8 @@ bool account_charge(struct account *a, enum account_kind kind, uint64_t n);
 void account_uncharge(struct account *a, enum account_kind kind, uint64_t n);
 
 /* A frame for the tables of somebody's memory, charged; `flags` as of
- * frame_alloc. NULL: out of memory, or over the limit. */
-struct frame *table_alloc(struct account *a, unsigned flags);
+ * frame_alloc. 0, -WEIR_ENOMEM, or -WEIR_EFULL: that would pass the limit. */
+int table_alloc(struct account *a, unsigned flags, struct frame **out);
 void table_free(struct frame *f, struct account *a);
 
 #endif

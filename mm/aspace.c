@@ -100,7 +100,7 @@ int aspace_prepare_pte(struct aspace *as, uint64_t va)
 	struct frame *spare = NULL;
 	int status = 0;
 
-	for (;;) {
+	while (!status) {
 		pte_t *hole = NULL;
 
 		spin_lock(&as->lock);
@@ -114,12 +114,8 @@ int aspace_prepare_pte(struct aspace *as, uint64_t va)
 		if (!hole)
 			break;
 		if (!spare)
-			spare = table_alloc(as->account,
-					    aspace_frame_flags(as));
-		if (!spare) {
-			status = -WEIR_ENOMEM;
-			break;
-		}
+			status = table_alloc(as->account,
+					     aspace_frame_flags(as), &spare);
 	}
 	if (spare)
 		table_free(spare, as->account);

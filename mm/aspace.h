@@ -88,7 +88,8 @@ int aspace_protect(struct aspace *as, uint64_t va, uint64_t npages,
 		   unsigned prot);
 
 /* Makes `va` usable for the access, or says why not: 0 (retry the access),
- * -WEIR_EFAULT, -WEIR_ENOMEM, -WEIR_EIO. Sleeps; no lock held. */
+ * -WEIR_EFAULT, -WEIR_ENOMEM, -WEIR_EFULL (over a limit), -WEIR_EIO. Sleeps;
+ * no lock held. */
 int aspace_fault(struct aspace *as, uint64_t va, bool write, bool exec);
 
 /* The PTE of `va`, or NULL where a table is missing. Holds as->lock. */

@@ -56,7 +56,7 @@ static int share_leaf(struct memobj *obj, struct memobj *clone, uint64_t first,
 		if (entry_frame(e) && entry_frame(e)->pinned)
 			status = -WEIR_EBUSY;
 		else if (!memobj_set(clone, memobj_entry(clone, i), e))
-			status = -WEIR_ENOMEM;
+			status = -WEIR_EFULL;
 	}
 	LIST_FOREACH(r, &obj->regions, obj_link)
 		share_region(r, first, to, b);

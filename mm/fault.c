@@ -225,7 +225,7 @@ static int fault_bring(struct fault *t, struct frame **out)
 			fault_copy(t, entry, f);
 		else if (!was && !memobj_set(t->obj, entry,
 					     (memobj_entry_t)t->spare))
-			status = -WEIR_ENOMEM;
+			status = -WEIR_EFULL;
 		else if (!was && !fam->pager)
 			lru_add_active(use_spare(t));
 		else if ((status = fault_read(t, was)))

@@ -35,7 +35,8 @@ static bool on_list(struct frame *f)
 static void push(struct frame *f, enum lru_list list)
 {
 	if (f->pinned) {
-		frame_set_state(f, FRAME_PINNED);
+		if (f->state != FRAME_PINNED) /* a fresh one is */
+			frame_set_state(f, FRAME_PINNED);
 		return;
 	}
 	frame_set_state(f, list == LRU_ACTIVE ? FRAME_ACTIVE : FRAME_INACTIVE);

@@ -172,8 +172,9 @@ static void **radix_hole(struct memobj *obj, uint64_t index)
 int memobj_prepare(struct memobj *obj, uint64_t index, unsigned flags)
 {
 	struct frame *spare = NULL;
+	int status = 0;
 
-	for (;;) {
+	while (!status) {
 		spin_lock(&obj->family->lock);
 		void **hole = radix_hole(obj, index);
 
@@ -186,13 +187,11 @@ int memobj_prepare(struct memobj *obj, uint64_t index, unsigned flags)
 		if (!hole)
 			break;
 		if (!spare)
-			spare = table_alloc(obj->account, flags);
-		if (!spare)
-			return -WEIR_ENOMEM;
+			status = table_alloc(obj->account, flags, &spare);
 	}
 	if (spare)
 		table_free(spare, obj->account);
-	return 0;
+	return status;
 }
 
 bool memobj_set(struct memobj *obj, memobj_entry_t *entry, memobj_entry_t e)

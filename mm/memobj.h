@@ -111,12 +111,13 @@ void memobj_put(struct memobj *obj);
 /* A copy of an anonymous object, which takes no frame until either of them is
  * written. No CPU writes to a shared page once it returns (P3, I13). Each of
  * them is charged for all its pages. Sleeps. 0, -WEIR_EINVAL (not anonymous),
- * -WEIR_EBUSY (a page is pinned), -WEIR_ENOMEM (or over the limit). */
+ * -WEIR_EBUSY (a page is pinned), -WEIR_ENOMEM, -WEIR_EFULL (over the
+ * limit). */
 int memobj_clone(struct memobj *obj, struct account *account,
 		 struct memobj **clone);
 
 /* Brings page `index` of an anonymous or paged object into memory for good, or
- * lets it go again. Sleeps. 0, -WEIR_ENOMEM, -WEIR_EIO. */
+ * lets it go again. Sleeps. 0, or as aspace_fault. */
 int memobj_pin(struct memobj *obj, uint64_t index);
 void memobj_unpin(struct memobj *obj, uint64_t index);
 
@@ -130,7 +131,7 @@ memobj_entry_t *memobj_entry(struct memobj *obj, uint64_t index);
 
 /* Makes sure that memobj_entry(obj, index) exists; `flags` as of frame_alloc,
  * with FRAME_ZERO. Takes the family's lock itself, may reclaim and sleep; no
- * lock held. 0 or -WEIR_ENOMEM. */
+ * lock held. 0, -WEIR_ENOMEM, -WEIR_EFULL (over the limit). */
 int memobj_prepare(struct memobj *obj, uint64_t index, unsigned flags);
 
 /* Puts `e` into an entry of the object; what is not 0 is charged. False: that

@@ -8,7 +8,8 @@
 #include "mm/frame.h"
 
 /* Makes sure that aspace_pte(as, va) is not NULL, unless the space is dead.
- * Takes as->lock itself; may reclaim and sleep. 0 or -WEIR_ENOMEM. */
+ * Takes as->lock itself; may reclaim and sleep. 0, -WEIR_ENOMEM,
+ * -WEIR_EFULL (over the limit). */
 int aspace_prepare_pte(struct aspace *as, uint64_t va);
 
 /* Takes from the PTEs of [va, end) what `prot` does not allow. D stays: while

@@ -17,6 +17,8 @@ MUTANTS = [
      FENCES + "test_no_store_is_lost[two-pass-threads]"),
     ("Z5", "protect ignores an open batch", DEBT),
     ("Z6", "the debt is a boolean", DEBT),
+    ("Z20", "a page is shared before the flush",
+     "tests/scenarios/test_memory.py::test_clones[4]"),
     ("Z22", "read, then clear, instead of exchange",
      "tests/host/test_mm.py::test_rmap"),
     ("Z27", "swap-in without single flight",

@@ -25,6 +25,8 @@ enum weir_test {
 	 * makes its n-th system call from now, by any thread. arg2: 2n: then,
 	 * and the call has no effect; 2n + 1: once that has returned. */
 	WEIR_TEST_FUSE,
+	/* The calling task becomes a system task (arg2: 1), or none (0). */
+	WEIR_TEST_SYSTEM,
 };
 
 #define WEIR_TEST_SENTENCE "a test asked for this panic"

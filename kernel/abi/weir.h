@@ -77,6 +77,7 @@ enum weir_fault {
 	WEIR_FAULT_NOMEM,    /* memory and swap are exhausted (no message) */
 	WEIR_FAULT_IO,       /* the swap device failed to give the page back */
 	WEIR_FAULT_CPU,      /* illegal instruction, ...: error = vector */
+	WEIR_FAULT_LIMIT,    /* one page more than a quota allows */
 };
 
 /* What pager_next tells: the page of the object that a fault waits for, or

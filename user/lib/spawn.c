@@ -85,38 +85,70 @@ const char *initrd_file(const char *name, const char **data, uint64_t *size)
 	return NULL;
 }
 
-/* Copies `length` bytes to offset `at` of a fresh object of `pages`, and
- * maps that in the child. */
-static long fill(handle_t task, uint64_t va, uint64_t pages, unsigned prot,
-		 uint64_t at, const void *bytes, uint64_t length)
+/* Maps memory in the child, which has it alone, unless it is kept. */
+static long map(struct child *child, const struct child_memory *m, bool keep)
 {
-	handle_t mem;
-	char *own = pages_map(pages, &mem);
-	long result;
+	long result = sys_mem_map(child->task, m->mem, 0, m->va, m->pages,
+				  m->prot);
+
+	if (keep && result >= 0 && child->nmemory < CHILD_MEMORY_MAX)
+		child->memory[child->nmemory++] = *m;
+	else
+		sys_handle_close(m->mem);
+	return result < 0 ? result : 0;
+}
+
+/* Copies `length` bytes to offset `at` of a fresh object, and maps that in
+ * the child. */
+static long fill(struct child *child, struct child_memory m, uint64_t at,
+		 const void *bytes, uint64_t length, bool keep)
+{
+	char *own = pages_map(m.pages, &m.mem);
 
 	if (!own)
 		return -WEIR_ENOMEM;
 	memcpy(own + at, bytes, length);
-	pages_unmap(own, pages);
-	result = sys_mem_map(task, mem, 0, va, pages, prot);
-	sys_handle_close(mem);
-	return result < 0 ? result : 0;
+	pages_unmap(own, m.pages);
+	return map(child, &m, keep);
 }
 
-static long load(handle_t task, const struct elf *elf)
+static long load(struct child *child, const struct elf *elf, bool keep)
 {
+	const struct child_memory stack = {
+		.va = STACK_TOP - STACK_PAGES * WEIR_PAGE_SIZE,
+		.pages = STACK_PAGES, .prot = READ_WRITE };
 	long error;
 
 	for (unsigned i = 0; i < elf->nsegments; i++) {
 		const struct elf_segment *s = &elf->segments[i];
 
-		error = fill(task, s->page, s->pages, s->prot, s->skip,
-			     s->data, s->filesz);
+		error = fill(child, (struct child_memory){
+			.va = s->page, .pages = s->pages, .prot = s->prot },
+			s->skip, s->data, s->filesz, keep);
 		if (error < 0)
 			return error;
 	}
-	return fill(task, STACK_TOP - STACK_PAGES * WEIR_PAGE_SIZE,
-		    STACK_PAGES, READ_WRITE, 0, "", 0);
+	return fill(child, stack, 0, "", 0, keep);
+}
+
+/* The memory of another child: clones of what that may write. */
+static long load_from(struct child *child, const struct child *from,
+		      bool keep)
+{
+	for (unsigned i = 0; i < from->nmemory; i++) {
+		struct child_memory m = from->memory[i];
+		long result = m.prot & WEIR_P_WRITE ?
+			sys_mem_clone(m.mem) :
+			sys_handle_dup(m.mem, WEIR_R_ALL, 0);
+
+		if (result < 0)
+			return result;
+		m.mem = (handle_t)result;
+		result = map(child, &m, keep);
+		if (result < 0)
+			return result;
+	}
+	return 0;
 }
 
 /* A copy of `h` (0 stays 0) in the child; *error gets the first failure. */
@@ -229,7 +261,9 @@ static long make_startup(struct child *child, char *const argv[],
 				      &error);
 	if (error < 0)
 		return error;
-	return fill(task, STARTUP_VA, 1, READ_WRITE, 0, &u, sizeof(u));
+	return fill(child, (struct child_memory){
+		.va = STARTUP_VA, .pages = 1, .prot = READ_WRITE },
+		0, &u, sizeof(u), false);
 }
 
 void child_free(struct child *child)
@@ -240,13 +274,22 @@ void child_free(struct child *child)
 		sys_handle_close(child->fault_ep);
 	if (child->session)
 		console_drop(child->session);
+	for (unsigned i = 0; i < child->nmemory; i++)
+		sys_handle_close(child->memory[i].mem);
 	stream_release(&startup->in, child->in_id);
 	stream_release(&startup->out, child->out_id);
 	*child = (struct child){ 0 };
 }
 
-/* From a checked program to its first thread. */
-static long start(struct child *child, const struct elf *elf,
+/* Where its memory comes from, and where its first thread begins. */
+struct origin {
+	const struct elf *elf; /* NULL: a fork */
+	const struct child *parent;
+	uint64_t ip, sp, arg;
+};
+
+/* From a checked origin to the first thread. */
+static long start(struct child *child, const struct origin *from,
 		  char *const argv[], const struct spawn_options *o)
 {
 	long h = o->fault_ep ? 0 : sys_ep_create();
@@ -265,13 +308,13 @@ static long start(struct child *child, const struct elf *elf,
 	if (h < 0)
 		return h;
 	child->task = (handle_t)h;
-	error = load(child->task, elf);
+	error = from->elf ? load(child, from->elf, o->forkable) :
+			    load_from(child, from->parent, o->forkable);
 	if (error == 0)
 		error = make_startup(child, argv, o);
 	if (error < 0)
 		return error;
-	h = sys_thread_create(child->task, elf->entry, STACK_TOP - 64,
-			      STARTUP_VA);
+	h = sys_thread_create(child->task, from->ip, from->sp, from->arg);
 	if (h < 0)
 		return h;
 	sys_handle_close((handle_t)h);
@@ -332,7 +375,9 @@ long spawn(const char *path, char *const argv[],
 	if (error)
 		result = fail(-WEIR_EINVAL, path, error);
 	else
-		result = start(out, &elf, argv, options ? options : &none);
+		result = start(out, &(struct origin){
+			.elf = &elf, .ip = elf.entry, .sp = STACK_TOP - 64,
+			.arg = STARTUP_VA }, argv, options ? options : &none);
 	if (mapped)
 		fs_unmap(file.data, file.size);
 	if (result == 0 || error)
@@ -341,15 +386,36 @@ long spawn(const char *path, char *const argv[],
 	return fail(result, path, weir_strerror(result));
 }
 
+long child_fork(const struct child *parent, uint64_t fn, uint64_t arg,
+		uint64_t sp, char *const argv[],
+		const struct spawn_options *options, struct child *out)
+{
+	static const struct spawn_options none;
+	long result;
+
+	*out = (struct child){ 0 };
+	memcpy(out->name, parent->name, sizeof(out->name));
+	if (parent->nmemory == 0)
+		return fail(-WEIR_EINVAL, parent->name, "not forkable");
+	result = start(out, &(struct origin){
+		.parent = parent, .ip = fn, .sp = sp - 8, .arg = arg },
+		argv, options ? options : &none);
+	if (result == 0)
+		return 0;
+	child_free(out);
+	return fail(result, parent->name, weir_strerror(result));
+}
+
 bool child_fault(const char *name, const struct weir_msg *m)
 {
 	static const char *const kinds[] = {
 		[WEIR_FAULT_PAGE] = "no access to that address",
 		[WEIR_FAULT_IO] = "the page's pager or the swap device failed",
 		[WEIR_FAULT_CPU] = "processor exception",
+		[WEIR_FAULT_LIMIT] = "it may not have more memory",
 	};
 	uint64_t kind = m->w[0];
-	const char *text = kind <= WEIR_FAULT_CPU ? kinds[kind] : NULL;
+	const char *text = kind <= WEIR_FAULT_LIMIT ? kinds[kind] : NULL;
 
 	if (m->label == WEIR_MSG_EXIT) {
 		if ((int64_t)m->w[0] != -WEIR_ENOMEM)

@@ -36,6 +36,13 @@ void _start(struct weir_startup *page)
 	exit(main((int)argc, main_argv));
 }
 
+/* As a fork: memory is the original's, but the thread and the start-up page
+ * are new. */
+void start_again(void)
+{
+	tcb_install(&main_tcb);
+}
+
 void exit(int status)
 {
 	out_flush();

@@ -161,13 +161,23 @@ struct spawn_options {
 	handle_t fault_ep;    /* its end is told there, by the caller's badge,
 			       * instead of in a new child->fault_ep */
 	uint64_t group;       /* of its console session; 0: the same */
+	bool forkable;        /* keeps what child_fork needs */
 	const struct weir_stream *in, *out; /* NULL: this program's own */
 };
+/* A piece of a program's memory, as spawn mapped it. */
+struct child_memory {
+	handle_t mem;
+	unsigned prot;
+	uint64_t va, pages;
+};
+#define CHILD_MEMORY_MAX 9 /* segments, and the stack */
 struct child {
 	handle_t task;     /* MANAGE: task_kill, mem_map */
 	handle_t fault_ep; /* where its faults and its exit arrive */
 	uint64_t session;  /* of the console server; 0: none */
 	unsigned in_id, out_id; /* of the streams that it shares with us */
+	unsigned nmemory;       /* where options->forkable */
+	struct child_memory memory[CHILD_MEMORY_MAX];
 	char name[32];
 };
 
@@ -179,6 +189,18 @@ struct child {
 long spawn(const char *path, char *const argv[],
 	   const struct spawn_options *options, struct child *out);
 const char *spawn_error(void);
+
+/* Makes a copy of `parent`, which was spawned with `forkable`, as its memory is
+ * now: what it may write is cloned, the rest shared. The copy has a start-up
+ * page and handles of its own, as spawn would give it with `argv` and
+ * `options`; what the program mapped itself stays behind. Its first thread
+ * calls fn(arg), two addresses in that program, on the main stack from `sp`
+ * down, aligned to 16; fn calls start_again first, and does not return.
+ * Whoever runs in the parent should stand still meanwhile. 0 or -WEIR_E... */
+void start_again(void);
+long child_fork(const struct child *parent, uint64_t fn, uint64_t arg,
+		uint64_t sp, char *const argv[],
+		const struct spawn_options *options, struct child *out);
 
 /* Waits for its end; prints its fault, if it had one. 0 or -WEIR_E...;
  * *status: its exit status (STATUS_FAULT after a fault). Frees `child`. */
