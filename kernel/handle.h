@@ -9,9 +9,7 @@
 #ifndef KERNEL_HANDLE_H
 #define KERNEL_HANDLE_H
 
-#include <stdbool.h>
 #include <stddef.h>
-#include <stdint.h>
 
 #include "arch/x86_64/spin.h"
 #include "kernel/abi/weir.h"
@@ -41,6 +39,18 @@ struct object {
 static inline void object_get(struct object *o)
 {
 	__atomic_add_fetch(&o->refs, 1, __ATOMIC_RELAXED);
+}
+
+/* Takes a reference unless the last one is gone. */
+static inline bool object_get_live(struct object *o)
+{
+	uint64_t refs = __atomic_load_n(&o->refs, __ATOMIC_RELAXED);
+
+	while (refs && !__atomic_compare_exchange_n(
+			       &o->refs, &refs, refs + 1, false,
+			       __ATOMIC_ACQUIRE, __ATOMIC_RELAXED))
+		;
+	return refs;
 }
 
 static inline void object_put(struct object *o)

@@ -9,8 +9,6 @@
  */
 #include "kernel/init.h"
 
-#include "arch/x86_64/cpu.h"
-#include "arch/x86_64/paging.h"
 #include "arch/x86_64/panic.h"
 #include "arch/x86_64/string.h"
 #include "arch/x86_64/usercopy.h"

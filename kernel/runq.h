@@ -4,9 +4,6 @@
 #ifndef KERNEL_RUNQ_H
 #define KERNEL_RUNQ_H
 
-#include <stdbool.h>
-#include <stdint.h>
-
 #include "kernel/stat.h"
 #include "kernel/task.h"
 #include "kernel/thread.h"

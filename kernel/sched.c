@@ -14,15 +14,10 @@
 #include "kernel/sched.h"
 
 #include "arch/x86_64/apic.h"
-#include "arch/x86_64/context.h"
-#include "arch/x86_64/cpu.h"
 #include "arch/x86_64/panic.h"
 #include "arch/x86_64/print.h"
 #include "arch/x86_64/time.h"
-#include "arch/x86_64/trap.h"
 #include "kernel/runq.h"
-#include "kernel/stat.h"
-#include "kernel/task.h"
 
 #define SLICE_NS 10000000ull
 
@@ -168,22 +163,8 @@ bool sched_claim(struct thread *t, bool kill)
 	       (!kill && thread_exchange(t, THREAD_SLEEPING, THREAD_WAKING));
 }
 
-/* The allowed CPU with the shortest queue. */
-static unsigned shortest(uint64_t allowed)
-{
-	unsigned best = __builtin_ctzll(allowed);
-
-	for (uint64_t left = allowed; left; left &= left - 1) {
-		unsigned cpu = __builtin_ctzll(left);
-
-		if (runqs[cpu].nr < runqs[best].nr)
-			best = cpu;
-	}
-	return best;
-}
-
 /* Where a woken thread should run: where it ran, if that is idle; some idle
- * CPU, which is thereby taken; where it ran; the shortest queue. */
+ * CPU, which is thereby taken; where it ran; any, for others may steal it. */
 static unsigned choose_cpu(struct thread *t, bool here)
 {
 	uint64_t allowed = t->affinity & sched_cpus();
@@ -200,7 +181,7 @@ static unsigned choose_cpu(struct thread *t, bool here)
 			return __builtin_ctzll(bit);
 		idle &= ~bit;
 	}
-	return allowed & last ? t->cpu : shortest(allowed);
+	return allowed & last ? t->cpu : (unsigned)__builtin_ctzll(allowed);
 }
 
 /* Makes `cpu` schedule soon: on the way back to user mode, and in the idle

@@ -4,9 +4,6 @@
 #ifndef KERNEL_SCHED_H
 #define KERNEL_SCHED_H
 
-#include <stdbool.h>
-#include <stdint.h>
-
 #include "kernel/thread.h"
 
 /* Run queues, and the boot CPU's idle thread, which is from now on the one

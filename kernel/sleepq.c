@@ -5,7 +5,6 @@
  * when it runs again, wherever that is; the timer takes off those whose time
  * has come. Lock order: waitq.lock -> sleepq.lock -> a run queue's.
  */
-#include "arch/x86_64/cpu.h"
 #include "arch/x86_64/panic.h"
 #include "arch/x86_64/time.h"
 #include "kernel/sched.h"

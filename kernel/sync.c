@@ -9,7 +9,6 @@
  */
 #include "kernel/sync.h"
 
-#include "arch/x86_64/cpu.h"
 #include "arch/x86_64/panic.h"
 #include "arch/x86_64/time.h"
 #include "kernel/sched.h"
@@ -66,27 +65,25 @@ enum wait_result waitq_wait(struct waitq *wq, struct spinlock *release,
 }
 
 /* Takes off sleepers until `max` of them were really woken by us. */
-static unsigned wake(struct waitq *wq, unsigned max)
+static void wake(struct waitq *wq, unsigned max)
 {
 	struct thread *t;
-	unsigned woken = 0;
 
 	spin_lock(&wq->lock);
-	while (woken < max && (t = TAILQ_FIRST(&wq->threads))) {
+	while (max && (t = TAILQ_FIRST(&wq->threads))) {
 		TAILQ_REMOVE(&wq->threads, t, wait_link);
 		t->on_wq = false;
 		if (sched_claim(t, false)) {
 			sched_enqueue(t, false);
-			woken++;
+			max--;
 		}
 	}
 	spin_unlock(&wq->lock);
-	return woken;
 }
 
-bool waitq_wake_one(struct waitq *wq)
+void waitq_wake_one(struct waitq *wq)
 {
-	return wake(wq, 1) == 1;
+	wake(wq, 1);
 }
 
 void waitq_wake_all(struct waitq *wq)

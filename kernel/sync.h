@@ -9,9 +9,6 @@
 #ifndef KERNEL_SYNC_H
 #define KERNEL_SYNC_H
 
-#include <stdbool.h>
-#include <stdint.h>
-
 #include <bsd/sys/queue.h>
 
 #include "arch/x86_64/spin.h"
@@ -38,9 +35,9 @@ enum wait_result waitq_wait(struct waitq *wq, struct spinlock *release,
 			    uint64_t deadline_ns);
 
 /* Any context, with spinlocks held or not. wake_one wakes the one that has
- * slept longest; false: nobody slept. */
+ * slept longest, if there is one. */
 void waitq_wake_all(struct waitq *wq);
-bool waitq_wake_one(struct waitq *wq);
+void waitq_wake_one(struct waitq *wq);
 
 /* A lock that sleeps; threads only, no spinlock held. */
 struct mutex {

@@ -9,11 +9,9 @@
  */
 #include "kernel/task.h"
 
-#include "arch/x86_64/cpu.h"
 #include "arch/x86_64/panic.h"
 #include "arch/x86_64/print.h"
 #include "arch/x86_64/time.h"
-#include "kernel/endpoint.h"
 #include "kernel/ipc.h"
 #include "kernel/sched.h"
 #include "mm/aspace.h"
@@ -46,19 +44,12 @@ static struct task *living_child(const struct task *parent)
 	struct task *t;
 
 	spin_lock(&tasks_lock);
-	LIST_FOREACH(t, &tasks, all_link) {
-		uint64_t refs = __atomic_load_n(&t->object.refs, __ATOMIC_RELAXED);
-
-		if (t->parent != parent->id ||
-		    __atomic_load_n(&t->killed, __ATOMIC_SEQ_CST) & TASK_KILLED)
-			continue;
-		while (refs && !__atomic_compare_exchange_n(
-				       &t->object.refs, &refs, refs + 1, false,
-				       __ATOMIC_ACQUIRE, __ATOMIC_RELAXED))
-			;
-		if (refs)
+	LIST_FOREACH(t, &tasks, all_link)
+		if (t->parent == parent->id &&
+		    !(__atomic_load_n(&t->killed, __ATOMIC_SEQ_CST) &
+		      TASK_KILLED) &&
+		    object_get_live(&t->object))
 			break;
-	}
 	spin_unlock(&tasks_lock);
 	return t;
 }

@@ -8,9 +8,6 @@
 #ifndef KERNEL_TASK_H
 #define KERNEL_TASK_H
 
-#include <stdbool.h>
-#include <stdint.h>
-
 #include <bsd/sys/queue.h>
 
 #include "kernel/handle.h"

@@ -7,13 +7,10 @@
  */
 #include "kernel/thread.h"
 
-#include "arch/x86_64/context.h"
-#include "arch/x86_64/cpu.h"
 #include "arch/x86_64/paging.h"
 #include "arch/x86_64/panic.h"
 #include "arch/x86_64/print.h"
 #include "arch/x86_64/string.h"
-#include "arch/x86_64/trap.h"
 #include "kernel/ipc.h"
 #include "kernel/sched.h"
 #include "kernel/task.h"

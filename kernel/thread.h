@@ -8,16 +8,9 @@
 #ifndef KERNEL_THREAD_H
 #define KERNEL_THREAD_H
 
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <bsd/sys/queue.h>
-
 #include "arch/x86_64/context.h"
 #include "arch/x86_64/cpu.h"
 #include "arch/x86_64/trap.h"
-#include "kernel/abi/weir.h"
 #include "kernel/handle.h"
 #include "kernel/sync.h"
 #include "mm/tlb.h"

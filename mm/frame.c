@@ -152,28 +152,19 @@ static void block_claim(struct frame *f, unsigned order)
 	}
 }
 
-/* Moves half a cache of frames from the buddy lists. Holds cache->lock. */
-static void cache_fill(struct frame_cache *cache)
+/* Brings the cache to `n` frames, or as near as there are free ones. Holds
+ * cache->lock. */
+static void cache_resize(struct frame_cache *cache, unsigned n)
 {
-	spin_lock(&frame_lock);
-	while (cache->count < (cache_max + 1) / 2) {
-		struct frame *f = buddy_take(0);
+	struct frame *f;
 
-		if (!f)
-			break;
+	spin_lock(&frame_lock);
+	while (cache->count < n && (f = buddy_take(0))) {
 		TAILQ_INSERT_HEAD(&cache->list, f, lru);
 		cache->count++;
 	}
-	spin_unlock(&frame_lock);
-}
-
-/* Leaves `keep` frames in the cache. Holds cache->lock. */
-static void cache_spill(struct frame_cache *cache, unsigned keep)
-{
-	spin_lock(&frame_lock);
-	while (cache->count > keep) {
-		struct frame *f = TAILQ_LAST(&cache->list, frame_list);
-
+	while (cache->count > n) {
+		f = TAILQ_LAST(&cache->list, frame_list);
 		TAILQ_REMOVE(&cache->list, f, lru);
 		cache->count--;
 		buddy_put(f, 0);
@@ -185,7 +176,7 @@ void frame_cache_drain(void)
 {
 	for (unsigned i = 0; i < MAX_CPUS; i++) {
 		spin_lock(&caches[i].lock);
-		cache_spill(&caches[i], 0);
+		cache_resize(&caches[i], 0);
 		spin_unlock(&caches[i].lock);
 	}
 }
@@ -204,7 +195,7 @@ static struct frame *cache_take(struct frame_cache *cache)
 
 	spin_lock(&cache->lock);
 	if (!cache->count)
-		cache_fill(cache);
+		cache_resize(cache, (cache_max + 1) / 2);
 	f = TAILQ_FIRST(&cache->list);
 	if (f) {
 		TAILQ_REMOVE(&cache->list, f, lru);
@@ -322,7 +313,7 @@ void frame_free(struct frame *f)
 	} else {
 		TAILQ_INSERT_HEAD(&cache->list, f, lru);
 		if (++cache->count > cache_max)
-			cache_spill(cache, cache_max / 2);
+			cache_resize(cache, cache_max / 2);
 	}
 	spin_unlock(&cache->lock);
 }

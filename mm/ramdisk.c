@@ -8,7 +8,6 @@
  * wait queue under it.
  */
 #include "arch/x86_64/paging.h"
-#include "arch/x86_64/spin.h"
 #include "arch/x86_64/string.h"
 #include "arch/x86_64/time.h"
 #include "kernel/abi/weir.h"

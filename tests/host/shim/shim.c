@@ -251,10 +251,9 @@ void waitq_wake_all(struct waitq *wq)
 	pthread_cond_broadcast(&wq->cond);
 }
 
-bool waitq_wake_one(struct waitq *wq)
+void waitq_wake_one(struct waitq *wq)
 {
 	pthread_cond_signal(&wq->cond);
-	return true;
 }
 
 void mutex_init(struct mutex *m)

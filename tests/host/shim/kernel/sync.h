@@ -25,7 +25,7 @@ static inline enum wait_result waitq_wait(struct waitq *wq,
 	return WAIT_WOKEN;
 }
 void waitq_wake_all(struct waitq *wq);
-bool waitq_wake_one(struct waitq *wq);
+void waitq_wake_one(struct waitq *wq);
 void mutex_init(struct mutex *m);
 void mutex_lock(struct mutex *m);
 void mutex_unlock(struct mutex *m);
