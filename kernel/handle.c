@@ -23,38 +23,33 @@ static struct handle_slot no_slots[1];
 
 /* ---- references ---------------------------------------------------------- */
 
+static bool receives(struct cap cap)
+{
+	return cap.type == OBJ_ENDPOINT && cap.rights & WEIR_R_READ;
+}
+
 void cap_get(struct cap cap)
 {
-	switch (cap.type) {
-	case OBJ_NONE:
-		return;
-	case OBJ_MEM:
-		memobj_get(cap.object);
-		return;
-	case OBJ_PAGER:
-		pager_get(cap.object);
-		return;
-	}
-	if (cap.type == OBJ_ENDPOINT && cap.rights & WEIR_R_READ)
+	if (receives(cap))
 		endpoint_add_receiver(cap.object);
-	object_get(cap.object);
+	if (cap.type == OBJ_MEM)
+		memobj_get(cap.object);
+	else if (cap.type == OBJ_PAGER)
+		pager_get(cap.object);
+	else if (cap.type != OBJ_NONE)
+		object_get(cap.object);
 }
 
 void cap_put(struct cap cap)
 {
-	switch (cap.type) {
-	case OBJ_NONE:
-		return;
-	case OBJ_MEM:
-		memobj_put(cap.object);
-		return;
-	case OBJ_PAGER:
-		pager_put(cap.object);
-		return;
-	}
-	if (cap.type == OBJ_ENDPOINT && cap.rights & WEIR_R_READ)
+	if (receives(cap))
 		endpoint_drop_receiver(cap.object);
-	object_put(cap.object);
+	if (cap.type == OBJ_MEM)
+		memobj_put(cap.object);
+	else if (cap.type == OBJ_PAGER)
+		pager_put(cap.object);
+	else if (cap.type != OBJ_NONE)
+		object_put(cap.object);
 }
 
 /* ---- the table ----------------------------------------------------------- */
@@ -178,8 +173,6 @@ void handles_close_all(struct handle_table *t)
 		spin_lock(&t->lock);
 	}
 	free_slots(t);
-	t->used = 1;
-	t->free_head = 0;
 	spin_unlock(&t->lock);
 }
 

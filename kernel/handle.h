@@ -14,8 +14,7 @@
 #include "arch/x86_64/spin.h"
 #include "kernel/abi/weir.h"
 
-#define HANDLE_INDEX_BITS 10u
-#define HANDLES_MAX (1u << HANDLE_INDEX_BITS)
+#define HANDLES_MAX 1024u /* a power of 2 */
 
 enum object_type {
 	OBJ_NONE,

@@ -7,8 +7,6 @@
  * itself, the initrd, and the handles for the console's driver, all written
  * in its start-up page.
  */
-#include "kernel/init.h"
-
 #include "arch/x86_64/panic.h"
 #include "arch/x86_64/string.h"
 #include "arch/x86_64/usercopy.h"

@@ -14,7 +14,6 @@
 #include "arch/x86_64/uart.h"
 #include "arch/x86_64/upcalls.h"
 #include "boot/bootinfo.h"
-#include "kernel/init.h"
 #include "kernel/param.h"
 #include "kernel/sched.h"
 #include "kernel/stat.h"

@@ -112,7 +112,8 @@ void schedule(void)
 	struct thread *t = current();
 
 	spin_lock(&rq->lock);
-	if (t != &rq->idle && t->affinity >> cpu_id() & 1)
+	if (t->state == THREAD_RUNNABLE && t != &rq->idle &&
+	    t->affinity >> cpu_id() & 1)
 		rq_insert(rq, t);
 	switch_locked(rq);
 	irq_restore(flags);
@@ -141,18 +142,6 @@ bool sched_sleep(enum thread_state state, struct spinlock *a,
 	else
 		spin_unlock(&rq->lock);
 	return sleeps;
-}
-
-void sched_die(void)
-{
-	struct runq *rq;
-
-	irq_disable();
-	rq = this_rq();
-	spin_lock(&rq->lock);
-	current()->state = THREAD_DEAD;
-	switch_locked(rq);
-	panic("a dead thread ran");
 }
 
 /* ---- waking -------------------------------------------------------------- */
@@ -237,35 +226,12 @@ void sched_enqueue(struct thread *t, bool here)
 
 /* ---- balancing ----------------------------------------------------------- */
 
-/* Takes one thread from `victim` over to this CPU. Interrupts off. */
-static bool steal_from(struct runq *victim)
-{
-	struct runq *rq;
-	struct thread *t;
-
-	if (!spin_trylock(&victim->lock))
-		return false;
-	t = rq_best(victim, 1ull << cpu_id());
-	if (t) {
-		rq_remove(victim, t);
-		t->cpu = cpu_id();
-	}
-	spin_unlock(&victim->lock);
-	if (!t)
-		return false;
-	rq = lock_rq_of(t);
-	rq_insert(rq, t);
-	spin_unlock(&rq->lock);
-	if (rq == this_rq())
-		return true;
-	kick(rq - runqs); /* its affinity was changed just now */
-	return false;
-}
-
-/* Steals from the longest queue that has at least `min` threads. */
+/* Takes a thread over from the longest queue, if that has `min` threads.
+ * Interrupts off. */
 static bool steal(unsigned min)
 {
 	struct runq *best = NULL;
+	struct thread *t;
 
 	for (unsigned i = 1; i < cpu_count(); i++) {
 		struct runq *rq = &runqs[(cpu_id() + i) % cpu_count()];
@@ -274,7 +240,17 @@ static bool steal(unsigned min)
 		if (nr >= min && (!best || nr > best->nr))
 			best = rq;
 	}
-	return best && steal_from(best);
+	if (!best || !spin_trylock(&best->lock))
+		return false;
+	t = rq_best(best, 1ull << cpu_id());
+	if (t) {
+		rq_remove(best, t);
+		t->cpu = cpu_id();
+	}
+	spin_unlock(&best->lock);
+	if (t) /* elsewhere, if its affinity is changed just now */
+		sched_enqueue(t, true);
+	return t;
 }
 
 /* At the end of a slice: somebody idle may take what waits here, or we take

@@ -13,7 +13,8 @@ void sched_init(void);
 /* This CPU joins, with its running context as the idle thread. */
 void sched_start_cpu(void) __attribute__((noreturn));
 
-/* Lets the best thread run. No spinlock held; interrupts as they were. */
+/* Lets the best thread run; a dead one comes back never, and its successor
+ * drops its reference. No spinlock held; interrupts as they were. */
 void schedule(void);
 
 /* Shall this CPU schedule before it returns to user mode? */
@@ -34,9 +35,6 @@ void sched_kick(struct thread *t);
  * (either may be NULL) are given up. False: it was killed, did not sleep. */
 bool sched_sleep(enum thread_state state, struct spinlock *a,
 		 struct spinlock *b);
-
-/* The current thread never runs again; its reference goes to its successor. */
-void sched_die(void) __attribute__((noreturn));
 
 /* The first function of every new thread. */
 void sched_first_run(void);

@@ -85,7 +85,6 @@ void sleepq_expire(void)
 	spin_lock(&q->lock);
 	while ((t = TAILQ_FIRST(&q->threads)) && t->wake_ns <= time_ns()) {
 		take_off(q, t);
-		t->timed_out = true;
 		/* Whom somebody else has claimed is only taken off. */
 		if (sched_claim(t, false))
 			sched_enqueue(t, false);

@@ -40,7 +40,6 @@ static bool sleep_on(struct waitq *wq, struct spinlock *release,
 	assert(this_cpu()->spin_depth == (release ? 2 : 1));
 	t->on_wq = true;
 	TAILQ_INSERT_TAIL(&wq->threads, t, wait_link);
-	t->timed_out = false;
 	if (deadline_ns)
 		sleepq_insert(t, deadline_ns);
 	slept = sched_sleep(state, &wq->lock, release);
@@ -55,13 +54,11 @@ void waitq_sleep(struct waitq *wq, struct spinlock *release)
 	sleep_on(wq, release, 0, THREAD_SLEEPING);
 }
 
-enum wait_result waitq_wait(struct waitq *wq, struct spinlock *release,
-			    uint64_t deadline_ns)
+bool waitq_wait(struct waitq *wq, struct spinlock *release,
+		uint64_t deadline_ns)
 {
-	if (!sleep_on(wq, release, deadline_ns, THREAD_WAITING) ||
-	    thread_killed())
-		return WAIT_KILLED;
-	return current()->timed_out ? WAIT_TIMEOUT : WAIT_WOKEN;
+	return sleep_on(wq, release, deadline_ns, THREAD_WAITING) &&
+	       !thread_killed();
 }
 
 /* Takes off sleepers until `max` of them were really woken by us. */

@@ -26,13 +26,10 @@ void waitq_init(struct waitq *wq);
  * be missed, and does not retake it. No other spinlock held. */
 void waitq_sleep(struct waitq *wq, struct spinlock *release);
 
-/* Why waitq_wait returned. */
-enum wait_result { WAIT_WOKEN, WAIT_TIMEOUT, WAIT_KILLED };
-
 /* As waitq_sleep, for work on behalf of a user thread: ends early when the
- * deadline (ns since boot, 0: none) passes or the task is killed. */
-enum wait_result waitq_wait(struct waitq *wq, struct spinlock *release,
-			    uint64_t deadline_ns);
+ * deadline (ns since boot, 0: none) passes or the task is killed: false. */
+bool waitq_wait(struct waitq *wq, struct spinlock *release,
+		uint64_t deadline_ns);
 
 /* Any context, with spinlocks held or not. wake_one wakes the one that has
  * slept longest, if there is one. */

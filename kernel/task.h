@@ -18,6 +18,7 @@
 enum { TASK_KILLED = 1, TASK_FUSED = 2 };
 
 struct aspace;
+struct bootinfo;
 struct thread;
 struct weir_task;
 
@@ -50,6 +51,11 @@ struct task {
  * `fault` on success. NULL: out of memory. Sleeps. */
 struct task *task_create(struct task *parent, struct cap fault,
 			 const char *name, bool privileged);
+
+/* init.c: makes the task `init` from the boot modules `init` and `initrd` and
+ * starts its thread. Panics, naming it, when something is missing or damaged.
+ * From a kernel thread; sleeps. */
+void init_start(const struct bootinfo *bi);
 
 /* The task whose end is the end of the machine. */
 void task_set_root(struct task *t);

@@ -139,5 +139,7 @@ void thread_exit(void)
 	ipc_exit_thread(t);
 	if (t->task)
 		task_leave(t);
-	sched_die();
+	t->state = THREAD_DEAD;
+	schedule();
+	panic("a dead thread ran");
 }

@@ -86,7 +86,6 @@ struct thread {
 	/* Under the sleep queue's lock of sleep_cpu. */
 	uint64_t wake_ns;
 	bool on_sleepq;
-	bool timed_out;
 	unsigned sleep_cpu;
 	TAILQ_ENTRY(thread) sleep_link;
 

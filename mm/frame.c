@@ -17,7 +17,6 @@
 #include "arch/x86_64/string.h"
 #include "kernel/abi/weir.h"
 #include "kernel/sync.h"
-#include "mm/frame_init.h"
 #include "mm/reclaim.h"
 
 #define CACHE_MAX 32u         /* frames in a CPU's cache, at most */

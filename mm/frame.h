@@ -129,4 +129,17 @@ uint64_t nr_frames(void);
  * any lock. */
 void frame_cache_drain(void);
 
+/* ---- between frame.c, frame_init.c and frame_state.c ---- */
+
+/* Panics unless `f` may be freed now. */
+void frame_check_freeable(const struct frame *f);
+
+void frame_wait_init(void);
+
+/* Starts over with `nframes` descriptors, none of them free. */
+void frames_setup(struct frame *array, uint64_t nframes);
+
+/* Frees the frames numbered [start, end), and scales the watermarks. */
+void frames_add(uint64_t start, uint64_t end);
+
 #endif

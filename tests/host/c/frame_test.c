@@ -10,7 +10,6 @@
 
 #include "boot/bootinfo.h"
 #include "mm/frame.h"
-#include "mm/frame_init.h"
 #include "mm/reclaim.h"
 
 #define NFRAMES 4096 /* 16 MiB */

@@ -15,14 +15,12 @@ struct mutex {
 void waitq_init(struct waitq *wq);
 void waitq_sleep(struct waitq *wq, struct spinlock *release);
 /* On the host nobody is killed, and no deadline passes. */
-enum wait_result { WAIT_WOKEN, WAIT_TIMEOUT, WAIT_KILLED };
-static inline enum wait_result waitq_wait(struct waitq *wq,
-					  struct spinlock *release,
-					  uint64_t deadline_ns)
+static inline bool waitq_wait(struct waitq *wq, struct spinlock *release,
+			      uint64_t deadline_ns)
 {
 	(void)deadline_ns;
 	waitq_sleep(wq, release);
-	return WAIT_WOKEN;
+	return true;
 }
 void waitq_wake_all(struct waitq *wq);
 void waitq_wake_one(struct waitq *wq);
