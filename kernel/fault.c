@@ -77,14 +77,11 @@ void kernel_user_exception(struct trapframe *tf)
 
 void kernel_user_return(struct trapframe *tf)
 {
-	for (;;) {
-		if (thread_killed()) {
-			irq_enable();
-			thread_exit();
-		}
-		if (!sched_needed())
-			break;
+	while (sched_needed() && !thread_killed())
 		schedule();
+	if (thread_killed()) {
+		irq_enable();
+		thread_exit();
 	}
 	tlb_catch_up();
 }

@@ -168,7 +168,6 @@ void init_start(const struct bootinfo *bi)
 	task = task_create(NULL, nobody, "init", true);
 	need(task);
 	task->as->system = true;
-	task_set_root(task);
 	thread_use_space(task->as);
 	load_image(task->as, &h, image, bi->module[i].len);
 	make_startup(task, bi);

@@ -95,7 +95,7 @@ static void start(void *arg)
 {
 	mm_start();
 	announce();
-	thread_create_kernel("beat", beat, NULL, BEAT_PRIO, -1);
+	thread_create_kernel("beat", beat, NULL, BEAT_PRIO);
 	init_start(arg);
 }
 
@@ -107,7 +107,7 @@ void kernel_main(struct bootinfo *bi)
 	time_init();
 	sched_init();
 	smp_start(params.cpus);
-	thread_create_kernel("start", start, bi, PRIO_KERNEL, -1);
+	thread_create_kernel("start", start, bi, PRIO_KERNEL);
 	sched_start_cpu();
 }
 

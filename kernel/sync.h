@@ -53,9 +53,9 @@ void thread_sleep_ns(uint64_t ns);
 /* Lets others run if they should. No spinlock held. */
 void cond_resched(void);
 
-/* Starts a kernel thread; panics when there is no memory for it. `cpu`: the
- * only CPU it may run on, or -1. prio: 0 (lowest) to 31. */
-struct thread *thread_create_kernel(const char *name, void (*fn)(void *),
-				    void *arg, int prio, int cpu);
+/* Starts a kernel thread; panics when there is no memory for it. prio: 0
+ * (lowest) to 31. */
+void thread_create_kernel(const char *name, void (*fn)(void *), void *arg,
+			  unsigned prio);
 
 #endif

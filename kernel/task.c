@@ -20,12 +20,6 @@
 static struct spinlock tasks_lock = SPINLOCK_INIT("tasks");
 static LIST_HEAD(, task) tasks = LIST_HEAD_INITIALIZER(tasks);
 static uint32_t last_id;
-static struct task *root;
-
-void task_set_root(struct task *t)
-{
-	root = t;
-}
 
 /* Tells whoever answers for the task that it is over. */
 static void send_exit(struct task *t)
@@ -68,7 +62,7 @@ static void kill_children(const struct task *parent)
 /* Everything that the task had goes. */
 static void take_apart(struct task *t, bool tell)
 {
-	if (t == root)
+	if (!t->parent)
 		panic("init exited with status %ld", (long)t->status);
 	spin_lock(&tasks_lock);
 	LIST_REMOVE(t, all_link);

@@ -48,7 +48,8 @@ struct task {
 };
 
 /* A task without threads; one reference, whose end may sleep. Takes over
- * `fault` on success. NULL: out of memory. Sleeps. */
+ * `fault` on success. NULL: out of memory. Sleeps. The end of the one without
+ * a parent is the end of the machine. */
 struct task *task_create(struct task *parent, struct cap fault,
 			 const char *name, bool privileged);
 
@@ -56,9 +57,6 @@ struct task *task_create(struct task *parent, struct cap fault,
  * starts its thread. Panics, naming it, when something is missing or damaged.
  * From a kernel thread; sleeps. */
 void init_start(const struct bootinfo *bi);
-
-/* The task whose end is the end of the machine. */
-void task_set_root(struct task *t);
 
 /* `t` becomes a thread of the task, which it holds from now on. 0,
  * -WEIR_EPEER (killed), -WEIR_EFULL. */

@@ -58,8 +58,8 @@ static void kernel_thread_entry(void *arg)
 	thread_exit();
 }
 
-struct thread *thread_create_kernel(const char *name, void (*fn)(void *),
-				    void *arg, int prio, int cpu)
+void thread_create_kernel(const char *name, void (*fn)(void *), void *arg,
+			  unsigned prio)
 {
 	struct thread *t = thread_alloc(name, prio);
 
@@ -67,11 +67,8 @@ struct thread *thread_create_kernel(const char *name, void (*fn)(void *),
 		panic("no memory for kernel thread %s", name);
 	t->fn = fn;
 	t->arg = arg;
-	if (cpu >= 0)
-		t->affinity = 1ull << cpu;
 	t->sp = context_make(t->stack_top, kernel_thread_entry, t);
 	sched_enqueue(t, false);
-	return t;
 }
 
 static void user_thread_entry(void *arg)

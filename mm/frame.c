@@ -373,8 +373,7 @@ void frames_add(uint64_t start, uint64_t end)
 	spin_unlock(&frame_lock);
 }
 
-/* The longest run of free frames; its first frame in *start. */
-static uint64_t longest_run(uint64_t *start)
+uint64_t frame_longest_run(uint64_t *start)
 {
 	uint64_t best = 0, run = 0;
 
@@ -388,16 +387,9 @@ static uint64_t longest_run(uint64_t *start)
 	return best;
 }
 
-uint64_t frame_carve_max(void)
-{
-	uint64_t start;
-
-	return longest_run(&start);
-}
-
 uint64_t frame_carve(uint64_t npages)
 {
-	uint64_t start = 0, run = longest_run(&start);
+	uint64_t start = 0, run = frame_longest_run(&start);
 	struct frame *f;
 
 	if (!npages || npages > run)

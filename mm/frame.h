@@ -76,8 +76,9 @@ enum frame_flags {
 #define FRAME_LEAST_MIB 8
 void frame_init(const struct bootinfo *bi, uint64_t mem_mib);
 
-/* The longest run of free frames. Boot only. */
-uint64_t frame_carve_max(void);
+/* The length of the longest run of free frames, which *start is the number of
+ * the first of. Boot only. */
+uint64_t frame_longest_run(uint64_t *start);
 
 /* Takes `npages` for good, in one piece, for the ramdisk; returns the first
  * byte's physical address, or 0 when no such piece is left. Boot only, after

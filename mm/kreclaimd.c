@@ -132,6 +132,6 @@ void reclaim_init(void)
 	passes_init();
 	waitq_init(&kreclaimd.wait);
 	waitq_init(&klaunderd.wait);
-	thread_create_kernel("kreclaimd", kreclaimd_thread, NULL, PRIO, -1);
-	thread_create_kernel("klaunderd", klaunderd_thread, NULL, PRIO, -1);
+	thread_create_kernel("kreclaimd", kreclaimd_thread, NULL, PRIO);
+	thread_create_kernel("klaunderd", klaunderd_thread, NULL, PRIO);
 }

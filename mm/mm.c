@@ -25,7 +25,8 @@ static unsigned mib_of(uint64_t pages)
 static unsigned default_swap_mib(void)
 {
 	unsigned all = mib_of(nr_frames());
-	unsigned piece = mib_of(frame_carve_max());
+	uint64_t start;
+	unsigned piece = mib_of(frame_longest_run(&start));
 	unsigned mib = all * 3 / 4;
 
 	/* One more is for rounding, and for the slot table. */

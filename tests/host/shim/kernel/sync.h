@@ -28,7 +28,7 @@ void mutex_init(struct mutex *m);
 void mutex_lock(struct mutex *m);
 void mutex_unlock(struct mutex *m);
 void thread_sleep_ns(uint64_t ns);
-struct thread *thread_create_kernel(const char *name, void (*fn)(void *),
-				    void *arg, int prio, int cpu);
+void thread_create_kernel(const char *name, void (*fn)(void *), void *arg,
+			  unsigned prio);
 static inline void cond_resched(void) { }
 #endif
