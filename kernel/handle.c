@@ -234,26 +234,15 @@ int handle_move_begin(struct handle_table *t, handle_t h, struct cap *out)
 	return status;
 }
 
-/* Its journey is over. Holds the lock. */
-static struct handle_slot *end_move(struct handle_table *t, handle_t h)
+void handle_move_end(struct handle_table *t, handle_t h, bool moved)
 {
-	struct handle_slot *s = &t->slots[h & t->mask];
+	struct handle_slot *s;
 
+	spin_lock(&t->lock);
+	s = &t->slots[h & t->mask];
 	assert(s->cap.type != OBJ_NONE && s->name == (h ^ TRAVELS));
 	s->name = h;
-	return s;
-}
-
-void handle_move_done(struct handle_table *t, handle_t h)
-{
-	spin_lock(&t->lock);
-	free_slot(t, end_move(t, h));
-	spin_unlock(&t->lock);
-}
-
-void handle_move_undo(struct handle_table *t, handle_t h)
-{
-	spin_lock(&t->lock);
-	end_move(t, h);
+	if (moved)
+		free_slot(t, s);
 	spin_unlock(&t->lock);
 }

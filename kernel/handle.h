@@ -113,12 +113,11 @@ static inline struct handle_slot *handle_find(struct handle_table *t,
 
 int handle_close(struct handle_table *t, handle_t h);
 
-/* Moving in three steps: begin hides the handle and copies it out (no new
- * reference); then either the move is done and the slot is freed, or it is
- * undone. 0, -WEIR_EHANDLE, -WEIR_ERIGHTS (needs WEIR_R_DUP). */
+/* Moving in two steps: begin hides the handle and copies it out (no new
+ * reference); at the end it has moved, and the slot is freed, or it is back.
+ * 0, -WEIR_EHANDLE, -WEIR_ERIGHTS (needs WEIR_R_DUP). */
 int handle_move_begin(struct handle_table *t, handle_t h, struct cap *out);
-void handle_move_done(struct handle_table *t, handle_t h);
-void handle_move_undo(struct handle_table *t, handle_t h);
+void handle_move_end(struct handle_table *t, handle_t h, bool moved);
 
 /* References of a cap. put may sleep. */
 void cap_get(struct cap cap);

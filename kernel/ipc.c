@@ -65,7 +65,8 @@ static void complete(struct thread *t, int status, bool here)
 static void undo_move(struct thread *t)
 {
 	if (t->ipc.msg.handle)
-		handle_move_undo(&t->task->handles, t->ipc.msg.handle);
+		handle_move_end(&t->task->handles, t->ipc.msg.handle,
+				false);
 }
 
 static void fail_caller(struct thread *t, int status)
@@ -198,7 +199,7 @@ static int transfer(struct thread *from, struct thread *to)
 		h = handle_insert(&to->task->handles, from->ipc.cap);
 		if (h < 0)
 			return h;
-		handle_move_done(&from->task->handles, moving);
+		handle_move_end(&from->task->handles, moving, true);
 	}
 	to->ipc.msg = from->ipc.msg;
 	to->ipc.msg.handle = h;

@@ -108,10 +108,5 @@ void kernel_main(struct bootinfo *bi)
 	sched_init();
 	smp_start(params.cpus);
 	thread_create_kernel("start", start, bi, PRIO_KERNEL);
-	sched_start_cpu();
-}
-
-void kernel_ap_main(void)
-{
-	sched_start_cpu();
+	sched_idle();
 }

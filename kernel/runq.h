@@ -69,10 +69,4 @@ static inline void load_thread(struct cpu *cpu, unsigned id,
 	tlb_switch_on(id, next->as, users);
 }
 
-/* All hold rq->lock. Insert: at the end of its priority. */
-void rq_insert(struct runq *rq, struct thread *t);
-void rq_remove(struct runq *rq, struct thread *t);
-/* The first of the highest priority that may run on one of `cpus`, or NULL. */
-struct thread *rq_best(struct runq *rq, uint64_t cpus);
-
 #endif

@@ -17,6 +17,7 @@
 #include "arch/x86_64/panic.h"
 #include "arch/x86_64/print.h"
 #include "arch/x86_64/time.h"
+#include "arch/x86_64/upcalls.h"
 #include "kernel/runq.h"
 
 #define SLICE_NS 10000000ull
@@ -32,6 +33,44 @@ static struct runq *this_rq(void)
 uint64_t sched_cpus(void)
 {
 	return cpu_count() == 64 ? ~0ull : (1ull << cpu_count()) - 1;
+}
+
+/* ---- run queues ---------------------------------------------------------- */
+
+/* At the end of its priority. Holds rq->lock, as all here. */
+static void rq_insert(struct runq *rq, struct thread *t)
+{
+	assert(spin_held(&rq->lock) && &runqs[t->cpu] == rq && !t->queued);
+	t->queued = true;
+	TAILQ_INSERT_TAIL(&rq->queue[t->prio], t, run_link);
+	rq->bitmap |= 1u << t->prio;
+	rq->nr++;
+}
+
+static void rq_remove(struct runq *rq, struct thread *t)
+{
+	assert(spin_held(&rq->lock) && t->queued);
+	t->queued = false;
+	TAILQ_REMOVE(&rq->queue[t->prio], t, run_link);
+	if (TAILQ_EMPTY(&rq->queue[t->prio]))
+		rq->bitmap &= ~(1u << t->prio);
+	rq->nr--;
+}
+
+/* The first of the highest priority that may run on one of `cpus`, or NULL. */
+static struct thread *rq_best(struct runq *rq, uint64_t cpus)
+{
+	struct thread *t;
+
+	for (uint32_t left = rq->bitmap; left;) {
+		unsigned prio = 31 - __builtin_clz(left);
+
+		TAILQ_FOREACH(t, &rq->queue[prio], run_link)
+			if (t->affinity & cpus)
+				return t;
+		left &= ~(1u << prio);
+	}
+	return NULL;
 }
 
 /* ---- time ---------------------------------------------------------------- */
@@ -345,7 +384,7 @@ void sched_set_affinity(struct thread *t, uint64_t mask)
 
 /* ---- idle ---------------------------------------------------------------- */
 
-static void __attribute__((noreturn)) idle_loop(void)
+void sched_idle(void)
 {
 	struct runq *rq = this_rq();
 	uint64_t bit = 1ull << cpu_id();
@@ -367,9 +406,10 @@ static void __attribute__((noreturn)) idle_loop(void)
 	}
 }
 
-/* Turns the running context into CPU `cpu`'s idle thread. */
-static void adopt_idle(unsigned cpu)
+/* Turns the running context into this CPU's idle thread. */
+static void adopt_idle(void)
 {
+	unsigned cpu = cpu_id();
 	struct runq *rq = &runqs[cpu];
 
 	rq->idle.cpu = cpu;
@@ -392,12 +432,11 @@ void sched_init(void)
 		rq->prio = PRIO_IDLE;
 	}
 	sleepq_init();
-	adopt_idle(0);
+	adopt_idle();
 }
 
-void sched_start_cpu(void)
+void kernel_ap_main(void)
 {
-	if (cpu_id() != 0)
-		adopt_idle(cpu_id());
-	idle_loop();
+	adopt_idle();
+	sched_idle();
 }

@@ -10,8 +10,8 @@
  * that runs. Before any other CPU starts. */
 void sched_init(void);
 
-/* This CPU joins, with its running context as the idle thread. */
-void sched_start_cpu(void) __attribute__((noreturn));
+/* What an idle thread does. */
+_Noreturn void sched_idle(void);
 
 /* Lets the best thread run; a dead one comes back never, and its successor
  * drops its reference. No spinlock held; interrupts as they were. */
@@ -49,11 +49,8 @@ uint64_t sched_cpus(void); /* the CPUs that exist */
 /* No CPU but this one has anything to run, nor has this one after us. */
 bool sched_all_idle(void);
 
-/* sleepq.c: the sleepers of this CPU, ordered by deadline. Insert: current
- * thread, interrupts off. Remove: from any CPU, unless it has expired. */
+/* sync.c: the sleepers of this CPU, ordered by deadline. */
 void sleepq_init(void);
-void sleepq_insert(struct thread *t, uint64_t wake_ns);
-void sleepq_remove(struct thread *t);
 void sleepq_expire(void);     /* interrupts off */
 uint64_t sleepq_next_ns(void); /* of this CPU; UINT64_MAX: none */
 

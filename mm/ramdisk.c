@@ -57,7 +57,7 @@ static uint64_t due_time(void)
 	return time_ns() + rng % (max * 1000 + 1);
 }
 
-static void ramdisk_submit(struct pageio *io)
+void ramdisk_submit(struct pageio *io)
 {
 	struct pageio *at;
 
@@ -128,19 +128,13 @@ static void ramdisk_thread(void *arg)
 	}
 }
 
-const struct swapdev *ramdisk_init(uint64_t pa, uint64_t npages)
+void ramdisk_init(uint64_t pa)
 {
-	static struct swapdev dev = {
-		.submit = ramdisk_submit,
-	};
-
 	disk = KVA(pa);
-	dev.nslots = npages;
 	TAILQ_INIT(&queue);
 	waitq_init(&work);
 	rng = params.seed ? params.seed : 1;
 	ramdisk_set_delay(params.delay_us);
-	return &dev;
 }
 
 void ramdisk_start(void)
