@@ -1,9 +1,8 @@
 /*
  * handle.c - handle tables and capabilities.
  *
- * A free slot is found through the free list or at the end of the used part;
- * its generation goes up when it is freed, so old handles do not name what
- * comes next. A task's handle on itself holds no reference, else a task that
+ * The generation of a slot goes up when it is freed, so old handles do not
+ * name what comes next. A task's handle on itself holds no reference, else a task that
  * was never started could not go away.
  */
 #include "kernel/handle.h"
@@ -56,11 +55,8 @@ void cap_put(struct cap cap)
 
 void handles_init(struct handle_table *t, struct task *owner)
 {
-	memset(t, 0, sizeof(*t));
-	spin_init(&t->lock, "handles");
-	t->slots = no_slots;
-	t->used = 1;
-	t->owner = owner;
+	*t = (struct handle_table){ .owner = owner, .slots = no_slots,
+				    .lock = SPINLOCK_INIT("handles") };
 }
 
 static bool names_owner(struct handle_table *t, struct cap cap)
@@ -76,20 +72,24 @@ static void free_slots(struct handle_table *t)
 	t->mask = 0;
 }
 
-/* Makes room for one more slot at the end. Holds the lock. */
+/* Doubles the slots; the new ones are free. Holds the lock. */
 static int grow(struct handle_table *t)
 {
-	unsigned capacity = t->mask ? (t->mask + 1) * 2 : FIRST_CAPACITY;
+	unsigned old = t->mask + 1;
+	unsigned capacity = t->mask ? 2 * old : FIRST_CAPACITY;
 	struct handle_slot *slots;
 
-	if (t->used <= t->mask)
-		return 0;
 	if (capacity > HANDLES_MAX)
 		return -WEIR_EFULL;
 	slots = kzalloc(capacity * sizeof(*slots));
 	if (!slots)
 		return -WEIR_ENOMEM;
-	memcpy(slots, t->slots, t->used * sizeof(*slots));
+	memcpy(slots, t->slots, old * sizeof(*slots));
+	for (unsigned i = capacity - 1; i >= old; i--) {
+		slots[i].name = HANDLES_MAX | i;
+		slots[i].next_free = t->free_head;
+		t->free_head = i;
+	}
 	free_slots(t);
 	t->slots = slots;
 	t->mask = capacity - 1;
@@ -100,20 +100,16 @@ static int grow(struct handle_table *t)
 static int take_slot(struct handle_table *t)
 {
 	unsigned index;
-	int status;
+	int status = 0;
 
 	if (t->closed)
 		return -WEIR_EPEER;
-	if (t->free_head) {
-		index = t->free_head;
-		t->free_head = t->slots[index].next_free;
-		return index;
-	}
-	status = grow(t);
+	if (!t->free_head)
+		status = grow(t);
 	if (status)
 		return status;
-	index = t->used++;
-	t->slots[index].name = HANDLES_MAX | index;
+	index = t->free_head;
+	t->free_head = t->slots[index].next_free;
 	return index;
 }
 
@@ -163,7 +159,7 @@ void handles_close_all(struct handle_table *t)
 {
 	spin_lock(&t->lock);
 	t->closed = true;
-	for (unsigned i = 0; i < t->used; i++) {
+	for (unsigned i = 0; i <= t->mask; i++) {
 		if (t->slots[i].cap.type == OBJ_NONE)
 			continue;
 		struct cap cap = free_slot(t, &t->slots[i]);

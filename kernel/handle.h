@@ -80,7 +80,6 @@ struct handle_table {
 	struct spinlock lock; /* guards all below */
 	struct handle_slot *slots; /* grown in steps, to HANDLES_MAX */
 	unsigned mask;      /* slots allocated, a power of 2, minus 1 */
-	unsigned used;      /* slots that were ever in use, and the first */
 	unsigned free_head; /* an index; 0: none, nor is that ever used */
 	bool closed;        /* the task is dead: nothing enters */
 };

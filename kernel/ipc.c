@@ -206,17 +206,18 @@ static int transfer(struct thread *from, struct thread *to)
 	return 0;
 }
 
-/* The call of `from` reaches `to`, which is in no queue. False: it could
- * not; then `from` knows, and `to` still waits. */
-static bool deliver(struct thread *from, struct thread *to)
+/* The call of `from` reaches `to`, which is among the receivers, and stays
+ * there if it cannot; then `from` knows. */
+static void deliver(struct thread *from, struct thread *to)
 {
 	int status = transfer(from, to);
 
 	if (status) {
 		fail_caller(from, status);
-		return false;
+		return;
 	}
 	/* The commit point: from here on the server owes the reply. */
+	TAILQ_REMOVE(&to->ipc.ep->receivers, to, ipc.link);
 	if (from->ipc.oneway) {
 		complete(from, 0, false);
 	} else {
@@ -227,7 +228,6 @@ static bool deliver(struct thread *from, struct thread *to)
 		settle_prio(to);
 	}
 	complete(to, 0, from == current());
-	return true;
 }
 
 /* Makes `msg` what the current thread `t` sends, and marks the handle that it
@@ -263,15 +263,12 @@ static int call(const struct cap *cap, struct weir_msg *msg, bool oneway)
 	t->ipc.ep = ep;
 	t->ipc.state = IPC_CALLING;
 	server = TAILQ_FIRST(&ep->receivers);
-	if (__atomic_load_n(&ep->nreceivers, __ATOMIC_ACQUIRE) == 0) {
+	if (__atomic_load_n(&ep->nreceivers, __ATOMIC_ACQUIRE) == 0)
 		fail_caller(t, -WEIR_EPEER);
-	} else if (!server) {
+	else if (server)
+		deliver(t, server);
+	else
 		TAILQ_INSERT_TAIL(&ep->callers, t, ipc.link);
-	} else {
-		TAILQ_REMOVE(&ep->receivers, server, ipc.link);
-		if (!deliver(t, server))
-			TAILQ_INSERT_HEAD(&ep->receivers, server, ipc.link);
-	}
 	return wait_done(t, !oneway, msg);
 }
 
@@ -295,12 +292,11 @@ static int receive(struct endpoint *ep, struct weir_msg *msg)
 	drop_client(t);
 	t->ipc.state = IPC_RECEIVING;
 	t->ipc.ep = ep;
+	TAILQ_INSERT_TAIL(&ep->receivers, t, ipc.link);
 	while (t->ipc.state && (caller = TAILQ_FIRST(&ep->callers))) {
 		TAILQ_REMOVE(&ep->callers, caller, ipc.link);
 		deliver(caller, t);
 	}
-	if (t->ipc.state)
-		TAILQ_INSERT_TAIL(&ep->receivers, t, ipc.link);
 	return wait_done(t, true, msg);
 }
 

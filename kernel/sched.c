@@ -92,9 +92,8 @@ static void arm_timer(struct runq *rq)
 
 /* ---- the switch ---------------------------------------------------------- */
 
-/* On the new thread's stack: lets go of the one that ran before. Not inline:
- * the CPU is another one than before the switch. */
-static __attribute__((noinline)) void finish_switch(bool irqs_on)
+/* Not inline: the CPU is another one than before the switch. */
+__attribute__((noinline)) void sched_arrive(bool irqs_on)
 {
 	struct runq *rq = this_rq();
 	struct thread *prev = rq->prev;
@@ -136,12 +135,7 @@ static void switch_locked(struct runq *rq)
 	load_thread(this_cpu(), cpu_id(), prev, next, false);
 	stat_add(WEIR_C_ctxt, 1);
 	context_switch(&prev->sp, next->sp);
-	finish_switch(irqs_on);
-}
-
-void sched_first_run(void)
-{
-	finish_switch(true);
+	sched_arrive(irqs_on);
 }
 
 void schedule(void)

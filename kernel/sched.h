@@ -36,8 +36,9 @@ void sched_kick(struct thread *t);
 bool sched_sleep(enum thread_state state, struct spinlock *a,
 		 struct spinlock *b);
 
-/* The first function of every new thread. */
-void sched_first_run(void);
+/* The first thing on a thread's stack after a switch to it: lets go of who ran
+ * before. `irqs_on`: interrupts are on from now on. */
+void sched_arrive(bool irqs_on);
 
 /* `prio` counts from now on; for ipc.c, which knows what else counts. Holds
  * ipc_lock. */

@@ -21,6 +21,11 @@ static struct spinlock tasks_lock = SPINLOCK_INIT("tasks");
 static LIST_HEAD(, task) tasks = LIST_HEAD_INITIALIZER(tasks);
 static uint32_t last_id;
 
+static void mark(struct task *t, uint8_t bits)
+{
+	__atomic_fetch_or(&t->killed, bits, __ATOMIC_SEQ_CST);
+}
+
 /* Tells whoever answers for the task that it is over. */
 static void send_exit(struct task *t)
 {
@@ -104,14 +109,13 @@ static void task_destroy(void *task)
 	struct task *t = task;
 
 	assert(t->nthreads == 0);
-	if (t->torn_down) {
+	if (t->killed & TASK_TORN_DOWN) {
 		aspace_put(t->as);
 		kfree(t);
 		return;
 	}
 	/* Never started, nobody knows it. */
-	__atomic_store_n(&t->killed, TASK_KILLED, __ATOMIC_SEQ_CST);
-	t->torn_down = true;
+	mark(t, TASK_KILLED | TASK_TORN_DOWN);
 	teardown(t, false);
 }
 
@@ -169,10 +173,8 @@ void task_leave(struct thread *t)
 	spin_lock(&task->lock);
 	LIST_REMOVE(t, task_link);
 	last = --task->nthreads == 0;
-	if (last) {
-		__atomic_store_n(&task->killed, TASK_KILLED, __ATOMIC_SEQ_CST);
-		task->torn_down = true;
-	}
+	if (last)
+		mark(task, TASK_KILLED | TASK_TORN_DOWN);
 	spin_unlock(&task->lock);
 	t->task = NULL; /* a kernel thread, for what is left to do */
 	if (last)
@@ -183,14 +185,14 @@ void task_leave(struct thread *t)
 void task_kill(struct task *task, int64_t status)
 {
 	struct thread *t;
-	bool empty = false;
+	bool empty;
 
 	/* fastpath.c looks at `killed` and goes to sleep under ipc_lock. */
 	spin_lock(&ipc_lock);
 	spin_lock(&task->lock);
 	if (!(task->killed & TASK_KILLED))
 		task->status = status;
-	__atomic_store_n(&task->killed, TASK_KILLED, __ATOMIC_SEQ_CST);
+	mark(task, TASK_KILLED);
 	spin_unlock(&ipc_lock);
 	LIST_FOREACH(t, &task->threads, task_link) {
 		if (sched_claim(t, true))
@@ -198,8 +200,9 @@ void task_kill(struct task *task, int64_t status)
 		else
 			sched_kick(t);
 	}
-	if (task->nthreads == 0 && !task->torn_down)
-		empty = task->torn_down = true;
+	empty = task->nthreads == 0 && !(task->killed & TASK_TORN_DOWN);
+	if (empty)
+		mark(task, TASK_TORN_DOWN);
 	spin_unlock(&task->lock);
 	/* It never ran, so nobody waits for its end but the caller, who might
 	 * be the one that the message is for, and would wait for itself. */

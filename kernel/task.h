@@ -14,8 +14,8 @@
 
 #define TASK_THREADS_MAX 256u
 
-/* Bits of `killed`. Either of them keeps its threads off the fast path. */
-enum { TASK_KILLED = 1, TASK_FUSED = 2 };
+/* Bits of `killed`. Any of them keeps its threads off the fast path. */
+enum { TASK_KILLED = 1, TASK_FUSED = 2, TASK_TORN_DOWN = 4 };
 
 struct aspace;
 struct bootinfo;
@@ -40,7 +40,6 @@ struct task {
 	struct spinlock lock; /* guards the group */
 	LIST_HEAD(, thread) threads;
 	unsigned nthreads;
-	bool torn_down;
 	int64_t status; /* of its exit */
 
 	struct task *next_dying; /* only who takes it apart */

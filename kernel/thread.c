@@ -53,7 +53,7 @@ static void kernel_thread_entry(void *arg)
 {
 	struct thread *t = arg;
 
-	sched_first_run();
+	sched_arrive(true);
 	t->fn(t->arg);
 	thread_exit();
 }
@@ -75,7 +75,7 @@ static void user_thread_entry(void *arg)
 {
 	struct thread *t = arg;
 
-	sched_first_run();
+	sched_arrive(true);
 	irq_disable();
 	trap_return(thread_frame(t));
 }

@@ -13,7 +13,6 @@
 #include "arch/x86_64/cpu.h"
 #include "arch/x86_64/panic.h"
 #include "arch/x86_64/paging.h"
-#include "arch/x86_64/spin.h"
 #include "arch/x86_64/string.h"
 #include "kernel/abi/weir.h"
 #include "kernel/sync.h"
@@ -264,15 +263,16 @@ static struct frame *alloc_stall(unsigned flags)
 
 		if (f)
 			return f;
-		robbed += freed > 0;
-		if (freed)
+		if (freed) {
+			robbed++;
 			fruitless = 0;
-		else if (reclaim_laundering() && laundering < STALL_LAUNDRY)
+			continue;
+		}
+		if (reclaim_laundering() && laundering < STALL_LAUNDRY)
 			laundering++;
 		else
 			fruitless++;
-		if (!freed)
-			thread_sleep_ns(STALL_PAUSE_NS);
+		thread_sleep_ns(STALL_PAUSE_NS);
 	}
 	return NULL;
 }
