@@ -2,8 +2,8 @@
  * handle.c - handle tables and capabilities.
  *
  * The generation of a slot goes up when it is freed, so old handles do not
- * name what comes next. A task's handle on itself holds no reference, else a task that
- * was never started could not go away.
+ * name what comes next. A task's handle on itself holds no reference, else a
+ * task that was never started could not go away.
  */
 #include "kernel/handle.h"
 

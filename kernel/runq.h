@@ -1,5 +1,6 @@
 /*
- * runq.h - run queues and the switch, for sched.c and fastpath.c alone.
+ * runq.h - what each CPU keeps for the scheduler, and the switch; for sched.c,
+ * sync.c and fastpath.c alone.
  */
 #ifndef KERNEL_RUNQ_H
 #define KERNEL_RUNQ_H
@@ -10,6 +11,13 @@
 #include "mm/tlb_switch.h"
 
 #define PRIO_IDLE (-1)
+
+/* Who has a deadline, ordered by it. */
+struct sleepq {
+	struct spinlock lock; /* guards the list */
+	TAILQ_HEAD(, thread) threads;
+	uint64_t next_ns; /* of the first; read without the lock */
+};
 
 struct runq {
 	struct spinlock lock; /* guards the first group */
@@ -25,6 +33,8 @@ struct runq {
 	uint64_t timer_at; /* the interrupt that is set; past: none */
 	struct thread *prev; /* left its stack just now */
 	struct thread idle;
+
+	struct sleepq sleepq; /* sync.c */
 } __attribute__((aligned(128)));
 
 _Static_assert(offsetof(struct runq, lock.holder) == 0, "trap.asm");

@@ -80,7 +80,8 @@ static struct thread *rq_best(struct runq *rq, uint64_t cpus)
  * that yields in a loop would spend its time on that, under rq->lock. */
 static void arm_timer(struct runq *rq)
 {
-	uint64_t now = time_ns(), at = sleepq_next_ns();
+	uint64_t now = time_ns();
+	uint64_t at = __atomic_load_n(&rq->sleepq.next_ns, __ATOMIC_RELAXED);
 
 	if (rq->prio != PRIO_IDLE && rq->slice_end < at)
 		at = rq->slice_end;
@@ -424,8 +425,10 @@ void sched_init(void)
 		for (unsigned prio = 0; prio < PRIORITIES; prio++)
 			TAILQ_INIT(&rq->queue[prio]);
 		rq->prio = PRIO_IDLE;
+		spin_init(&rq->sleepq.lock, "sleepq");
+		TAILQ_INIT(&rq->sleepq.threads);
+		rq->sleepq.next_ns = UINT64_MAX;
 	}
-	sleepq_init();
 	adopt_idle();
 }
 

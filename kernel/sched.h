@@ -50,9 +50,8 @@ uint64_t sched_cpus(void); /* the CPUs that exist */
 /* No CPU but this one has anything to run, nor has this one after us. */
 bool sched_all_idle(void);
 
-/* sync.c: the sleepers of this CPU, ordered by deadline. */
-void sleepq_init(void);
-void sleepq_expire(void);     /* interrupts off */
-uint64_t sleepq_next_ns(void); /* of this CPU; UINT64_MAX: none */
+/* sync.c: wakes the sleepers of this CPU whose deadline has passed. Interrupts
+ * off. */
+void sleepq_expire(void);
 
 #endif

@@ -13,24 +13,10 @@
 
 #include "arch/x86_64/panic.h"
 #include "arch/x86_64/time.h"
+#include "kernel/runq.h"
 #include "kernel/sched.h"
 
 /* ---- deadlines ----------------------------------------------------------- */
-
-static struct sleepq {
-	struct spinlock lock; /* guards the list */
-	TAILQ_HEAD(, thread) threads;
-	uint64_t next_ns; /* of the first; read without the lock */
-} __attribute__((aligned(64))) sleepqs[MAX_CPUS];
-
-void sleepq_init(void)
-{
-	for (unsigned cpu = 0; cpu < MAX_CPUS; cpu++) {
-		spin_init(&sleepqs[cpu].lock, "sleepq");
-		TAILQ_INIT(&sleepqs[cpu].threads);
-		sleepqs[cpu].next_ns = UINT64_MAX;
-	}
-}
 
 static void note_first(struct sleepq *q)
 {
@@ -40,15 +26,10 @@ static void note_first(struct sleepq *q)
 			 __ATOMIC_RELAXED);
 }
 
-uint64_t sleepq_next_ns(void)
-{
-	return __atomic_load_n(&sleepqs[cpu_id()].next_ns, __ATOMIC_RELAXED);
-}
-
 /* Current thread, interrupts off. */
 static void sleepq_insert(struct thread *t, uint64_t wake_ns)
 {
-	struct sleepq *q = &sleepqs[cpu_id()];
+	struct sleepq *q = &this_cpu()->rq->sleepq;
 	struct thread *before;
 
 	assert(!irq_enabled());
@@ -80,7 +61,7 @@ static void take_off(struct sleepq *q, struct thread *t)
 /* Unless it has expired. From any CPU. */
 static void sleepq_remove(struct thread *t)
 {
-	struct sleepq *q = &sleepqs[t->sleep_cpu];
+	struct sleepq *q = &runqs[t->sleep_cpu].sleepq;
 
 	spin_lock(&q->lock);
 	take_off(q, t);
@@ -89,7 +70,7 @@ static void sleepq_remove(struct thread *t)
 
 void sleepq_expire(void)
 {
-	struct sleepq *q = &sleepqs[cpu_id()];
+	struct sleepq *q = &this_cpu()->rq->sleepq;
 	struct thread *t;
 
 	spin_lock(&q->lock);
@@ -110,16 +91,6 @@ void waitq_init(struct waitq *wq)
 	TAILQ_INIT(&wq->threads);
 }
 
-static void leave_waitq(struct waitq *wq, struct thread *t)
-{
-	spin_lock(&wq->lock);
-	if (t->on_wq) {
-		TAILQ_REMOVE(&wq->threads, t, wait_link);
-		t->on_wq = false;
-	}
-	spin_unlock(&wq->lock);
-}
-
 static bool sleep_on(struct waitq *wq, struct spinlock *release,
 		     uint64_t deadline_ns, enum thread_state state)
 {
@@ -134,7 +105,11 @@ static bool sleep_on(struct waitq *wq, struct spinlock *release,
 	if (deadline_ns)
 		sleepq_insert(t, deadline_ns);
 	slept = sched_sleep(state, &wq->lock, release);
-	leave_waitq(wq, t);
+	spin_lock(&wq->lock);
+	if (t->on_wq)
+		TAILQ_REMOVE(&wq->threads, t, wait_link);
+	t->on_wq = false;
+	spin_unlock(&wq->lock);
 	if (deadline_ns)
 		sleepq_remove(t);
 	return slept;

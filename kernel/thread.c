@@ -7,7 +7,6 @@
  */
 #include "kernel/thread.h"
 
-#include "arch/x86_64/paging.h"
 #include "arch/x86_64/panic.h"
 #include "arch/x86_64/print.h"
 #include "arch/x86_64/string.h"

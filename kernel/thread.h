@@ -9,7 +9,6 @@
 #define KERNEL_THREAD_H
 
 #include "arch/x86_64/context.h"
-#include "arch/x86_64/cpu.h"
 #include "arch/x86_64/trap.h"
 #include "kernel/handle.h"
 #include "kernel/sync.h"

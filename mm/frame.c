@@ -118,13 +118,12 @@ static void buddy_put(struct frame *f, unsigned order)
 /* Takes a block of free frames off the lists; NULL when there is none. */
 static struct frame *buddy_take(unsigned order)
 {
-	unsigned have = order;
+	unsigned have;
 	struct frame *f;
 
-	while (have <= FRAME_MAX_ORDER && TAILQ_EMPTY(&buddy[have]))
-		have++;
-	if (have > FRAME_MAX_ORDER)
-		return NULL;
+	for (have = order; TAILQ_EMPTY(&buddy[have]); have++)
+		if (have == FRAME_MAX_ORDER)
+			return NULL;
 	f = TAILQ_FIRST(&buddy[have]);
 	unlist_block(f);
 	while (have > order) {
@@ -203,23 +202,6 @@ static struct frame *cache_take(struct frame_cache *cache)
 	return f;
 }
 
-static struct frame *block_take(unsigned order)
-{
-	struct frame *f;
-
-	spin_lock(&frame_lock);
-	f = buddy_take(order);
-	spin_unlock(&frame_lock);
-	return f;
-}
-
-static void block_put(struct frame *f)
-{
-	spin_lock(&frame_lock);
-	buddy_put(f, f->order);
-	spin_unlock(&frame_lock);
-}
-
 /* One try, without waiting. */
 static struct frame *alloc_try(unsigned order, unsigned flags)
 {
@@ -228,7 +210,13 @@ static struct frame *alloc_try(unsigned order, unsigned flags)
 
 	if (nr_free() < floor_of(flags) + n)
 		return NULL;
-	f = order ? block_take(order) : cache_take(&caches[cpu_id()]);
+	if (order) {
+		spin_lock(&frame_lock);
+		f = buddy_take(order);
+		spin_unlock(&frame_lock);
+	} else {
+		f = cache_take(&caches[cpu_id()]);
+	}
 	if (f) {
 		block_claim(f, order);
 		__atomic_sub_fetch(&free_frames, n, __ATOMIC_RELAXED);
@@ -308,20 +296,15 @@ void frame_free(struct frame *f)
 	f->obj = NULL;
 	__atomic_add_fetch(&free_frames, n, __ATOMIC_RELAXED);
 	if (f->order) {
-		block_put(f);
+		spin_lock(&frame_lock);
+		buddy_put(f, f->order);
+		spin_unlock(&frame_lock);
 	} else {
 		TAILQ_INSERT_HEAD(&cache->list, f, lru);
 		if (++cache->count > cache_max)
 			cache_resize(cache, cache_max / 2);
 	}
 	spin_unlock(&cache->lock);
-}
-
-uint64_t frame_alloc_table(void)
-{
-	struct frame *f = frame_alloc(FRAME_ZERO);
-
-	return f ? frame_pa(f) : 0;
 }
 
 /* ---- For frame_init.c (boot) ---- */

@@ -117,10 +117,6 @@ void *frame_kva(const struct frame *f);
 struct frame *frame_of_pa(uint64_t pa);
 struct frame *frame_of_kva(const void *kva);
 
-/* A fresh, zeroed, pinned page for the kernel's page tables and stacks; 0
- * when there is none. The shape that kmap_set_allocator wants. */
-uint64_t frame_alloc_table(void);
-
 /* Free frames now; an estimate while others allocate. Any context. */
 uint64_t nr_free(void);
 /* Frames that the allocator manages, free or not. */
