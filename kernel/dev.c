@@ -28,24 +28,27 @@ struct irq {
 
 static struct irq irqs[ISA_IRQS];
 
-static void put_ntfn(struct ntfn *n)
+/* From now on interrupts go to `n`, or nowhere. */
+static void aim(struct irq *i, struct ntfn *n, uint64_t bits)
 {
-	if (n)
-		object_put((struct object *)n);
+	struct ntfn *was;
+
+	spin_lock(&i->lock);
+	was = i->ntfn;
+	i->ntfn = n;
+	i->bits = bits;
+	spin_unlock(&i->lock);
+	if (was)
+		object_put((struct object *)was);
 }
 
 /* Nobody holds it: it is quiet until it is opened again. */
 static void irq_close(void *irq)
 {
 	struct irq *i = irq;
-	struct ntfn *was;
 
 	ioapic_mask(i - irqs);
-	spin_lock(&i->lock);
-	was = i->ntfn;
-	i->ntfn = NULL;
-	spin_unlock(&i->lock);
-	put_ntfn(was);
+	aim(i, NULL, 0);
 }
 
 struct irq *irq_open(unsigned irq)
@@ -74,17 +77,11 @@ static void irq_interrupt(struct trapframe *tf)
 int irq_bind(struct irq *i, struct ntfn *n, unsigned bit)
 {
 	unsigned number = i - irqs;
-	struct ntfn *was;
 
 	irq_register(VEC_IRQ0 + number, irq_interrupt);
 	if (!ioapic_route(number, VEC_IRQ0 + number, 0))
 		return -WEIR_EIO;
-	spin_lock(&i->lock);
-	was = i->ntfn;
-	i->ntfn = n;
-	i->bits = 1ull << bit;
-	spin_unlock(&i->lock);
-	put_ntfn(was);
+	aim(i, n, 1ull << bit);
 	ioapic_unmask(number);
 	return 0;
 }

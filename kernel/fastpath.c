@@ -9,8 +9,7 @@
  * path: its frames hold nothing (its one reference is in t->cap), and are
  * given up. What other CPUs ask meanwhile is an interrupt after SYSRET.
  */
-#include "arch/x86_64/trap.h"
-#include "kernel/endpoint.h"
+#include "kernel/ipc.h"
 #include "kernel/runq.h"
 
 /* Return only where the slow path has to do it. */

@@ -6,10 +6,8 @@
  * endpoint the task dies, and the console says why; so does the task that
  * ran out of memory: whoever is to answer may need some, too (P6).
  */
-#include "arch/x86_64/cpu.h"
 #include "arch/x86_64/panic.h"
 #include "arch/x86_64/print.h"
-#include "arch/x86_64/trap.h"
 #include "arch/x86_64/upcalls.h"
 #include "arch/x86_64/usercopy.h"
 #include "kernel/ipc.h"
@@ -81,14 +79,11 @@ void kernel_user_exception(struct trapframe *tf)
 
 void kernel_user_return(struct trapframe *tf)
 {
-	for (;;) {
-		if (thread_killed()) {
-			irq_enable();
-			thread_exit();
-		}
-		if (!sched_needed())
-			break;
+	while (sched_needed() && !thread_killed())
 		schedule();
+	if (thread_killed()) {
+		irq_enable();
+		thread_exit();
 	}
 	tlb_catch_up();
 }

@@ -1,10 +1,9 @@
 /*
  * handle.c - handle tables and capabilities.
  *
- * A free slot is found through the free list or at the end of the used part;
- * its generation goes up when it is freed, so old handles do not name what
- * comes next. A task's handle on itself holds no reference, else a task that
- * was never started could not go away.
+ * The generation of a slot goes up when it is freed, so old handles do not
+ * name what comes next. A task's handle on itself holds no reference, else a
+ * task that was never started could not go away.
  */
 #include "kernel/handle.h"
 
@@ -24,49 +23,41 @@ static struct handle_slot no_slots[1];
 
 /* ---- references ---------------------------------------------------------- */
 
+static bool receives(struct cap cap)
+{
+	return cap.type == OBJ_ENDPOINT && cap.rights & WEIR_R_READ;
+}
+
 void cap_get(struct cap cap)
 {
-	switch (cap.type) {
-	case OBJ_NONE:
-		return;
-	case OBJ_MEM:
-		memobj_get(cap.object);
-		return;
-	case OBJ_PAGER:
-		pager_get(cap.object);
-		return;
-	}
-	if (cap.type == OBJ_ENDPOINT && cap.rights & WEIR_R_READ)
+	if (receives(cap))
 		endpoint_add_receiver(cap.object);
-	object_get(cap.object);
+	if (cap.type == OBJ_MEM)
+		memobj_get(cap.object);
+	else if (cap.type == OBJ_PAGER)
+		pager_get(cap.object);
+	else if (cap.type != OBJ_NONE)
+		object_get(cap.object);
 }
 
 void cap_put(struct cap cap)
 {
-	switch (cap.type) {
-	case OBJ_NONE:
-		return;
-	case OBJ_MEM:
-		memobj_put(cap.object);
-		return;
-	case OBJ_PAGER:
-		pager_put(cap.object);
-		return;
-	}
-	if (cap.type == OBJ_ENDPOINT && cap.rights & WEIR_R_READ)
+	if (receives(cap))
 		endpoint_drop_receiver(cap.object);
-	object_put(cap.object);
+	if (cap.type == OBJ_MEM)
+		memobj_put(cap.object);
+	else if (cap.type == OBJ_PAGER)
+		pager_put(cap.object);
+	else if (cap.type != OBJ_NONE)
+		object_put(cap.object);
 }
 
 /* ---- the table ----------------------------------------------------------- */
 
 void handles_init(struct handle_table *t, struct task *owner)
 {
-	memset(t, 0, sizeof(*t));
-	spin_init(&t->lock, "handles");
-	t->slots = no_slots;
-	t->used = 1;
-	t->owner = owner;
+	*t = (struct handle_table){ .owner = owner, .slots = no_slots,
+				    .lock = SPINLOCK_INIT("handles") };
 }
 
 static bool names_owner(struct handle_table *t, struct cap cap)
@@ -82,20 +73,24 @@ static void free_slots(struct handle_table *t)
 	t->mask = 0;
 }
 
-/* Makes room for one more slot at the end. Holds the lock. */
+/* Doubles the slots; the new ones are free. Holds the lock. */
 static int grow(struct handle_table *t)
 {
-	unsigned capacity = t->mask ? (t->mask + 1) * 2 : FIRST_CAPACITY;
+	unsigned old = t->mask + 1;
+	unsigned capacity = t->mask ? 2 * old : FIRST_CAPACITY;
 	struct handle_slot *slots;
 
-	if (t->used <= t->mask)
-		return 0;
 	if (capacity > HANDLES_MAX)
 		return -WEIR_EFULL;
 	slots = kzalloc(capacity * sizeof(*slots));
 	if (!slots)
 		return -WEIR_ENOMEM;
-	memcpy(slots, t->slots, t->used * sizeof(*slots));
+	memcpy(slots, t->slots, old * sizeof(*slots));
+	for (unsigned i = capacity - 1; i >= old; i--) {
+		slots[i].name = HANDLES_MAX | i;
+		slots[i].next_free = t->free_head;
+		t->free_head = i;
+	}
 	free_slots(t);
 	t->slots = slots;
 	t->mask = capacity - 1;
@@ -106,24 +101,20 @@ static int grow(struct handle_table *t)
 static int take_slot(struct handle_table *t)
 {
 	unsigned index;
-	int status;
+	int status = 0;
 
 	if (t->closed)
 		return -WEIR_EPEER;
 	if (!account_charge(t->owner->account, ACCOUNT_HANDLES, 1))
 		return -WEIR_EFULL;
-	if (t->free_head) {
-		index = t->free_head;
-		t->free_head = t->slots[index].next_free;
-		return index;
-	}
-	status = grow(t);
+	if (!t->free_head)
+		status = grow(t);
 	if (status) {
 		account_uncharge(t->owner->account, ACCOUNT_HANDLES, 1);
 		return status;
 	}
-	index = t->used++;
-	t->slots[index].name = HANDLES_MAX | index;
+	index = t->free_head;
+	t->free_head = t->slots[index].next_free;
 	return index;
 }
 
@@ -174,7 +165,7 @@ void handles_close_all(struct handle_table *t)
 {
 	spin_lock(&t->lock);
 	t->closed = true;
-	for (unsigned i = 0; i < t->used; i++) {
+	for (unsigned i = 0; i <= t->mask; i++) {
 		if (t->slots[i].cap.type == OBJ_NONE)
 			continue;
 		struct cap cap = free_slot(t, &t->slots[i]);
@@ -184,8 +175,6 @@ void handles_close_all(struct handle_table *t)
 		spin_lock(&t->lock);
 	}
 	free_slots(t);
-	t->used = 1;
-	t->free_head = 0;
 	spin_unlock(&t->lock);
 }
 
@@ -247,26 +236,15 @@ int handle_move_begin(struct handle_table *t, handle_t h, struct cap *out)
 	return status;
 }
 
-/* Its journey is over. Holds the lock. */
-static struct handle_slot *end_move(struct handle_table *t, handle_t h)
+void handle_move_end(struct handle_table *t, handle_t h, bool moved)
 {
-	struct handle_slot *s = &t->slots[h & t->mask];
+	struct handle_slot *s;
 
+	spin_lock(&t->lock);
+	s = &t->slots[h & t->mask];
 	assert(s->cap.type != OBJ_NONE && s->name == (h ^ TRAVELS));
 	s->name = h;
-	return s;
-}
-
-void handle_move_done(struct handle_table *t, handle_t h)
-{
-	spin_lock(&t->lock);
-	free_slot(t, end_move(t, h));
-	spin_unlock(&t->lock);
-}
-
-void handle_move_undo(struct handle_table *t, handle_t h)
-{
-	spin_lock(&t->lock);
-	end_move(t, h);
+	if (moved)
+		free_slot(t, s);
 	spin_unlock(&t->lock);
 }

@@ -9,15 +9,12 @@
 #ifndef KERNEL_HANDLE_H
 #define KERNEL_HANDLE_H
 
-#include <stdbool.h>
 #include <stddef.h>
-#include <stdint.h>
 
 #include "arch/x86_64/spin.h"
 #include "kernel/abi/weir.h"
 
-#define HANDLE_INDEX_BITS 10u
-#define HANDLES_MAX (1u << HANDLE_INDEX_BITS)
+#define HANDLES_MAX 1024u /* a power of 2 */
 
 /* The numbers of enum weir_object. */
 enum object_type {
@@ -43,6 +40,18 @@ struct object {
 static inline void object_get(struct object *o)
 {
 	__atomic_add_fetch(&o->refs, 1, __ATOMIC_RELAXED);
+}
+
+/* Takes a reference unless the last one is gone. */
+static inline bool object_get_live(struct object *o)
+{
+	uint64_t refs = __atomic_load_n(&o->refs, __ATOMIC_RELAXED);
+
+	while (refs && !__atomic_compare_exchange_n(
+			       &o->refs, &refs, refs + 1, false,
+			       __ATOMIC_ACQUIRE, __ATOMIC_RELAXED))
+		;
+	return refs;
 }
 
 static inline void object_put(struct object *o)
@@ -73,7 +82,6 @@ struct handle_table {
 	struct spinlock lock; /* guards all below */
 	struct handle_slot *slots; /* grown in steps, to HANDLES_MAX */
 	unsigned mask;      /* slots allocated, a power of 2, minus 1 */
-	unsigned used;      /* slots that were ever in use, and the first */
 	unsigned free_head; /* an index; 0: none, nor is that ever used */
 	bool closed;        /* the task is dead: nothing enters */
 };
@@ -106,12 +114,11 @@ static inline struct handle_slot *handle_find(struct handle_table *t,
 
 int handle_close(struct handle_table *t, handle_t h);
 
-/* Moving in three steps: begin hides the handle and copies it out (no new
- * reference); then either the move is done and the slot is freed, or it is
- * undone. 0, -WEIR_EHANDLE, -WEIR_ERIGHTS (needs WEIR_R_DUP). */
+/* Moving in two steps: begin hides the handle and copies it out (no new
+ * reference); at the end it has moved, and the slot is freed, or it is back.
+ * 0, -WEIR_EHANDLE, -WEIR_ERIGHTS (needs WEIR_R_DUP). */
 int handle_move_begin(struct handle_table *t, handle_t h, struct cap *out);
-void handle_move_done(struct handle_table *t, handle_t h);
-void handle_move_undo(struct handle_table *t, handle_t h);
+void handle_move_end(struct handle_table *t, handle_t h, bool moved);
 
 /* References of a cap. put may sleep. */
 void cap_get(struct cap cap);

@@ -7,10 +7,6 @@
  * itself, the initrd, and the handles for drivers, all written in its
  * start-up page.
  */
-#include "kernel/init.h"
-
-#include "arch/x86_64/cpu.h"
-#include "arch/x86_64/paging.h"
 #include "arch/x86_64/panic.h"
 #include "arch/x86_64/string.h"
 #include "arch/x86_64/usercopy.h"
@@ -170,7 +166,6 @@ void init_start(const struct bootinfo *bi)
 	task = task_create(NULL, nobody, "init", true, NULL);
 	need(task);
 	task->as->system = true;
-	task_set_root(task);
 	thread_use_space(task->as);
 	load_image(task->as, &h, image, bi->module[i].len);
 	make_startup(task, bi);

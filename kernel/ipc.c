@@ -16,7 +16,6 @@
 #include "kernel/ipc.h"
 
 #include "arch/x86_64/panic.h"
-#include "kernel/endpoint.h"
 #include "kernel/sched.h"
 #include "kernel/stat.h"
 #include "kernel/task.h"
@@ -66,7 +65,8 @@ static void complete(struct thread *t, int status, bool here)
 static void undo_move(struct thread *t)
 {
 	if (t->ipc.msg.handle)
-		handle_move_undo(&t->task->handles, t->ipc.msg.handle);
+		handle_move_end(&t->task->handles, t->ipc.msg.handle,
+				false);
 }
 
 static void fail_caller(struct thread *t, int status)
@@ -199,24 +199,25 @@ static int transfer(struct thread *from, struct thread *to)
 		h = handle_insert(&to->task->handles, from->ipc.cap);
 		if (h < 0)
 			return h;
-		handle_move_done(&from->task->handles, moving);
+		handle_move_end(&from->task->handles, moving, true);
 	}
 	to->ipc.msg = from->ipc.msg;
 	to->ipc.msg.handle = h;
 	return 0;
 }
 
-/* The call of `from` reaches `to`, which is in no queue. False: it could
- * not; then `from` knows, and `to` still waits. */
-static bool deliver(struct thread *from, struct thread *to)
+/* The call of `from` reaches `to`, which is among the receivers, and stays
+ * there if it cannot; then `from` knows. */
+static void deliver(struct thread *from, struct thread *to)
 {
 	int status = transfer(from, to);
 
 	if (status) {
 		fail_caller(from, status);
-		return false;
+		return;
 	}
 	/* The commit point: from here on the server owes the reply. */
+	TAILQ_REMOVE(&to->ipc.ep->receivers, to, ipc.link);
 	if (from->ipc.oneway) {
 		complete(from, 0, false);
 	} else {
@@ -227,7 +228,6 @@ static bool deliver(struct thread *from, struct thread *to)
 		settle_prio(to);
 	}
 	complete(to, 0, from == current());
-	return true;
 }
 
 /* Makes `msg` what the current thread `t` sends, and marks the handle that it
@@ -263,15 +263,12 @@ static int call(const struct cap *cap, struct weir_msg *msg, bool oneway)
 	t->ipc.ep = ep;
 	t->ipc.state = IPC_CALLING;
 	server = TAILQ_FIRST(&ep->receivers);
-	if (__atomic_load_n(&ep->nreceivers, __ATOMIC_ACQUIRE) == 0) {
+	if (__atomic_load_n(&ep->nreceivers, __ATOMIC_ACQUIRE) == 0)
 		fail_caller(t, -WEIR_EPEER);
-	} else if (!server) {
+	else if (server)
+		deliver(t, server);
+	else
 		TAILQ_INSERT_TAIL(&ep->callers, t, ipc.link);
-	} else {
-		TAILQ_REMOVE(&ep->receivers, server, ipc.link);
-		if (!deliver(t, server))
-			TAILQ_INSERT_HEAD(&ep->receivers, server, ipc.link);
-	}
 	return wait_done(t, !oneway, msg);
 }
 
@@ -295,12 +292,11 @@ static int receive(struct endpoint *ep, struct weir_msg *msg)
 	drop_client(t);
 	t->ipc.state = IPC_RECEIVING;
 	t->ipc.ep = ep;
+	TAILQ_INSERT_TAIL(&ep->receivers, t, ipc.link);
 	while (t->ipc.state && (caller = TAILQ_FIRST(&ep->callers))) {
 		TAILQ_REMOVE(&ep->callers, caller, ipc.link);
 		deliver(caller, t);
 	}
-	if (t->ipc.state)
-		TAILQ_INSERT_TAIL(&ep->receivers, t, ipc.link);
 	return wait_done(t, true, msg);
 }
 

@@ -4,14 +4,22 @@
 #ifndef KERNEL_IPC_H
 #define KERNEL_IPC_H
 
-#include <stdbool.h>
-#include <stdint.h>
+#include <bsd/sys/queue.h>
 
-#include "kernel/abi/weir.h"
 #include "kernel/handle.h"
 
-struct endpoint;
 struct thread;
+
+struct endpoint {
+	struct object object;
+
+	/* Under ipc_lock; one of the two queues is empty. */
+	uint64_t nreceivers; /* references that may receive; atomic */
+	TAILQ_HEAD(ipc_queue, thread) callers, receivers;
+};
+
+/* Guards every endpoint and every thread's `ipc`. */
+extern struct spinlock ipc_lock;
 
 /* A new endpoint with one reference that may receive; NULL: no memory. */
 struct endpoint *endpoint_create(void);

@@ -14,7 +14,6 @@
 #include "arch/x86_64/uart.h"
 #include "arch/x86_64/upcalls.h"
 #include "boot/bootinfo.h"
-#include "kernel/init.h"
 #include "kernel/param.h"
 #include "kernel/sched.h"
 #include "kernel/stat.h"
@@ -96,7 +95,7 @@ static void start(void *arg)
 {
 	mm_start();
 	announce();
-	thread_create_kernel("beat", beat, NULL, BEAT_PRIO, -1);
+	thread_create_kernel("beat", beat, NULL, BEAT_PRIO);
 	init_start(arg);
 }
 
@@ -108,11 +107,6 @@ void kernel_main(struct bootinfo *bi)
 	time_init();
 	sched_init();
 	smp_start(params.cpus);
-	thread_create_kernel("start", start, bi, PRIO_KERNEL, -1);
-	sched_start_cpu();
-}
-
-void kernel_ap_main(void)
-{
-	sched_start_cpu();
+	thread_create_kernel("start", start, bi, PRIO_KERNEL);
+	sched_idle();
 }

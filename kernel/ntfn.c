@@ -49,8 +49,7 @@ int ntfn_wait(struct ntfn *n, uint64_t mask, uint64_t deadline_ns,
 			spin_unlock(&n->lock);
 			return *bits ? 0 : -WEIR_ETIMEOUT;
 		}
-		if (waitq_wait(&n->waiters, &n->lock, deadline_ns) ==
-		    WAIT_KILLED)
+		if (!waitq_wait(&n->waiters, &n->lock, deadline_ns))
 			return -WEIR_EPEER;
 	}
 }

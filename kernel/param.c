@@ -6,8 +6,6 @@
  */
 #include "kernel/param.h"
 
-#include <stddef.h>
-
 #include "arch/x86_64/print.h"
 #include "arch/x86_64/string.h"
 #include "kernel/abi/weir.h"

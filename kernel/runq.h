@@ -1,11 +1,9 @@
 /*
- * runq.h - run queues and the switch, for sched.c and fastpath.c alone.
+ * runq.h - what each CPU keeps for the scheduler, and the switch; for sched.c,
+ * sync.c and fastpath.c alone.
  */
 #ifndef KERNEL_RUNQ_H
 #define KERNEL_RUNQ_H
-
-#include <stdbool.h>
-#include <stdint.h>
 
 #include "kernel/stat.h"
 #include "kernel/task.h"
@@ -13,6 +11,13 @@
 #include "mm/tlb_switch.h"
 
 #define PRIO_IDLE (-1)
+
+/* Who has a deadline, ordered by it. */
+struct sleepq {
+	struct spinlock lock; /* guards the list */
+	TAILQ_HEAD(, thread) threads;
+	uint64_t next_ns; /* of the first; read without the lock */
+};
 
 struct runq {
 	struct spinlock lock; /* guards the first group */
@@ -28,6 +33,8 @@ struct runq {
 	uint64_t timer_at; /* the interrupt that is set; past: none */
 	struct thread *prev; /* left its stack just now */
 	struct thread idle;
+
+	struct sleepq sleepq; /* sync.c */
 } __attribute__((aligned(128)));
 
 _Static_assert(offsetof(struct runq, lock.holder) == 0, "trap.asm");
@@ -71,11 +78,5 @@ static inline void load_thread(struct cpu *cpu, unsigned id,
 	}
 	tlb_switch_on(id, next->as, users);
 }
-
-/* All hold rq->lock. Insert: at the end of its priority. */
-void rq_insert(struct runq *rq, struct thread *t);
-void rq_remove(struct runq *rq, struct thread *t);
-/* The first of the highest priority that may run on one of `cpus`, or NULL. */
-struct thread *rq_best(struct runq *rq, uint64_t cpus);
 
 #endif

@@ -14,15 +14,11 @@
 #include "kernel/sched.h"
 
 #include "arch/x86_64/apic.h"
-#include "arch/x86_64/context.h"
-#include "arch/x86_64/cpu.h"
 #include "arch/x86_64/panic.h"
 #include "arch/x86_64/print.h"
 #include "arch/x86_64/time.h"
-#include "arch/x86_64/trap.h"
+#include "arch/x86_64/upcalls.h"
 #include "kernel/runq.h"
-#include "kernel/stat.h"
-#include "kernel/task.h"
 
 #define SLICE_NS 10000000ull
 
@@ -39,6 +35,44 @@ uint64_t sched_cpus(void)
 	return cpu_count() == 64 ? ~0ull : (1ull << cpu_count()) - 1;
 }
 
+/* ---- run queues ---------------------------------------------------------- */
+
+/* At the end of its priority. Holds rq->lock, as all here. */
+static void rq_insert(struct runq *rq, struct thread *t)
+{
+	assert(spin_held(&rq->lock) && &runqs[t->cpu] == rq && !t->queued);
+	t->queued = true;
+	TAILQ_INSERT_TAIL(&rq->queue[t->prio], t, run_link);
+	rq->bitmap |= 1u << t->prio;
+	rq->nr++;
+}
+
+static void rq_remove(struct runq *rq, struct thread *t)
+{
+	assert(spin_held(&rq->lock) && t->queued);
+	t->queued = false;
+	TAILQ_REMOVE(&rq->queue[t->prio], t, run_link);
+	if (TAILQ_EMPTY(&rq->queue[t->prio]))
+		rq->bitmap &= ~(1u << t->prio);
+	rq->nr--;
+}
+
+/* The first of the highest priority that may run on one of `cpus`, or NULL. */
+static struct thread *rq_best(struct runq *rq, uint64_t cpus)
+{
+	struct thread *t;
+
+	for (uint32_t left = rq->bitmap; left;) {
+		unsigned prio = 31 - __builtin_clz(left);
+
+		TAILQ_FOREACH(t, &rq->queue[prio], run_link)
+			if (t->affinity & cpus)
+				return t;
+		left &= ~(1u << prio);
+	}
+	return NULL;
+}
+
 /* ---- time ---------------------------------------------------------------- */
 
 /* This CPU's next timer interrupt: the slice's end or the first sleeper. One
@@ -46,7 +80,8 @@ uint64_t sched_cpus(void)
  * that yields in a loop would spend its time on that, under rq->lock. */
 static void arm_timer(struct runq *rq)
 {
-	uint64_t now = time_ns(), at = sleepq_next_ns();
+	uint64_t now = time_ns();
+	uint64_t at = __atomic_load_n(&rq->sleepq.next_ns, __ATOMIC_RELAXED);
 
 	if (rq->prio != PRIO_IDLE && rq->slice_end < at)
 		at = rq->slice_end;
@@ -58,9 +93,8 @@ static void arm_timer(struct runq *rq)
 
 /* ---- the switch ---------------------------------------------------------- */
 
-/* On the new thread's stack: lets go of the one that ran before. Not inline:
- * the CPU is another one than before the switch. */
-static __attribute__((noinline)) void finish_switch(bool irqs_on)
+/* Not inline: the CPU is another one than before the switch. */
+__attribute__((noinline)) void sched_arrive(bool irqs_on)
 {
 	struct runq *rq = this_rq();
 	struct thread *prev = rq->prev;
@@ -102,12 +136,7 @@ static void switch_locked(struct runq *rq)
 	load_thread(this_cpu(), cpu_id(), prev, next, false);
 	stat_add(WEIR_C_ctxt, 1);
 	context_switch(&prev->sp, next->sp);
-	finish_switch(irqs_on);
-}
-
-void sched_first_run(void)
-{
-	finish_switch(true);
+	sched_arrive(irqs_on);
 }
 
 void schedule(void)
@@ -117,7 +146,8 @@ void schedule(void)
 	struct thread *t = current();
 
 	spin_lock(&rq->lock);
-	if (t != &rq->idle && t->affinity >> cpu_id() & 1)
+	if (t->state == THREAD_RUNNABLE && t != &rq->idle &&
+	    t->affinity >> cpu_id() & 1)
 		rq_insert(rq, t);
 	switch_locked(rq);
 	irq_restore(flags);
@@ -148,18 +178,6 @@ bool sched_sleep(enum thread_state state, struct spinlock *a,
 	return sleeps;
 }
 
-void sched_die(void)
-{
-	struct runq *rq;
-
-	irq_disable();
-	rq = this_rq();
-	spin_lock(&rq->lock);
-	current()->state = THREAD_DEAD;
-	switch_locked(rq);
-	panic("a dead thread ran");
-}
-
 /* ---- waking -------------------------------------------------------------- */
 
 bool sched_claim(struct thread *t, bool kill)
@@ -168,22 +186,8 @@ bool sched_claim(struct thread *t, bool kill)
 	       (!kill && thread_exchange(t, THREAD_SLEEPING, THREAD_WAKING));
 }
 
-/* The allowed CPU with the shortest queue. */
-static unsigned shortest(uint64_t allowed)
-{
-	unsigned best = __builtin_ctzll(allowed);
-
-	for (uint64_t left = allowed; left; left &= left - 1) {
-		unsigned cpu = __builtin_ctzll(left);
-
-		if (runqs[cpu].nr < runqs[best].nr)
-			best = cpu;
-	}
-	return best;
-}
-
 /* Where a woken thread should run: where it ran, if that is idle; some idle
- * CPU, which is thereby taken; where it ran; the shortest queue. */
+ * CPU, which is thereby taken; where it ran; any, for others may steal it. */
 static unsigned choose_cpu(struct thread *t, bool here)
 {
 	uint64_t allowed = t->affinity & sched_cpus();
@@ -200,7 +204,7 @@ static unsigned choose_cpu(struct thread *t, bool here)
 			return __builtin_ctzll(bit);
 		idle &= ~bit;
 	}
-	return allowed & last ? t->cpu : shortest(allowed);
+	return allowed & last ? t->cpu : (unsigned)__builtin_ctzll(allowed);
 }
 
 /* Makes `cpu` schedule soon: on the way back to user mode, and in the idle
@@ -256,35 +260,12 @@ void sched_enqueue(struct thread *t, bool here)
 
 /* ---- balancing ----------------------------------------------------------- */
 
-/* Takes one thread from `victim` over to this CPU. Interrupts off. */
-static bool steal_from(struct runq *victim)
-{
-	struct runq *rq;
-	struct thread *t;
-
-	if (!spin_trylock(&victim->lock))
-		return false;
-	t = rq_best(victim, 1ull << cpu_id());
-	if (t) {
-		rq_remove(victim, t);
-		t->cpu = cpu_id();
-	}
-	spin_unlock(&victim->lock);
-	if (!t)
-		return false;
-	rq = lock_rq_of(t);
-	rq_insert(rq, t);
-	spin_unlock(&rq->lock);
-	if (rq == this_rq())
-		return true;
-	kick(rq - runqs); /* its affinity was changed just now */
-	return false;
-}
-
-/* Steals from the longest queue that has at least `min` threads. */
+/* Takes a thread over from the longest queue, if that has `min` threads.
+ * Interrupts off. */
 static bool steal(unsigned min)
 {
 	struct runq *best = NULL;
+	struct thread *t;
 
 	for (unsigned i = 1; i < cpu_count(); i++) {
 		struct runq *rq = &runqs[(cpu_id() + i) % cpu_count()];
@@ -293,7 +274,17 @@ static bool steal(unsigned min)
 		if (nr >= min && (!best || nr > best->nr))
 			best = rq;
 	}
-	return best && steal_from(best);
+	if (!best || !spin_trylock(&best->lock))
+		return false;
+	t = rq_best(best, 1ull << cpu_id());
+	if (t) {
+		rq_remove(best, t);
+		t->cpu = cpu_id();
+	}
+	spin_unlock(&best->lock);
+	if (t) /* elsewhere, if its affinity is changed just now */
+		sched_enqueue(t, true);
+	return t;
 }
 
 /* At the end of a slice: somebody idle may take what waits here, or we take
@@ -388,7 +379,7 @@ void sched_set_affinity(struct thread *t, uint64_t mask)
 
 /* ---- idle ---------------------------------------------------------------- */
 
-static void __attribute__((noreturn)) idle_loop(void)
+void sched_idle(void)
 {
 	struct runq *rq = this_rq();
 	uint64_t bit = 1ull << cpu_id();
@@ -410,9 +401,10 @@ static void __attribute__((noreturn)) idle_loop(void)
 	}
 }
 
-/* Turns the running context into CPU `cpu`'s idle thread. */
-static void adopt_idle(unsigned cpu)
+/* Turns the running context into this CPU's idle thread. */
+static void adopt_idle(void)
 {
+	unsigned cpu = cpu_id();
 	struct runq *rq = &runqs[cpu];
 
 	rq->idle.cpu = cpu;
@@ -433,14 +425,15 @@ void sched_init(void)
 		for (unsigned prio = 0; prio < PRIORITIES; prio++)
 			TAILQ_INIT(&rq->queue[prio]);
 		rq->prio = PRIO_IDLE;
+		spin_init(&rq->sleepq.lock, "sleepq");
+		TAILQ_INIT(&rq->sleepq.threads);
+		rq->sleepq.next_ns = UINT64_MAX;
 	}
-	sleepq_init();
-	adopt_idle(0);
+	adopt_idle();
 }
 
-void sched_start_cpu(void)
+void kernel_ap_main(void)
 {
-	if (cpu_id() != 0)
-		adopt_idle(cpu_id());
-	idle_loop();
+	adopt_idle();
+	sched_idle();
 }

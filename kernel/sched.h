@@ -4,19 +4,17 @@
 #ifndef KERNEL_SCHED_H
 #define KERNEL_SCHED_H
 
-#include <stdbool.h>
-#include <stdint.h>
-
 #include "kernel/thread.h"
 
 /* Run queues, and the boot CPU's idle thread, which is from now on the one
  * that runs. Before any other CPU starts. */
 void sched_init(void);
 
-/* This CPU joins, with its running context as the idle thread. */
-void sched_start_cpu(void) __attribute__((noreturn));
+/* What an idle thread does. */
+_Noreturn void sched_idle(void);
 
-/* Lets the best thread run. No spinlock held; interrupts as they were. */
+/* Lets the best thread run; a dead one comes back never, and its successor
+ * drops its reference. No spinlock held; interrupts as they were. */
 void schedule(void);
 
 /* Shall this CPU schedule before it returns to user mode? */
@@ -38,11 +36,9 @@ void sched_kick(struct thread *t);
 bool sched_sleep(enum thread_state state, struct spinlock *a,
 		 struct spinlock *b);
 
-/* The current thread never runs again; its reference goes to its successor. */
-void sched_die(void) __attribute__((noreturn));
-
-/* The first function of every new thread. */
-void sched_first_run(void);
+/* The first thing on a thread's stack after a switch to it: lets go of who ran
+ * before. `irqs_on`: interrupts are on from now on. */
+void sched_arrive(bool irqs_on);
 
 /* `prio` counts from now on; for ipc.c, which knows what else counts. Holds
  * ipc_lock. */
@@ -54,12 +50,8 @@ uint64_t sched_cpus(void); /* the CPUs that exist */
 /* No CPU but this one has anything to run, nor has this one after us. */
 bool sched_all_idle(void);
 
-/* sleepq.c: the sleepers of this CPU, ordered by deadline. Insert: current
- * thread, interrupts off. Remove: from any CPU, unless it has expired. */
-void sleepq_init(void);
-void sleepq_insert(struct thread *t, uint64_t wake_ns);
-void sleepq_remove(struct thread *t);
-void sleepq_expire(void);     /* interrupts off */
-uint64_t sleepq_next_ns(void); /* of this CPU; UINT64_MAX: none */
+/* sync.c: wakes the sleepers of this CPU whose deadline has passed. Interrupts
+ * off. */
+void sleepq_expire(void);
 
 #endif

@@ -14,14 +14,9 @@ uint64_t stat_sum(enum weir_counter c)
 	/* The fast path counts what it did once: a call and a switch. */
 	if (c == WEIR_C_syscalls || c == WEIR_C_ctxt)
 		sum = stat_sum(WEIR_C_ipc_fast);
+	if (c == WEIR_C_nr_free_pages)
+		return nr_free();
 	for (unsigned cpu = 0; cpu < cpu_count(); cpu++)
 		sum += __atomic_load_n(&stat_sets[cpu].n[c], __ATOMIC_RELAXED);
 	return sum;
-}
-
-void stat_read(uint64_t *out)
-{
-	for (unsigned c = 0; c < WEIR_NCOUNTERS; c++)
-		out[c] = stat_sum(c);
-	out[WEIR_C_nr_free_pages] = nr_free();
 }

@@ -7,8 +7,6 @@
 #ifndef KERNEL_STAT_H
 #define KERNEL_STAT_H
 
-#include <stdint.h>
-
 #include "arch/x86_64/cpu.h"
 #include "kernel/abi/weir.h"
 
@@ -27,10 +25,7 @@ static inline void stat_add(enum weir_counter c, uint64_t n)
 			 : "cc");
 }
 
-/* Sums every counter into out[WEIR_NCOUNTERS]; exact when nothing runs. */
-void stat_read(uint64_t *out);
-
-/* One counter's sum. */
+/* One counter's sum; exact when nothing runs. */
 uint64_t stat_sum(enum weir_counter c);
 
 #endif

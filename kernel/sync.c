@@ -1,6 +1,8 @@
 /*
- * sync.c - wait queues, sleeping locks and pauses.
+ * sync.c - wait queues, deadlines, sleeping locks and pauses.
  *
+ * Who has a deadline is in the sleep queue of the CPU on which it went to
+ * sleep, ordered by it. Lock order: waitq -> sleepq -> a run queue.
  * Outcomes when several parties end one sleep: each of wake-up, deadline and
  * kill first claims the thread's state; the one that wins enqueues it, the
  * others have done nothing. The sleeper takes itself off the lists that the
@@ -9,25 +11,84 @@
  */
 #include "kernel/sync.h"
 
-#include "arch/x86_64/cpu.h"
 #include "arch/x86_64/panic.h"
 #include "arch/x86_64/time.h"
+#include "kernel/runq.h"
 #include "kernel/sched.h"
+
+/* ---- deadlines ----------------------------------------------------------- */
+
+static void note_first(struct sleepq *q)
+{
+	struct thread *first = TAILQ_FIRST(&q->threads);
+
+	__atomic_store_n(&q->next_ns, first ? first->wake_ns : UINT64_MAX,
+			 __ATOMIC_RELAXED);
+}
+
+/* Current thread, interrupts off. */
+static void sleepq_insert(struct thread *t, uint64_t wake_ns)
+{
+	struct sleepq *q = &this_cpu()->rq->sleepq;
+	struct thread *before;
+
+	assert(!irq_enabled());
+	spin_lock(&q->lock);
+	t->wake_ns = wake_ns;
+	t->sleep_cpu = cpu_id();
+	t->on_sleepq = true;
+	TAILQ_FOREACH(before, &q->threads, sleep_link)
+		if (before->wake_ns > wake_ns)
+			break;
+	if (before)
+		TAILQ_INSERT_BEFORE(before, t, sleep_link);
+	else
+		TAILQ_INSERT_TAIL(&q->threads, t, sleep_link);
+	note_first(q);
+	spin_unlock(&q->lock);
+}
+
+/* Takes `t` off, if it is still there. Holds q->lock. */
+static void take_off(struct sleepq *q, struct thread *t)
+{
+	if (!t->on_sleepq)
+		return;
+	TAILQ_REMOVE(&q->threads, t, sleep_link);
+	t->on_sleepq = false;
+	note_first(q);
+}
+
+/* Unless it has expired. From any CPU. */
+static void sleepq_remove(struct thread *t)
+{
+	struct sleepq *q = &runqs[t->sleep_cpu].sleepq;
+
+	spin_lock(&q->lock);
+	take_off(q, t);
+	spin_unlock(&q->lock);
+}
+
+void sleepq_expire(void)
+{
+	struct sleepq *q = &this_cpu()->rq->sleepq;
+	struct thread *t;
+
+	spin_lock(&q->lock);
+	while ((t = TAILQ_FIRST(&q->threads)) && t->wake_ns <= time_ns()) {
+		take_off(q, t);
+		/* Whom somebody else has claimed is only taken off. */
+		if (sched_claim(t, false))
+			sched_enqueue(t, false);
+	}
+	spin_unlock(&q->lock);
+}
+
+/* ---- wait queues --------------------------------------------------------- */
 
 void waitq_init(struct waitq *wq)
 {
 	spin_init(&wq->lock, "waitq");
 	TAILQ_INIT(&wq->threads);
-}
-
-static void leave_waitq(struct waitq *wq, struct thread *t)
-{
-	spin_lock(&wq->lock);
-	if (t->on_wq) {
-		TAILQ_REMOVE(&wq->threads, t, wait_link);
-		t->on_wq = false;
-	}
-	spin_unlock(&wq->lock);
 }
 
 static bool sleep_on(struct waitq *wq, struct spinlock *release,
@@ -41,11 +102,14 @@ static bool sleep_on(struct waitq *wq, struct spinlock *release,
 	assert(this_cpu()->spin_depth == (release ? 2 : 1));
 	t->on_wq = true;
 	TAILQ_INSERT_TAIL(&wq->threads, t, wait_link);
-	t->timed_out = false;
 	if (deadline_ns)
 		sleepq_insert(t, deadline_ns);
 	slept = sched_sleep(state, &wq->lock, release);
-	leave_waitq(wq, t);
+	spin_lock(&wq->lock);
+	if (t->on_wq)
+		TAILQ_REMOVE(&wq->threads, t, wait_link);
+	t->on_wq = false;
+	spin_unlock(&wq->lock);
 	if (deadline_ns)
 		sleepq_remove(t);
 	return slept;
@@ -56,37 +120,33 @@ void waitq_sleep(struct waitq *wq, struct spinlock *release)
 	sleep_on(wq, release, 0, THREAD_SLEEPING);
 }
 
-enum wait_result waitq_wait(struct waitq *wq, struct spinlock *release,
-			    uint64_t deadline_ns)
+bool waitq_wait(struct waitq *wq, struct spinlock *release,
+		uint64_t deadline_ns)
 {
-	if (!sleep_on(wq, release, deadline_ns, THREAD_WAITING) ||
-	    thread_killed())
-		return WAIT_KILLED;
-	return current()->timed_out ? WAIT_TIMEOUT : WAIT_WOKEN;
+	return sleep_on(wq, release, deadline_ns, THREAD_WAITING) &&
+	       !thread_killed();
 }
 
 /* Takes off sleepers until `max` of them were really woken by us. */
-static unsigned wake(struct waitq *wq, unsigned max)
+static void wake(struct waitq *wq, unsigned max)
 {
 	struct thread *t;
-	unsigned woken = 0;
 
 	spin_lock(&wq->lock);
-	while (woken < max && (t = TAILQ_FIRST(&wq->threads))) {
+	while (max && (t = TAILQ_FIRST(&wq->threads))) {
 		TAILQ_REMOVE(&wq->threads, t, wait_link);
 		t->on_wq = false;
 		if (sched_claim(t, false)) {
 			sched_enqueue(t, false);
-			woken++;
+			max--;
 		}
 	}
 	spin_unlock(&wq->lock);
-	return woken;
 }
 
-bool waitq_wake_one(struct waitq *wq)
+void waitq_wake_one(struct waitq *wq)
 {
-	return wake(wq, 1) == 1;
+	wake(wq, 1);
 }
 
 void waitq_wake_all(struct waitq *wq)

@@ -9,9 +9,6 @@
 #ifndef KERNEL_SYNC_H
 #define KERNEL_SYNC_H
 
-#include <stdbool.h>
-#include <stdint.h>
-
 #include <bsd/sys/queue.h>
 
 #include "arch/x86_64/spin.h"
@@ -29,18 +26,15 @@ void waitq_init(struct waitq *wq);
  * be missed, and does not retake it. No other spinlock held. */
 void waitq_sleep(struct waitq *wq, struct spinlock *release);
 
-/* Why waitq_wait returned. */
-enum wait_result { WAIT_WOKEN, WAIT_TIMEOUT, WAIT_KILLED };
-
 /* As waitq_sleep, for work on behalf of a user thread: ends early when the
- * deadline (ns since boot, 0: none) passes or the task is killed. */
-enum wait_result waitq_wait(struct waitq *wq, struct spinlock *release,
-			    uint64_t deadline_ns);
+ * deadline (ns since boot, 0: none) passes or the task is killed: false. */
+bool waitq_wait(struct waitq *wq, struct spinlock *release,
+		uint64_t deadline_ns);
 
 /* Any context, with spinlocks held or not. wake_one wakes the one that has
- * slept longest; false: nobody slept. */
+ * slept longest, if there is one. */
 void waitq_wake_all(struct waitq *wq);
-bool waitq_wake_one(struct waitq *wq);
+void waitq_wake_one(struct waitq *wq);
 
 /* A lock that sleeps; threads only, no spinlock held. */
 struct mutex {
@@ -59,9 +53,9 @@ void thread_sleep_ns(uint64_t ns);
 /* Lets others run if they should. No spinlock held. */
 void cond_resched(void);
 
-/* Starts a kernel thread; panics when there is no memory for it. `cpu`: the
- * only CPU it may run on, or -1. prio: 0 (lowest) to 31. */
-struct thread *thread_create_kernel(const char *name, void (*fn)(void *),
-				    void *arg, int prio, int cpu);
+/* Starts a kernel thread; panics when there is no memory for it. prio: 0
+ * (lowest) to 31. */
+void thread_create_kernel(const char *name, void (*fn)(void *), void *arg,
+			  unsigned prio);
 
 #endif

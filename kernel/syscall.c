@@ -122,7 +122,7 @@ void ipc_resume(void *t)
 {
 	struct trapframe *tf = thread_frame(t);
 
-	sched_first_run();
+	sched_arrive(true);
 	tf->rax = ipc(tf, NULL, ipc_wait);
 	drop_cap();
 	trap_return(tf);

@@ -10,10 +10,6 @@
 #ifndef KERNEL_SYSCALL_H
 #define KERNEL_SYSCALL_H
 
-#include <stdint.h>
-
-#include "arch/x86_64/trap.h"
-#include "kernel/handle.h"
 #include "kernel/task.h"
 #include "kernel/thread.h"
 

@@ -9,11 +9,9 @@
  */
 #include "kernel/task.h"
 
-#include "arch/x86_64/cpu.h"
 #include "arch/x86_64/panic.h"
 #include "arch/x86_64/print.h"
 #include "arch/x86_64/time.h"
-#include "kernel/endpoint.h"
 #include "kernel/ipc.h"
 #include "kernel/sched.h"
 #include "mm/account.h"
@@ -23,11 +21,10 @@
 static struct spinlock tasks_lock = SPINLOCK_INIT("tasks");
 static LIST_HEAD(, task) tasks = LIST_HEAD_INITIALIZER(tasks);
 static uint32_t last_id;
-static struct task *root;
 
-void task_set_root(struct task *t)
+static void mark(struct task *t, uint8_t bits)
 {
-	root = t;
+	__atomic_fetch_or(&t->killed, bits, __ATOMIC_SEQ_CST);
 }
 
 /* Tells whoever answers for the task that it is over. */
@@ -47,19 +44,12 @@ static struct task *living_child(const struct task *parent)
 	struct task *t;
 
 	spin_lock(&tasks_lock);
-	LIST_FOREACH(t, &tasks, all_link) {
-		uint64_t refs = __atomic_load_n(&t->object.refs, __ATOMIC_RELAXED);
-
-		if (t->parent != parent->id ||
-		    __atomic_load_n(&t->killed, __ATOMIC_SEQ_CST) & TASK_KILLED)
-			continue;
-		while (refs && !__atomic_compare_exchange_n(
-				       &t->object.refs, &refs, refs + 1, false,
-				       __ATOMIC_ACQUIRE, __ATOMIC_RELAXED))
-			;
-		if (refs)
+	LIST_FOREACH(t, &tasks, all_link)
+		if (t->parent == parent->id &&
+		    !(__atomic_load_n(&t->killed, __ATOMIC_SEQ_CST) &
+		      TASK_KILLED) &&
+		    object_get_live(&t->object))
 			break;
-	}
 	spin_unlock(&tasks_lock);
 	return t;
 }
@@ -78,7 +68,7 @@ static void kill_children(const struct task *parent)
 /* Everything that the task had goes. */
 static void take_apart(struct task *t, bool tell)
 {
-	if (t == root)
+	if (!t->parent)
 		panic("init exited with status %ld", (long)t->status);
 	spin_lock(&tasks_lock);
 	LIST_REMOVE(t, all_link);
@@ -120,15 +110,14 @@ static void task_destroy(void *task)
 	struct task *t = task;
 
 	assert(t->nthreads == 0);
-	if (t->torn_down) {
+	if (t->killed & TASK_TORN_DOWN) {
 		aspace_put(t->as);
 		account_put(t->account);
 		kfree(t);
 		return;
 	}
 	/* Never started, nobody knows it. */
-	__atomic_store_n(&t->killed, TASK_KILLED, __ATOMIC_SEQ_CST);
-	t->torn_down = true;
+	mark(t, TASK_KILLED | TASK_TORN_DOWN);
 	teardown(t, false);
 }
 
@@ -190,10 +179,8 @@ void task_leave(struct thread *t)
 	LIST_REMOVE(t, task_link);
 	account_uncharge(task->account, ACCOUNT_THREADS, 1);
 	last = --task->nthreads == 0;
-	if (last) {
-		__atomic_store_n(&task->killed, TASK_KILLED, __ATOMIC_SEQ_CST);
-		task->torn_down = true;
-	}
+	if (last)
+		mark(task, TASK_KILLED | TASK_TORN_DOWN);
 	spin_unlock(&task->lock);
 	t->task = NULL; /* a kernel thread, for what is left to do */
 	if (last)
@@ -204,14 +191,14 @@ void task_leave(struct thread *t)
 void task_kill(struct task *task, int64_t status)
 {
 	struct thread *t;
-	bool empty = false;
+	bool empty;
 
 	/* fastpath.c looks at `killed` and goes to sleep under ipc_lock. */
 	spin_lock(&ipc_lock);
 	spin_lock(&task->lock);
 	if (!(task->killed & TASK_KILLED))
 		task->status = status;
-	__atomic_store_n(&task->killed, TASK_KILLED, __ATOMIC_SEQ_CST);
+	mark(task, TASK_KILLED);
 	spin_unlock(&ipc_lock);
 	LIST_FOREACH(t, &task->threads, task_link) {
 		if (sched_claim(t, true))
@@ -219,8 +206,9 @@ void task_kill(struct task *task, int64_t status)
 		else
 			sched_kick(t);
 	}
-	if (task->nthreads == 0 && !task->torn_down)
-		empty = task->torn_down = true;
+	empty = task->nthreads == 0 && !(task->killed & TASK_TORN_DOWN);
+	if (empty)
+		mark(task, TASK_TORN_DOWN);
 	spin_unlock(&task->lock);
 	/* It never ran, so nobody waits for its end but the caller, who might
 	 * be the one that the message is for, and would wait for itself. */

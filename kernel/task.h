@@ -8,20 +8,18 @@
 #ifndef KERNEL_TASK_H
 #define KERNEL_TASK_H
 
-#include <stdbool.h>
-#include <stdint.h>
-
 #include <bsd/sys/queue.h>
 
 #include "kernel/handle.h"
 
 #define TASK_THREADS_MAX 256u
 
-/* Bits of `killed`. Either of them keeps its threads off the fast path. */
-enum { TASK_KILLED = 1, TASK_FUSED = 2 };
+/* Bits of `killed`. Any of them keeps its threads off the fast path. */
+enum { TASK_KILLED = 1, TASK_FUSED = 2, TASK_TORN_DOWN = 4 };
 
 struct account;
 struct aspace;
+struct bootinfo;
 struct thread;
 struct weir_task;
 
@@ -44,7 +42,6 @@ struct task {
 	struct spinlock lock; /* guards the group */
 	LIST_HEAD(, thread) threads;
 	unsigned nthreads;
-	bool torn_down;
 	int64_t status; /* of its exit */
 
 	struct task *next_dying; /* only who takes it apart */
@@ -52,13 +49,16 @@ struct task {
 };
 
 /* A task without threads; one reference, whose end may sleep. Takes over
- * `fault` on success. NULL: out of memory. Sleeps. */
+ * `fault` on success. NULL: out of memory. Sleeps. The end of the one without
+ * a parent is the end of the machine. */
 struct task *task_create(struct task *parent, struct cap fault,
 			 const char *name, bool privileged,
 			 struct account *account);
 
-/* The task whose end is the end of the machine. */
-void task_set_root(struct task *t);
+/* init.c: makes the task `init` from the boot modules `init` and `initrd` and
+ * starts its thread. Panics, naming it, when something is missing or damaged.
+ * From a kernel thread; sleeps. */
+void init_start(const struct bootinfo *bi);
 
 /* `t` becomes a thread of the task, which it holds from now on. 0,
  * -WEIR_EPEER (killed), -WEIR_EFULL. */

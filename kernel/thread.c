@@ -7,13 +7,9 @@
  */
 #include "kernel/thread.h"
 
-#include "arch/x86_64/context.h"
-#include "arch/x86_64/cpu.h"
-#include "arch/x86_64/paging.h"
 #include "arch/x86_64/panic.h"
 #include "arch/x86_64/print.h"
 #include "arch/x86_64/string.h"
-#include "arch/x86_64/trap.h"
 #include "kernel/ipc.h"
 #include "kernel/sched.h"
 #include "kernel/task.h"
@@ -56,13 +52,13 @@ static void kernel_thread_entry(void *arg)
 {
 	struct thread *t = arg;
 
-	sched_first_run();
+	sched_arrive(true);
 	t->fn(t->arg);
 	thread_exit();
 }
 
-struct thread *thread_create_kernel(const char *name, void (*fn)(void *),
-				    void *arg, int prio, int cpu)
+void thread_create_kernel(const char *name, void (*fn)(void *), void *arg,
+			  unsigned prio)
 {
 	struct thread *t = thread_alloc(name, prio);
 
@@ -70,18 +66,15 @@ struct thread *thread_create_kernel(const char *name, void (*fn)(void *),
 		panic("no memory for kernel thread %s", name);
 	t->fn = fn;
 	t->arg = arg;
-	if (cpu >= 0)
-		t->affinity = 1ull << cpu;
 	t->sp = context_make(t->stack_top, kernel_thread_entry, t);
 	sched_enqueue(t, false);
-	return t;
 }
 
 static void user_thread_entry(void *arg)
 {
 	struct thread *t = arg;
 
-	sched_first_run();
+	sched_arrive(true);
 	irq_disable();
 	trap_return(thread_frame(t));
 }
@@ -142,5 +135,7 @@ void thread_exit(void)
 	ipc_exit_thread(t);
 	if (t->task)
 		task_leave(t);
-	sched_die();
+	t->state = THREAD_DEAD;
+	schedule();
+	panic("a dead thread ran");
 }

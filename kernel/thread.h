@@ -8,16 +8,8 @@
 #ifndef KERNEL_THREAD_H
 #define KERNEL_THREAD_H
 
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <bsd/sys/queue.h>
-
 #include "arch/x86_64/context.h"
-#include "arch/x86_64/cpu.h"
 #include "arch/x86_64/trap.h"
-#include "kernel/abi/weir.h"
 #include "kernel/handle.h"
 #include "kernel/sync.h"
 #include "mm/tlb.h"
@@ -93,7 +85,6 @@ struct thread {
 	/* Under the sleep queue's lock of sleep_cpu. */
 	uint64_t wake_ns;
 	bool on_sleepq;
-	bool timed_out;
 	unsigned sleep_cpu;
 	TAILQ_ENTRY(thread) sleep_link;
 

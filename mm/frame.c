@@ -13,11 +13,9 @@
 #include "arch/x86_64/cpu.h"
 #include "arch/x86_64/panic.h"
 #include "arch/x86_64/paging.h"
-#include "arch/x86_64/spin.h"
 #include "arch/x86_64/string.h"
 #include "kernel/abi/weir.h"
 #include "kernel/sync.h"
-#include "mm/frame_init.h"
 #include "mm/reclaim.h"
 
 #define CACHE_MAX 32u         /* frames in a CPU's cache, at most */
@@ -120,13 +118,12 @@ static void buddy_put(struct frame *f, unsigned order)
 /* Takes a block of free frames off the lists; NULL when there is none. */
 static struct frame *buddy_take(unsigned order)
 {
-	unsigned have = order;
+	unsigned have;
 	struct frame *f;
 
-	while (have <= FRAME_MAX_ORDER && TAILQ_EMPTY(&buddy[have]))
-		have++;
-	if (have > FRAME_MAX_ORDER)
-		return NULL;
+	for (have = order; TAILQ_EMPTY(&buddy[have]); have++)
+		if (have == FRAME_MAX_ORDER)
+			return NULL;
 	f = TAILQ_FIRST(&buddy[have]);
 	unlist_block(f);
 	while (have > order) {
@@ -152,28 +149,19 @@ static void block_claim(struct frame *f, unsigned order)
 	}
 }
 
-/* Moves half a cache of frames from the buddy lists. Holds cache->lock. */
-static void cache_fill(struct frame_cache *cache)
+/* Brings the cache to `n` frames, or as near as there are free ones. Holds
+ * cache->lock. */
+static void cache_resize(struct frame_cache *cache, unsigned n)
 {
-	spin_lock(&frame_lock);
-	while (cache->count < (cache_max + 1) / 2) {
-		struct frame *f = buddy_take(0);
+	struct frame *f;
 
-		if (!f)
-			break;
+	spin_lock(&frame_lock);
+	while (cache->count < n && (f = buddy_take(0))) {
 		TAILQ_INSERT_HEAD(&cache->list, f, lru);
 		cache->count++;
 	}
-	spin_unlock(&frame_lock);
-}
-
-/* Leaves `keep` frames in the cache. Holds cache->lock. */
-static void cache_spill(struct frame_cache *cache, unsigned keep)
-{
-	spin_lock(&frame_lock);
-	while (cache->count > keep) {
-		struct frame *f = TAILQ_LAST(&cache->list, frame_list);
-
+	while (cache->count > n) {
+		f = TAILQ_LAST(&cache->list, frame_list);
 		TAILQ_REMOVE(&cache->list, f, lru);
 		cache->count--;
 		buddy_put(f, 0);
@@ -185,7 +173,7 @@ void frame_cache_drain(void)
 {
 	for (unsigned i = 0; i < MAX_CPUS; i++) {
 		spin_lock(&caches[i].lock);
-		cache_spill(&caches[i], 0);
+		cache_resize(&caches[i], 0);
 		spin_unlock(&caches[i].lock);
 	}
 }
@@ -204,7 +192,7 @@ static struct frame *cache_take(struct frame_cache *cache)
 
 	spin_lock(&cache->lock);
 	if (!cache->count)
-		cache_fill(cache);
+		cache_resize(cache, (cache_max + 1) / 2);
 	f = TAILQ_FIRST(&cache->list);
 	if (f) {
 		TAILQ_REMOVE(&cache->list, f, lru);
@@ -212,23 +200,6 @@ static struct frame *cache_take(struct frame_cache *cache)
 	}
 	spin_unlock(&cache->lock);
 	return f;
-}
-
-static struct frame *block_take(unsigned order)
-{
-	struct frame *f;
-
-	spin_lock(&frame_lock);
-	f = buddy_take(order);
-	spin_unlock(&frame_lock);
-	return f;
-}
-
-static void block_put(struct frame *f)
-{
-	spin_lock(&frame_lock);
-	buddy_put(f, f->order);
-	spin_unlock(&frame_lock);
 }
 
 /* One try, without waiting. */
@@ -239,7 +210,13 @@ static struct frame *alloc_try(unsigned order, unsigned flags)
 
 	if (nr_free() < floor_of(flags) + n)
 		return NULL;
-	f = order ? block_take(order) : cache_take(&caches[cpu_id()]);
+	if (order) {
+		spin_lock(&frame_lock);
+		f = buddy_take(order);
+		spin_unlock(&frame_lock);
+	} else {
+		f = cache_take(&caches[cpu_id()]);
+	}
 	if (f) {
 		block_claim(f, order);
 		__atomic_sub_fetch(&free_frames, n, __ATOMIC_RELAXED);
@@ -274,15 +251,16 @@ static struct frame *alloc_stall(unsigned flags)
 
 		if (f)
 			return f;
-		robbed += freed > 0;
-		if (freed)
+		if (freed) {
+			robbed++;
 			fruitless = 0;
-		else if (reclaim_laundering() && laundering < STALL_LAUNDRY)
+			continue;
+		}
+		if (reclaim_laundering() && laundering < STALL_LAUNDRY)
 			laundering++;
 		else
 			fruitless++;
-		if (!freed)
-			thread_sleep_ns(STALL_PAUSE_NS);
+		thread_sleep_ns(STALL_PAUSE_NS);
 	}
 	return NULL;
 }
@@ -319,20 +297,15 @@ void frame_free(struct frame *f)
 	f->pinned = false;
 	__atomic_add_fetch(&free_frames, n, __ATOMIC_RELAXED);
 	if (f->order) {
-		block_put(f);
+		spin_lock(&frame_lock);
+		buddy_put(f, f->order);
+		spin_unlock(&frame_lock);
 	} else {
 		TAILQ_INSERT_HEAD(&cache->list, f, lru);
 		if (++cache->count > cache_max)
-			cache_spill(cache, cache_max / 2);
+			cache_resize(cache, cache_max / 2);
 	}
 	spin_unlock(&cache->lock);
-}
-
-uint64_t frame_alloc_table(void)
-{
-	struct frame *f = frame_alloc(FRAME_ZERO);
-
-	return f ? frame_pa(f) : 0;
 }
 
 /* ---- For frame_init.c (boot) ---- */
@@ -384,8 +357,7 @@ void frames_add(uint64_t start, uint64_t end)
 	spin_unlock(&frame_lock);
 }
 
-/* The longest run of free frames; its first frame in *start. */
-static uint64_t longest_run(uint64_t *start)
+uint64_t frame_longest_run(uint64_t *start)
 {
 	uint64_t best = 0, run = 0;
 
@@ -399,16 +371,9 @@ static uint64_t longest_run(uint64_t *start)
 	return best;
 }
 
-uint64_t frame_carve_max(void)
-{
-	uint64_t start;
-
-	return longest_run(&start);
-}
-
 uint64_t frame_carve(uint64_t npages)
 {
-	uint64_t start = 0, run = longest_run(&start);
+	uint64_t start = 0, run = frame_longest_run(&start);
 	struct frame *f;
 
 	if (!npages || npages > run)

@@ -77,8 +77,9 @@ enum frame_flags {
 #define FRAME_LEAST_MIB 8
 void frame_init(const struct bootinfo *bi, uint64_t mem_mib);
 
-/* The longest run of free frames. Boot only. */
-uint64_t frame_carve_max(void);
+/* The length of the longest run of free frames, which *start is the number of
+ * the first of. Boot only. */
+uint64_t frame_longest_run(uint64_t *start);
 
 /* Takes `npages` for good, in one piece, for the ramdisk; returns the first
  * byte's physical address, or 0 when no such piece is left. Boot only, after
@@ -117,10 +118,6 @@ void *frame_kva(const struct frame *f);
 struct frame *frame_of_pa(uint64_t pa);
 struct frame *frame_of_kva(const void *kva);
 
-/* A fresh, zeroed, pinned page for the kernel's page tables and stacks; 0
- * when there is none. The shape that kmap_set_allocator wants. */
-uint64_t frame_alloc_table(void);
-
 /* Free frames now; an estimate while others allocate. Any context. */
 uint64_t nr_free(void);
 /* Frames that the allocator manages, free or not. */
@@ -129,5 +126,18 @@ uint64_t nr_frames(void);
 /* Puts every CPU's cached frames back into the buddy lists. Any context,
  * any lock. */
 void frame_cache_drain(void);
+
+/* ---- between frame.c, frame_init.c and frame_state.c ---- */
+
+/* Panics unless `f` may be freed now. */
+void frame_check_freeable(const struct frame *f);
+
+void frame_wait_init(void);
+
+/* Starts over with `nframes` descriptors, none of them free. */
+void frames_setup(struct frame *array, uint64_t nframes);
+
+/* Frees the frames numbered [start, end), and scales the watermarks. */
+void frames_add(uint64_t start, uint64_t end);
 
 #endif

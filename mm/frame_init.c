@@ -12,7 +12,6 @@
 #include "arch/x86_64/paging.h"
 #include "kernel/abi/weir.h"
 #include "mm/frame.h"
-#include "mm/frame_init.h"
 
 #define PAGE WEIR_PAGE_SIZE
 #define LEGACY_END (1ull << 20) /* firmware's and the trampoline's */

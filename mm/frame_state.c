@@ -9,7 +9,6 @@
 #include "kernel/abi/weir.h"
 #include "kernel/sync.h"
 #include "mm/frame.h"
-#include "mm/frame_init.h"
 
 #define NQUEUES 64u
 #define TO(s) (1u << FRAME_##s)

@@ -3,7 +3,8 @@
  *
  * Owns the frames marked by MARK in frame->index. A frame of a class has a
  * bitmap of its free pieces (frame->pieces); those with a free piece are on
- * the class's list. A wholly free frame goes, unless it is alone there.
+ * the class's list. One wholly free frame a class is kept, so that what is
+ * free does not depend on the order in which pieces come back.
  * Locks: one a class; the frame allocator's under it.
  */
 #include "mm/kmalloc.h"
@@ -23,9 +24,10 @@
 static struct class {
 	struct spinlock lock;
 	struct frame_list partial; /* under lock: frames with free pieces */
+	unsigned idle;             /* under lock: of these, wholly free */
 } classes[PAGE_SHIFT - MIN_SHIFT] = {
-#define CLASS(n) \
-	{ SPINLOCK_INIT("kmalloc"), TAILQ_HEAD_INITIALIZER(classes[n].partial) }
+#define CLASS(n) { SPINLOCK_INIT("kmalloc"), \
+		   TAILQ_HEAD_INITIALIZER(classes[n].partial), 0 }
 	CLASS(0), CLASS(1), CLASS(2), CLASS(3), CLASS(4), CLASS(5)
 #undef CLASS
 };
@@ -48,8 +50,10 @@ static void *small_alloc(unsigned shift)
 		f->index = MARK | shift;
 		f->pieces = all_pieces(shift);
 		TAILQ_INSERT_HEAD(&c->partial, f, lru);
+		c->idle++;
 	}
 	if (f) {
+		c->idle -= f->pieces == all_pieces(shift);
 		p = frame_kva(f);
 		p += (uint64_t)__builtin_ctzll(f->pieces) << shift;
 		f->pieces &= f->pieces - 1;
@@ -96,8 +100,8 @@ static void small_free(struct frame *f, unsigned shift, void *p)
 	if (!f->pieces)
 		TAILQ_INSERT_HEAD(&c->partial, f, lru);
 	f->pieces |= bit;
-	if (f->pieces == all_pieces(shift) &&
-	    (TAILQ_FIRST(&c->partial) != f || TAILQ_NEXT(f, lru))) {
+	if (f->pieces == all_pieces(shift) && c->idle++) {
+		c->idle--;
 		TAILQ_REMOVE(&c->partial, f, lru);
 		frame_free(f);
 	}

@@ -11,12 +11,9 @@
  */
 #include "mm/reclaim.h"
 
-#include "arch/x86_64/cpu.h"
-#include "kernel/abi/weir.h"
 #include "kernel/stat.h"
 #include "kernel/sync.h"
 #include "mm/frame.h"
-#include "mm/kreclaimd.h"
 
 #define PRIO 20
 #define IDLE_PASSES 8 /* in a row without a frame: it is of no use */
@@ -135,6 +132,6 @@ void reclaim_init(void)
 	passes_init();
 	waitq_init(&kreclaimd.wait);
 	waitq_init(&klaunderd.wait);
-	thread_create_kernel("kreclaimd", kreclaimd_thread, NULL, PRIO, -1);
-	thread_create_kernel("klaunderd", klaunderd_thread, NULL, PRIO, -1);
+	thread_create_kernel("kreclaimd", kreclaimd_thread, NULL, PRIO);
+	thread_create_kernel("klaunderd", klaunderd_thread, NULL, PRIO);
 }

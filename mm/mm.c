@@ -25,7 +25,8 @@ static unsigned mib_of(uint64_t pages)
 static unsigned default_swap_mib(void)
 {
 	unsigned all = mib_of(nr_frames());
-	unsigned piece = mib_of(frame_carve_max());
+	uint64_t start;
+	unsigned piece = mib_of(frame_longest_run(&start));
 	unsigned mib = all * 3 / 4;
 
 	/* One more is for rounding, and for the slot table. */
@@ -34,10 +35,18 @@ static unsigned default_swap_mib(void)
 	return mib < piece ? mib : piece;
 }
 
+/* A page for the kernel's page tables and stacks; 0 when there is none. */
+static uint64_t alloc_table(void)
+{
+	struct frame *f = frame_alloc(FRAME_ZERO);
+
+	return f ? frame_pa(f) : 0;
+}
+
 void mm_init(const struct bootinfo *bi)
 {
 	frame_init(bi, params.mem_mib);
-	kmap_set_allocator(frame_alloc_table);
+	kmap_set_allocator(alloc_table);
 	tlb_init();
 	tlb_policy_set(params.policy);
 	reclaim_set_batch(params.batch);

@@ -3,6 +3,7 @@
  */
 #include "mm/pageio.h"
 
+#include "arch/x86_64/time.h"
 #include "kernel/abi/weir.h"
 #include "kernel/sync.h"
 #include "mm/pager.h"
@@ -38,7 +39,8 @@ static void read_done(struct pageio *io)
 static bool sleep_on(struct wait *w, struct pageio *io)
 {
 	if (io->pager)
-		return waitq_wait(&w->wq, &w->lock, io->due_ns) == WAIT_WOKEN;
+		return waitq_wait(&w->wq, &w->lock, io->due_ns) &&
+		       time_ns() < io->due_ns;
 	waitq_sleep(&w->wq, &w->lock);
 	return true;
 }

@@ -8,7 +8,6 @@
  * wait queue under it.
  */
 #include "arch/x86_64/paging.h"
-#include "arch/x86_64/spin.h"
 #include "arch/x86_64/string.h"
 #include "arch/x86_64/time.h"
 #include "kernel/abi/weir.h"
@@ -58,7 +57,7 @@ static uint64_t due_time(void)
 	return time_ns() + rng % (max * 1000 + 1);
 }
 
-static void ramdisk_submit(struct pageio *io)
+void ramdisk_submit(struct pageio *io)
 {
 	struct pageio *at;
 
@@ -76,23 +75,14 @@ static void ramdisk_submit(struct pageio *io)
 	spin_unlock(&disk_lock);
 }
 
-/* Whether this IO shall fail, for tests. */
-static bool planned_failure(bool write)
-{
-	uint64_t n = __atomic_load_n(&fail_next[write], __ATOMIC_RELAXED);
-
-	if (!n) /* one thread only: no one else counts down */
-		return false;
-	__atomic_sub_fetch(&fail_next[write], 1, __ATOMIC_RELAXED);
-	return true;
-}
-
 static void transfer(struct pageio *io)
 {
 	char *page = disk + (io->slot - 1) * WEIR_PAGE_SIZE;
 	char *memory = frame_kva(io->frame);
 
-	if (planned_failure(io->write)) {
+	if (__atomic_load_n(&fail_next[io->write], __ATOMIC_RELAXED)) {
+		/* Nobody else counts down: the device has one thread. */
+		__atomic_sub_fetch(&fail_next[io->write], 1, __ATOMIC_RELAXED);
 		io->status = -WEIR_EIO;
 		return;
 	}
@@ -138,22 +128,16 @@ static void ramdisk_thread(void *arg)
 	}
 }
 
-const struct swapdev *ramdisk_init(uint64_t pa, uint64_t npages)
+void ramdisk_init(uint64_t pa)
 {
-	static struct swapdev dev = {
-		.submit = ramdisk_submit,
-	};
-
 	disk = KVA(pa);
-	dev.nslots = npages;
 	TAILQ_INIT(&queue);
 	waitq_init(&work);
 	rng = params.seed ? params.seed : 1;
 	ramdisk_set_delay(params.delay_us);
-	return &dev;
 }
 
 void ramdisk_start(void)
 {
-	thread_create_kernel("ramdisk", ramdisk_thread, NULL, PRIO, -1);
+	thread_create_kernel("ramdisk", ramdisk_thread, NULL, PRIO);
 }

@@ -26,7 +26,6 @@
 #include "kernel/thread.h"
 #include "mm/frame.h"
 #include "mm/kmalloc.h"
-#include "mm/kreclaimd.h"
 #include "mm/lru.h"
 #include "mm/memobj.h"
 #include "mm/pager.h"

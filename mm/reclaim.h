@@ -36,6 +36,25 @@ void reclaim_drain(void);
 void reclaim_set_batch(unsigned n);
 unsigned reclaim_batch(void);
 
+/* ---- between reclaim.c and kreclaimd.c ---- */
+
+void passes_init(void);
+
+/* What a pass does with dirty pages that a pager keeps. */
+enum paged_rule {
+	PAGED_LEAVE, /* klaunderd is told of them */
+	PAGED_GIVE,  /* gives them to the pager, and waits for it: klaunderd */
+	PAGED_SWAP,  /* writes them to swap instead */
+};
+
+/* One pass; returns the frames freed. Sleeps; not within a pass. */
+uint64_t one_pass(enum paged_rule paged);
+
+/* There are dirty pages of pagers that must go. Thread context. */
+void klaunderd_wake(void);
+
+/* ---- lru.c ---- */
+
 /* The lists: a frame enters when it is first mapped; see mm/README.md. */
 void lru_add_active(struct frame *f);
 /* Takes a frame that nobody names any more off its list; false: reclaim has

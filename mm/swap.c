@@ -18,8 +18,6 @@
 
 #define PAGES_PER_MIB (1048576 / WEIR_PAGE_SIZE)
 
-static const struct swapdev *dev; /* constant after swap_init; NULL: none */
-
 static struct spinlock slot_lock = SPINLOCK_INIT("slot_lock");
 static uint64_t *slots;    /* under slot_lock */
 static uint64_t slot_words; /* constant */
@@ -106,13 +104,13 @@ void swap_init(uint64_t mib)
 		panic("too little memory for swap=%lu: %lu MiB in one piece "
 		      "and %u MiB beside it are needed; give the machine more, "
 		      "or lower swap=", mib, mib, FRAME_LEAST_MIB);
-	dev = ramdisk_init(pa, npages);
-	swap_slots_init(bits, dev->nslots);
+	ramdisk_init(pa);
+	swap_slots_init(bits, npages);
 }
 
 void swap_start(void)
 {
-	if (dev)
+	if (total)
 		ramdisk_start();
 }
 
@@ -128,5 +126,5 @@ void swap_submit(struct pageio *io)
 		assert(state == FRAME_INBOUND || state == FRAME_PINNED);
 	stat_add(io->write ? WEIR_C_pswpout : WEIR_C_pswpin, 1);
 	io->status = 0;
-	dev->submit(io);
+	ramdisk_submit(io);
 }

@@ -14,13 +14,6 @@
 
 #include "mm/pageio.h"
 
-/* A device. submit: any context, any lock, never sleeps, never fails but
- * through io->status. */
-struct swapdev {
-	uint32_t nslots; /* slot numbers are 1..nslots */
-	void (*submit)(struct pageio *io);
-};
-
 /* Makes the ramdisk of `mib` MiB (0: no swap) and the table of its slots.
  * Boot, after frame_init; the device's thread starts in swap_start. Panics,
  * naming what is needed, when memory does not suffice. */
@@ -46,9 +39,11 @@ void swap_submit(struct pageio *io);
  * (nslots + 64) / 64 words and must be zero. */
 void swap_slots_init(uint64_t *bits, uint32_t nslots);
 
-/* mm/ramdisk.c: the device over `npages` of memory at `pa`. */
-const struct swapdev *ramdisk_init(uint64_t pa, uint64_t npages);
+/* mm/ramdisk.c: the device over memory at `pa`, a page a slot. submit: any
+ * context, any lock, never sleeps, never fails but through io->status. */
+void ramdisk_init(uint64_t pa);
 void ramdisk_start(void);
+void ramdisk_submit(struct pageio *io);
 /* The longest delay of an IO from now on, in microseconds; 0: none. */
 void ramdisk_set_delay(uint64_t us);
 uint64_t ramdisk_delay(void);

@@ -22,14 +22,11 @@
 #include "mm/tlb.h"
 
 #include "arch/x86_64/apic.h"
-#include "arch/x86_64/cpu.h"
 #include "arch/x86_64/panic.h"
 #include "arch/x86_64/print.h"
 #include "arch/x86_64/time.h"
 #include "arch/x86_64/trap.h"
-#include "kernel/abi/weir.h"
 #include "kernel/stat.h"
-#include "mm/aspace.h"
 #include "mm/planted.h"
 #include "mm/tlb_switch.h"
 

@@ -8,7 +8,6 @@
 #include "frame_check.h"
 
 #include "mm/frame.h"
-#include "mm/frame_init.h"
 #include "mm/kmalloc.h"
 #include "mm/reclaim.h"
 

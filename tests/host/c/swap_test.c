@@ -10,7 +10,6 @@
 #include "kernel/param.h"
 #include "kernel/stat.h"
 #include "mm/frame.h"
-#include "mm/frame_init.h"
 #include "mm/kmalloc.h"
 #include "mm/reclaim.h"
 #include "mm/pager.h"

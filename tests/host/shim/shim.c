@@ -251,10 +251,9 @@ void waitq_wake_all(struct waitq *wq)
 	pthread_cond_broadcast(&wq->cond);
 }
 
-bool waitq_wake_one(struct waitq *wq)
+void waitq_wake_one(struct waitq *wq)
 {
 	pthread_cond_signal(&wq->cond);
-	return true;
 }
 
 void mutex_init(struct mutex *m)
@@ -298,16 +297,15 @@ static void *run(void *arg)
 	return NULL;
 }
 
-struct thread *thread_create_kernel(const char *name, void (*fn)(void *),
-				    void *arg, int prio, int on)
+void thread_create_kernel(const char *name, void (*fn)(void *), void *arg,
+			  unsigned prio)
 {
 	struct start *s = malloc(sizeof(*s));
 	pthread_t t;
 
 	(void)name;
 	(void)prio;
-	*s = (struct start){ fn, arg, on >= 0 ? (unsigned)on : 63 };
+	*s = (struct start){ fn, arg, 63 };
 	CHECK(pthread_create(&t, NULL, run, s) == 0);
 	pthread_detach(t);
-	return (struct thread *)1;
 }

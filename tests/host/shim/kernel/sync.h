@@ -15,22 +15,20 @@ struct mutex {
 void waitq_init(struct waitq *wq);
 void waitq_sleep(struct waitq *wq, struct spinlock *release);
 /* On the host nobody is killed, and no deadline passes. */
-enum wait_result { WAIT_WOKEN, WAIT_TIMEOUT, WAIT_KILLED };
-static inline enum wait_result waitq_wait(struct waitq *wq,
-					  struct spinlock *release,
-					  uint64_t deadline_ns)
+static inline bool waitq_wait(struct waitq *wq, struct spinlock *release,
+			      uint64_t deadline_ns)
 {
 	(void)deadline_ns;
 	waitq_sleep(wq, release);
-	return WAIT_WOKEN;
+	return true;
 }
 void waitq_wake_all(struct waitq *wq);
-bool waitq_wake_one(struct waitq *wq);
+void waitq_wake_one(struct waitq *wq);
 void mutex_init(struct mutex *m);
 void mutex_lock(struct mutex *m);
 void mutex_unlock(struct mutex *m);
 void thread_sleep_ns(uint64_t ns);
-struct thread *thread_create_kernel(const char *name, void (*fn)(void *),
-				    void *arg, int prio, int cpu);
+void thread_create_kernel(const char *name, void (*fn)(void *), void *arg,
+			  unsigned prio);
 static inline void cond_resched(void) { }
 #endif
