@@ -87,7 +87,8 @@ static long request(struct weir_msg *m, const char *path, const char *to,
 			memcpy(page->bytes, bytes, length);
 		error = server_call(ep, m, page_mem,
 				    WEIR_R_READ | WEIR_R_WRITE);
-		memcpy(back, page->bytes, back_bytes);
+		if (back)
+			memcpy(back, page->bytes, back_bytes);
 	}
 	ulock_drop(&lock);
 	return error;

@@ -190,7 +190,7 @@ static void errors(const char *name, const char *readonly)
 /* --- owners that are killed ----------------------------------------------- */
 
 /* A child: opens, reads, tells, and reads until it is killed. */
-static int role_reader(const char *name)
+static void role_reader(const char *name)
 {
 	struct blk d;
 
@@ -325,7 +325,7 @@ int main(int argc, char **argv)
 		return failures > 0;
 	}
 	if (argc == 3 && strcmp(argv[1], "--reader") == 0)
-		return role_reader(argv[2]);
+		role_reader(argv[2]);
 	if (argc == 4 && strcmp(argv[1], "fill") == 0)
 		return all(argv[2], argv[3], true);
 	if (argc == 4 && strcmp(argv[1], "check") == 0)
