@@ -135,7 +135,7 @@ void archive_end(struct archive *a)
 	}
 	if (a->pager.taken)
 		pages_unmap(a->pager.taken, 1);
-	for (unsigned i = 0; i < ARCHIVE_SLOTS; i++)
+	for (unsigned i = ARCHIVE_SLOTS; i-- > 0;) /* the pager's first */
 		keep_drop(a->slot + i);
 	a->pager = (struct upager){ 0 };
 	a->nfiles = 0;

@@ -232,6 +232,7 @@ long mount_make(struct tree *t, const char *path, const char *disk,
 	memcpy(t->mount[k].disk, disk, strlen(disk) + 1);
 	prepare(&mounts[k], disk, slot);
 	error = fill(t, &mounts[k], path, why);
+	t->mount[k].filled = error == 0;
 	if (error < 0) {
 		forget(&mounts[k]);
 		tree_unmount(t, k + 1);
@@ -264,10 +265,11 @@ void mount_all_again(struct tree *t, unsigned slot)
 		if (!t->mount[k].node)
 			continue;
 		prepare(m, t->mount[k].disk, slot);
-		if (fill(t, m, NULL, &why) == 0)
+		if (t->mount[k].filled && fill(t, m, NULL, &why) == 0)
 			continue;
-		klogf("the mount of %s is lost: %s", m->name,
-		      why ? why : "its archive has changed");
+		if (t->mount[k].filled) /* else who asked asks again */
+			klogf("the mount of %s is lost: %s", m->name,
+			      why ? why : "its archive has changed");
 		forget(m);
 		tree_unmount(t, k + 1);
 	}

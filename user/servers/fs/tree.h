@@ -25,6 +25,7 @@ struct node {
 /* Mount k is in mount[k - 1]. */
 struct mount_point {
 	uint16_t node; /* the folder where it is; 0: free */
+	bool filled;   /* all its files are there */
 	char disk[FS_NAME_BYTES];
 };
 
