@@ -137,9 +137,10 @@ def test_a_page_that_cannot_be_read_fails_its_reader(bad_disk, disk):
     assert result.text.endswith("97\ngood\ngood\n0\n"), report(result)
 
 
-def test_wired_memory(with_manifest):  # noqa: F811
+def test_wired_memory_and_ports(with_manifest):  # noqa: F811
     text = (ROOT / "user/etc/manifest").read_text()
-    result = with_manifest(text + "wired bin/blkio system restart=never\n",
+    result = with_manifest(text + "wired bin/blkio system ports=80-8f "
+                           "restart=never\n",
                            "blkio", "wait", "wired", cpus=2)
     assert re.search(r"blkio: [1-9]\d+ checks, 0 failed", result.console), \
         report(result)

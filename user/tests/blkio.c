@@ -10,7 +10,7 @@
  *   blkio wait SERVICE          until it has ended
  *
  * A service `wired` of the manifest: the test of wired memory, which only a
- * system task may have. Prints what is wrong; status 1 if something was.
+ * system task may have, and of ports. Prints what is wrong; status 1 if something was.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -319,6 +319,28 @@ static void wired(void)
 	CHECK(frames_free() + 1500 > before);
 }
 
+/* The service has the ports 80 to 8f. */
+static void narrow(void)
+{
+	handle_t all = startup->ports[0];
+	long some = sys_ports_narrow(all, 0x84, 4);
+
+	CHECK(some > 0 && sys_ports_narrow(all, 0x80, 16) > 0);
+	CHECK(sys_ports_narrow(all, 0x7f, 2) == -WEIR_ERIGHTS);
+	CHECK(sys_ports_narrow(all, 0x8f, 2) == -WEIR_ERIGHTS);
+	CHECK(sys_ports_narrow(all, 0x80, 0) == -WEIR_ERIGHTS);
+	CHECK(sys_ports_narrow(all, 0x90, 1) == -WEIR_ERIGHTS);
+	CHECK(sys_ports_narrow(all, 0x84, ~0ull) == -WEIR_ERIGHTS);
+	CHECK(sys_ports_narrow(all, ~0ull, 2) == -WEIR_ERIGHTS);
+	CHECK(sys_port_in((handle_t)some, 0x84, 4) >= 0);
+	CHECK(sys_port_in((handle_t)some, 0x87, 1) >= 0);
+	CHECK(sys_port_in((handle_t)some, 0x87, 2) == -WEIR_ERIGHTS);
+	CHECK(sys_port_in((handle_t)some, 0x83, 1) == -WEIR_ERIGHTS);
+	CHECK(sys_port_in((handle_t)some, 0x84, 3) == -WEIR_EINVAL);
+	CHECK(sys_ports_narrow((handle_t)some, 0x80, 8) == -WEIR_ERIGHTS);
+	CHECK(!startup->irq[4] && !startup->ports[1]);
+}
+
 /* Until a service of the manifest has ended. */
 static void wait_for(const char *name)
 {
@@ -341,6 +363,7 @@ int main(int argc, char **argv)
 {
 	if (strcmp(argv[0], "wired") == 0) {
 		wired();
+		narrow();
 		klogf("%u checks, %u failed", checks, failures);
 		return failures > 0;
 	}
