@@ -40,6 +40,17 @@ def test_manifest(run):
         "a bin/a 1 0 0 0 3", "d servers/d 0 2 8 1 6"]
 
 
+def test_manifest_of_a_driver(run):
+    text = "a b irq=0 irq=15 ports=0-0 ports=cf8-ffff\n" + "".join(
+        f"x b {word}\n" for word in [
+            "irq=16", "irq=", "irq=1x", "ports=", "ports=1", "ports=2-1",
+            "ports=1-", "ports=-1", "ports=1-2-3", "ports=00001-2",
+            "ports=1-10000", "ports=A-B", "ports=1-2 ports=1-2 ports=1-2"])
+    *complaints, service, devices = run("manifest", text)
+    assert len(complaints) == 13 and all("bad value" in c for c in complaints)
+    assert service == "a b 0 0 0 0 1" and devices == "8001 0+1 cf8+f308"
+
+
 @pytest.mark.parametrize("what", ["parse", "manifest"])
 def test_any_bytes(run, what, seed):
     """Whatever the bytes are: no access outside, no endless loop."""

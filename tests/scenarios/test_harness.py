@@ -109,6 +109,35 @@ def test_words():
                     'run="echo \\"a \\\\\\"b\\\\\\"\\" \\"c\\\\\\\\\\""')
 
 
+def test_disks(tmp_path):
+    one, two = tmp_path / "one", tmp_path / "two"
+    for path in (one, two):
+        path.write_bytes(bytes(512))
+    drive = "format=raw,if=none,id="
+    assert vm.disk_arguments([f"{one}", f"{two},ro,serial=a.b"]) == [
+        "-drive", f"file={one},{drive}blk0",
+        "-device", "virtio-blk-pci,drive=blk0,serial=disk0",
+        "-drive", f"file={two},{drive}blk1,readonly=on",
+        "-device", "virtio-blk-pci,drive=blk1,serial=a.b"]
+
+
+@pytest.mark.parametrize("disks,sentence", [
+    (["{}/none"], "there is no file"), (["{}/one,rw"], "'rw' is neither"),
+    (["{}/one,serial="], "is neither"),
+    (["{}/one,serial=" + "x" * 21], "is neither"),
+    (["{}/one", "{}/one,serial=disk0"], "two disks have the serial disk0")])
+def test_disks_that_are_refused(tmp_path, fake, disks, sentence):
+    (tmp_path / "one").write_bytes(bytes(512))
+    result = boot(fake(STATUS), disks=[d.format(tmp_path) for d in disks])
+    assert result.status == vm.HOST and sentence in result.verdict
+    assert result.verdict.count("\n") == 0
+
+
+def test_bochs_has_no_disks(fake):
+    result = boot(fake(STATUS), machine="bochs", disks=["x"])
+    assert result.status == vm.HOST and "no --disk" in result.verdict
+
+
 def test_records_in_any_pieces():
     stream = (b"junk@weir out 3\na\nb\n@weir exit 1\n0\n"
               b"@weir beat x@weir note 0\n\n")

@@ -55,6 +55,7 @@ class Options:
     log: str = None             # copy of COM1
     iso: Path = None
     ram: int = None             # MiB of the machine; default: enough
+    disks: list = field(default_factory=list)   # FILE[,serial=NAME][,ro]
     gdb: bool = False           # wait for a debugger on gdb.sock
     cpu_word: bool = True       # tell the kernel how many CPUs to expect
 
@@ -106,6 +107,33 @@ def command_line(options, command):
     parts = (w.partition("=") for w in kernel_words(options, command))
     return " ".join(key + equals + (quote(value) if value else "")
                     for key, equals, value in parts)
+
+
+def disk_arguments(disks):
+    """QEMU's arguments for `FILE[,serial=NAME][,ro]` each."""
+    arguments, serials = [], set()
+    for i, disk in enumerate(disks):
+        file, *words = disk.split(",")
+        serial, readonly = f"disk{i}", False
+        for w in words:
+            if w == "ro":
+                readonly = True
+            elif re.fullmatch(r"serial=[\w.-]{1,20}", w):
+                serial = w.partition("=")[2]
+            else:
+                raise HostError(f"--disk {disk}: {w!r} is neither "
+                                "serial=NAME (1 to 20 of a-z 0-9 . _ -) "
+                                "nor ro")
+        if serial in serials:
+            raise HostError(f"two disks have the serial {serial}")
+        serials.add(serial)
+        if not Path(file).is_file():
+            raise HostError(f"--disk {disk}: there is no file {file}")
+        arguments += [
+            "-drive", f"file={file},format=raw,if=none,id=blk{i}"
+                      + (",readonly=on" if readonly else ""),
+            "-device", f"virtio-blk-pci,drive=blk{i},serial={serial}"]
+    return arguments
 
 
 def machine_ram(options):
@@ -161,6 +189,7 @@ class Machine:
                       "readonly=on",
             "-device", "ide-cd,drive=cd,bootindex=0",
         ]
+        args += disk_arguments(o.disks)
         args += self._accelerator() + self._firmware() + self._serial()
         if o.gdb:
             args += ["-S", "-gdb", f"unix:{self.dir}/gdb.sock,server=on,"

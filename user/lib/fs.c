@@ -30,11 +30,14 @@ const char *fs_strerror(long error)
 		[FS_INTO - FS_NONE] = "a folder cannot go into itself",
 		[FS_STALE - FS_NONE] = "the file was removed or replaced",
 		[FS_ROOT - FS_NONE] = "not possible with the root",
+		[FS_READONLY - FS_NONE] = "it is of a mounted archive",
+		[FS_ARCHIVE - FS_NONE] = "the disk cannot be mounted",
+		[FS_NOMOUNT - FS_NONE] = "nothing is mounted there",
 	};
 	unsigned long n = error < 0 ? -(unsigned long)error
 				    : (unsigned long)error;
 
-	if (n < FS_NONE || n > FS_ROOT)
+	if (n < FS_NONE || n > FS_NOMOUNT)
 		return weir_strerror(error);
 	return text[n - FS_NONE];
 }
@@ -63,10 +66,11 @@ bool fs_there(void)
 	return there;
 }
 
-/* One request with what belongs in its page; the reply is in *m, and
- * `bytes` in `back`, where that is not NULL. */
+/* One request with what belongs in its page; the reply is in *m, and as many
+ * bytes of the page in `back`. */
 static long request(struct weir_msg *m, const char *path, const char *to,
-		    const void *bytes, size_t length, char *back)
+		    const void *bytes, size_t length, char *back,
+		    size_t back_bytes)
 {
 	long error = -WEIR_ENOSYS;
 
@@ -84,7 +88,7 @@ static long request(struct weir_msg *m, const char *path, const char *to,
 		error = server_call(ep, m, page_mem,
 				    WEIR_R_READ | WEIR_R_WRITE);
 		if (back)
-			memcpy(back, page->path, FS_NAME_BYTES);
+			memcpy(back, page->bytes, back_bytes);
 	}
 	ulock_drop(&lock);
 	return error;
@@ -94,7 +98,7 @@ static long simple(enum fs_request label, const char *path, const char *to)
 {
 	struct weir_msg m = { .label = label };
 
-	return request(&m, path, to, NULL, 0, NULL);
+	return request(&m, path, to, NULL, 0, NULL, 0);
 }
 
 /* What an open file is. */
@@ -107,7 +111,7 @@ struct opened {
 static long open_file(const char *path, unsigned flags, struct opened *o)
 {
 	struct weir_msg m = { .label = FS_OPEN, .w = { flags } };
-	long error = request(&m, path, NULL, NULL, 0, NULL);
+	long error = request(&m, path, NULL, NULL, 0, NULL, 0);
 
 	*o = (struct opened){ 0 };
 	if (error == 0)
@@ -142,7 +146,7 @@ static long write_pieces(struct weir_msg first, uint64_t at,
 		m.w[2] = at + done;
 		m.w[3] = now_ns() + (__atomic_fetch_add(&count, 1,
 						       __ATOMIC_RELAXED) << 48);
-		error = request(&m, NULL, NULL, bytes + done, n, NULL);
+		error = request(&m, NULL, NULL, bytes + done, n, NULL, 0);
 	}
 	return error;
 }
@@ -165,7 +169,7 @@ long fs_truncate(uint64_t file, uint64_t size)
 {
 	struct weir_msg m = { .label = FS_TRUNCATE, .w = { file, size } };
 
-	return request(&m, NULL, NULL, NULL, 0, NULL);
+	return request(&m, NULL, NULL, NULL, 0, NULL, 0);
 }
 
 long fs_mkdir(const char *path)
@@ -186,7 +190,7 @@ long fs_rename(const char *path, const char *to)
 long fs_stat(const char *path, struct fs_stat *stat)
 {
 	struct weir_msg m = { .label = FS_STAT };
-	long error = request(&m, path, NULL, NULL, 0, NULL);
+	long error = request(&m, path, NULL, NULL, 0, NULL, 0);
 
 	*stat = (struct fs_stat){ .size = m.w[0], .folder = m.w[1] };
 	return error;
@@ -195,7 +199,8 @@ long fs_stat(const char *path, struct fs_stat *stat)
 long fs_list(const char *path, uint64_t *place, struct fs_stat *stat)
 {
 	struct weir_msg m = { .label = FS_LIST, .w = { *place } };
-	long error = request(&m, path, NULL, NULL, 0, stat->name);
+	long error = request(&m, path, NULL, NULL, 0, stat->name,
+			     FS_NAME_BYTES);
 
 	if (error < 0)
 		return error;
@@ -204,6 +209,19 @@ long fs_list(const char *path, uint64_t *place, struct fs_stat *stat)
 	stat->folder = m.w[2];
 	stat->name[FS_NAME_BYTES - 1] = '\0';
 	return 0;
+}
+
+long fs_mount(const char *disk, const char *path, char why[FS_PATH_BYTES])
+{
+	struct weir_msg m = { .label = FS_MOUNT };
+
+	why[0] = '\0';
+	return request(&m, path, disk, NULL, 0, why, FS_PATH_BYTES);
+}
+
+long fs_umount(const char *path)
+{
+	return simple(FS_UMOUNT, path, NULL);
 }
 
 const void *fs_read_map(const char *path, uint64_t *size, long *error)

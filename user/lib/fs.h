@@ -7,7 +7,8 @@
  * supplies from the archive. A file that was written is an anonymous object
  * of its own. Writing goes through the server, which knows a file's size.
  * Truncating or replacing a file makes a new object, and so does the first
- * write to one of the initrd: who has the old one mapped keeps it.
+ * write to one of the initrd: who has the old one mapped keeps it. The tar
+ * archive of a disk can be mounted as a folder, which is only to be read.
  */
 #ifndef USER_FS_H
 #define USER_FS_H
@@ -16,7 +17,9 @@
 
 #define FS_PATH_BYTES 256u /* with its NUL */
 #define FS_NAME_BYTES 32u  /* likewise */
-#define FS_NODES 256u      /* files and folders */
+#define FS_OWN_NODES 256u  /* files and folders */
+#define FS_NODES 1024u     /* with those of mounts */
+#define FS_MOUNTS 4u
 #define FS_FILE_PAGES 4096ull
 #define FS_DATA_BYTES WEIR_PAGE_SIZE
 
@@ -33,6 +36,9 @@ enum fs_error {
 	FS_INTO,    /* a folder cannot go into itself */
 	FS_STALE,   /* the file was removed, or replaced */
 	FS_ROOT,    /* not with the root */
+	FS_READONLY, /* it is in a mounted archive, or where one is */
+	FS_ARCHIVE, /* the disk cannot be mounted; the page says why */
+	FS_NOMOUNT, /* nothing is mounted there */
 };
 
 enum fs_request {
@@ -50,6 +56,8 @@ enum fs_request {
 	FS_STAT,     /* -> w[0]: size, w[1]: is it a folder, w[2]: pages */
 	FS_LIST,     /* w[0]: place -> w[0]: next place, w[1]: size, w[2]: a
 		      * folder?, the name in the page; FS_NONE: no more */
+	FS_MOUNT,    /* path: new, to: the disk (blk.h) */
+	FS_UMOUNT,   /* path; EBUSY: a file of it is open or mapped */
 };
 enum fs_flag {
 	FS_CREATE = 1,   /* make it if it is not there */
@@ -89,6 +97,10 @@ long fs_rename(const char *path, const char *to);
 long fs_stat(const char *path, struct fs_stat *stat);
 /* The entry at *place or after; moves *place on. -FS_NONE: no more. */
 long fs_list(const char *path, uint64_t *place, struct fs_stat *stat);
+
+/* `why` gets a sentence with FS_ARCHIVE. */
+long fs_mount(const char *disk, const char *path, char why[FS_PATH_BYTES]);
+long fs_umount(const char *path);
 
 /* The whole file, mapped to be read. NULL with *error: 0 for an empty one. */
 const void *fs_read_map(const char *path, uint64_t *size, long *error);

@@ -53,7 +53,8 @@ void keep_drop(unsigned slot)
 	keeper(&m);
 }
 
-int server_loop(void (*serve)(struct weir_msg *m, handle_t *came))
+int server_loop_of(void (*serve)(void *arg, struct weir_msg *m,
+				 handle_t *came), void *arg)
 {
 	handle_t ep = startup->extra[SERVER_EP];
 	struct weir_msg m;
@@ -63,7 +64,7 @@ int server_loop(void (*serve)(struct weir_msg *m, handle_t *came))
 		handle_t came = m.handle, moved;
 
 		m.handle = 0;
-		serve(&m, &came);
+		serve(arg, &m, &came);
 		if (came)
 			sys_handle_close(came);
 		moved = m.handle;
@@ -83,4 +84,21 @@ int server_loop(void (*serve)(struct weir_msg *m, handle_t *came))
 	}
 	printf("receive: %s\n", weir_strerror(error));
 	return 1;
+}
+
+/* Without an argument. */
+struct plain {
+	void (*serve)(struct weir_msg *m, handle_t *came);
+};
+
+static void serve_plain(void *arg, struct weir_msg *m, handle_t *came)
+{
+	((struct plain *)arg)->serve(m, came);
+}
+
+int server_loop(void (*serve)(struct weir_msg *m, handle_t *came))
+{
+	struct plain plain = { serve };
+
+	return server_loop_of(serve_plain, &plain);
 }

@@ -46,5 +46,8 @@ void keep_drop(unsigned slot);
  * handle that came along is closed after `serve`, unless that set *came to
  * 0; m->handle is what the reply moves. Returns a status. */
 int server_loop(void (*serve)(struct weir_msg *m, handle_t *came));
+/* The same for one of several threads, with what `serve` knows it by. */
+int server_loop_of(void (*serve)(void *arg, struct weir_msg *m,
+				 handle_t *came), void *arg);
 
 #endif

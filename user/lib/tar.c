@@ -1,5 +1,5 @@
 /*
- * tar.c - reads a tar archive (ustar) that lies in memory. See tar.h.
+ * tar.c - reads a tar archive (ustar). See tar.h.
  *
  * A header is believed only after its checksum; a size only if the file then
  * ends inside the archive. The archive must end with two empty blocks, so
@@ -23,13 +23,31 @@ enum {
 	LEN_PREFIX = 155,
 };
 
+static void open_any(struct tar *t)
+{
+	if (t->size == 0)
+		t->error = "the archive is empty";
+	else if (t->size < 2 * TAR_BLOCK)
+		t->error = "the archive is truncated";
+}
+
 void tar_open(struct tar *t, const void *bytes, size_t size)
 {
 	*t = (struct tar){ .bytes = bytes, .size = size };
-	if (size == 0)
-		t->error = "the archive is empty";
-	else if (size < 2 * TAR_BLOCK)
-		t->error = "the archive is truncated";
+	open_any(t);
+}
+
+void tar_open_blocks(struct tar *t, tar_block_fn *block, void *arg,
+		     uint64_t size)
+{
+	*t = (struct tar){ .block = block, .arg = arg, .size = size };
+	open_any(t);
+}
+
+/* Inside the archive. */
+static const uint8_t *block_at(const struct tar *t, uint64_t at)
+{
+	return t->bytes ? t->bytes + at : t->block(t->arg, at);
 }
 
 /* An octal number, after blanks, up to a blank, a NUL or the field's end. */
@@ -101,9 +119,14 @@ static bool damaged(struct tar *t, const char *error)
 /* At an empty block: the end, if a second one follows. */
 static bool at_end(struct tar *t)
 {
+	const uint8_t *second;
+
 	if (t->size - t->next < 2 * TAR_BLOCK)
 		return damaged(t, "the archive is truncated");
-	if (!all_zero(t->bytes + t->next + TAR_BLOCK))
+	second = block_at(t, t->next + TAR_BLOCK);
+	if (!second)
+		return damaged(t, "it cannot be read");
+	if (!all_zero(second))
 		return damaged(t, "an empty block inside the archive");
 	t->next = t->size;
 	return false;
@@ -111,13 +134,16 @@ static bool at_end(struct tar *t)
 
 bool tar_next(struct tar *t, struct tar_file *file)
 {
-	const uint8_t *header = t->bytes + t->next;
+	const uint8_t *header;
 	uint64_t sum, size;
 
 	if (t->error || t->next == t->size)
 		return false;
 	if (t->size - t->next < TAR_BLOCK)
 		return damaged(t, "the archive is truncated");
+	header = block_at(t, t->next);
+	if (!header)
+		return damaged(t, "it cannot be read");
 	if (all_zero(header))
 		return at_end(t);
 	if (!octal(header + AT_CHECKSUM, LEN_CHECKSUM, &sum) ||
@@ -131,8 +157,10 @@ bool tar_next(struct tar *t, struct tar_file *file)
 	if (size > t->size - t->next)
 		return damaged(t, "the archive is truncated inside a file");
 	copy_name(file->name, header);
-	file->data = t->bytes + t->next;
+	file->at = t->next;
+	file->data = t->bytes ? t->bytes + t->next : NULL;
 	file->size = size;
+	file->folder = header[AT_TYPE] == '5';
 	file->regular = header[AT_TYPE] == '0' || header[AT_TYPE] == '\0';
 	size = (size + TAR_BLOCK - 1) / TAR_BLOCK * TAR_BLOCK;
 	if (size >= t->size - t->next)

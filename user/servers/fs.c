@@ -5,6 +5,7 @@
  * slot of its node: nothing is lost when this server crashes. One thread
  * serves requests; another is the pager of the initrd's files
  * (fs/archive.h), which is shared by all who read them, and costs no swap.
+ * A disk's tar archive is mounted in the same way (fs/mount.h).
  * A file that is written is an anonymous object and no paged one, for fs
  * would keep its dirty pages in anonymous memory, too: each would be copied
  * twice on its way to the same swap device, need a frame to give one up, and
@@ -17,17 +18,21 @@
 #include "user/lib/server.h"
 #include "user/lib/tar.h"
 #include "user/servers/fs/archive.h"
+#include "user/servers/fs/mount.h"
 #include "user/servers/fs/tree.h"
 
-#define STATE_PAGES 8
+#define STATE_PAGES 20
 #define SPARE_PAGES 256u /* that files leave to programs */
+#define INITRD_SLOT FS_OWN_NODES /* of the keeper, behind the objects' */
+#define MOUNT_SLOT (INITRD_SLOT + ARCHIVE_SLOTS)
 #define READ_WRITE (WEIR_P_READ | WEIR_P_WRITE)
 _Static_assert(sizeof(struct tree) <= STATE_PAGES * WEIR_PAGE_SIZE,
 	       "does not fit");
 
 static struct tree *tree;
-static handle_t objects[FS_NODES]; /* ours; 0: there is none */
+static handle_t objects[FS_OWN_NODES]; /* ours; 0: there is none */
 static const uint8_t *archive;
+static struct archive initrd = { .slot = INITRD_SLOT };
 
 static struct node *node_of(int i)
 {
@@ -81,7 +86,7 @@ static long set_object(int i, handle_t mem, uint64_t size)
 		return error;
 	objects[i] = mem;
 	n->size = size;
-	n->initrd = 0;
+	n->archived = 0;
 	n->has_object = mem != 0;
 	if (!mem && old)
 		keep_drop((unsigned)i);
@@ -115,8 +120,8 @@ static long materialize(int i)
 
 	if (objects[i])
 		return 0;
-	return n->initrd ? fill(i, archive + n->initrd - 1, n->size)
-			 : fill(i, "", 0);
+	return n->archived ? fill(i, archive + n->archived - 1, n->size)
+			   : fill(i, "", 0);
 }
 
 static long shrink(int i, uint64_t size)
@@ -149,10 +154,11 @@ static void forget(int i)
 static long give_object(int i, struct weir_msg *m)
 {
 	struct node *n = node_of(i);
-	long h = n->initrd ? archive_open(n->initrd - 1, &m->w[2])
-			   : -WEIR_EHANDLE;
+	long h = n->mount ? mount_open(n, &m->w[2]) :
+		 n->archived ? archive_open(&initrd, n->archived - 1, &m->w[2])
+			     : -WEIR_EHANDLE;
 
-	if (h < 0) {
+	if (h < 0 && !n->mount) {
 		h = materialize(i);
 		m->w[2] = 0;
 		if (h == 0)
@@ -177,12 +183,16 @@ static long do_open(const char *path, struct weir_msg *m)
 			return folder;
 		if (path[strlen(path) - 1] == '/')
 			return -FS_ISDIR;
+		if (node_of(folder)->mount)
+			return -FS_READONLY;
 		i = tree_add(tree, folder, name, length, false);
 	}
 	if (i < 0)
 		return i;
 	if (node_of(i)->folder)
 		return -FS_ISDIR;
+	if (node_of(i)->mount && flags & (FS_CREATE | FS_EMPTY))
+		return -FS_READONLY;
 	if (flags & FS_EMPTY)
 		error = set_object(i, 0, 0);
 	else if (node_of(i)->size && !(flags & FS_NO_HANDLE))
@@ -202,6 +212,8 @@ static long do_write(const void *bytes, struct weir_msg *m, bool append)
 	if (i < 0)
 		return i;
 	node = node_of(i);
+	if (node->mount)
+		return -FS_READONLY;
 	if (append) {
 		at = m->w[3] && m->w[3] == tree->append ? tree->append_at
 							: node->size;
@@ -229,6 +241,8 @@ static long do_truncate(struct weir_msg *m)
 
 	if (i < 0)
 		return i;
+	if (node_of(i)->mount)
+		return -FS_READONLY;
 	if (m->w[1] > node_of(i)->size)
 		return -WEIR_EINVAL;
 	return shrink(i, m->w[1]);
@@ -245,6 +259,8 @@ static long do_mkdir(const char *path)
 	folder = tree_parent(tree, path, &name, &length);
 	if (folder < 0)
 		return folder;
+	if (node_of(folder)->mount)
+		return -FS_READONLY;
 	i = tree_add(tree, folder, name, length, true);
 	return i < 0 ? i : 0;
 }
@@ -252,7 +268,9 @@ static long do_mkdir(const char *path)
 static long do_remove(const char *path)
 {
 	int i = tree_find(tree, path);
-	int error = i < 0 ? i : tree_check_remove(tree, i);
+	int error = i < 0 ? i
+		    : node_of(i)->mount ? -FS_READONLY
+		    : tree_check_remove(tree, i);
 
 	if (error == 0)
 		forget(i);
@@ -270,9 +288,13 @@ static long do_rename(const char *path, const char *to)
 	folder = tree_parent(tree, to, &name, &length);
 	if (folder < 0)
 		return folder;
+	if (node_of(i)->mount || node_of(folder)->mount)
+		return -FS_READONLY;
 	error = tree_check_rename(tree, i, folder, name, length, &over);
 	if (error < 0)
 		return error;
+	if (over >= 0 && node_of(over)->mount)
+		return -FS_READONLY;
 	if (over >= 0)
 		forget(over);
 	tree_rename(tree, i, folder, name, length);
@@ -311,6 +333,16 @@ static long do_list(char *path, struct weir_msg *m)
 	return 0;
 }
 
+static long do_mount(const char *path, const char *disk, char *text)
+{
+	const char *why = "";
+	long error = mount_make(tree, path, disk, MOUNT_SLOT, &why);
+
+	if (error == -FS_ARCHIVE)
+		strcpy(text, why);
+	return error;
+}
+
 static long dispatch(union fs_page *page, struct weir_msg *m)
 {
 	char path[FS_PATH_BYTES], to[FS_PATH_BYTES];
@@ -335,6 +367,10 @@ static long dispatch(union fs_page *page, struct weir_msg *m)
 		return do_rename(path, to);
 	case FS_STAT:
 		return do_stat(path, m);
+	case FS_MOUNT:
+		return do_mount(path, to, page->path);
+	case FS_UMOUNT:
+		return mount_end(tree, path);
 	case FS_LIST:
 		error = do_list(path, m);
 		if (error == 0)
@@ -360,26 +396,11 @@ static void serve(struct weir_msg *m, handle_t *came)
 
 /* --- the start ------------------------------------------------------------ */
 
-/* Puts a file of the archive into the tree, and the folders that it is in. */
-static long add_file(char *path, const struct tar_file *file)
+static long read_initrd(struct archive *a, uint64_t at, void *bytes,
+			uint64_t n)
 {
-	const char *name;
-	size_t length;
-	int folder, i;
-
-	for (char *slash = path; (slash = strchr(slash, '/')); *slash++ = '/') {
-		*slash = '\0';
-		if (tree_find(tree, path) < 0)
-			do_mkdir(path);
-	}
-	folder = tree_parent(tree, path, &name, &length);
-	if (folder < 0 || tree_find(tree, path) >= 0)
-		return folder < 0 ? folder : -FS_EXISTS;
-	i = tree_add(tree, folder, name, length, false);
-	if (i < 0)
-		return i;
-	node_of(i)->size = file->size;
-	node_of(i)->initrd = (uint64_t)(file->data - archive) + 1;
+	(void)a;
+	memcpy(bytes, archive + at, n);
 	return 0;
 }
 
@@ -402,16 +423,16 @@ static void read_archive(bool add)
 	archive = (const uint8_t *)va;
 	tar_open(&tar, archive, startup->initrd_size);
 	while (tar_next(&tar, &file)) {
-		long error = file.regular && add ? add_file(file.name, &file)
-						 : 0;
+		long error = file.regular && add
+				     ? add_entry(tree, file.name, &file) : 0;
 
 		if (error < 0)
 			klogf("%s: %s", file.name, fs_strerror(error));
 		if (file.regular)
-			archive_add((uint64_t)(file.data - archive),
-				    file.size);
+			archive_add(&initrd, file.at, file.size);
 	}
-	va = archive_serve(archive, FS_NODES);
+	initrd.read = read_initrd;
+	va = archive_serve(&initrd);
 	if (va < 0)
 		klogf("no pager: %s; files are copied", weir_strerror(va));
 }
@@ -428,12 +449,13 @@ int main(void)
 	if (!tree->filled) /* also if its first server died over that */
 		tree->magic = 0;
 	tree_init(tree);
-	for (unsigned i = 0; i < FS_NODES; i++)
+	for (unsigned i = 0; i < FS_OWN_NODES; i++)
 		if (tree->node[i].has_object)
 			objects[i] = keep_get(i);
 		else
 			keep_drop(i);
 	read_archive(!tree->filled);
 	tree->filled = true;
+	mount_all_again(tree, MOUNT_SLOT);
 	return server_loop(serve);
 }

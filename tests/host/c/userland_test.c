@@ -67,6 +67,13 @@ static void manifest(const char *text, size_t size)
 		       m.service[i].program, m.service[i].flags,
 		       m.service[i].state, m.service[i].keep,
 		       m.service[i].restart, m.service[i].line);
+	for (unsigned i = 0; i < m.count; i++)
+		if (m.service[i].irqs)
+			printf("%x %x+%x %x+%x\n", m.service[i].irqs,
+			       m.service[i].ports[0].first,
+			       m.service[i].ports[0].count,
+			       m.service[i].ports[1].first,
+			       m.service[i].ports[1].count);
 	free(copy);
 }
 
@@ -106,6 +113,30 @@ static void check_tree(struct tree *t)
 		assert(tree_child(t, n->parent, n->name, strlen(n->name)) ==
 		       i);
 	}
+}
+
+/* What is of a mount has places of its own, and goes with it. */
+static void mounts(struct tree *t)
+{
+	int at, n = 0, i = 0;
+
+	t->magic = 0;
+	tree_init(t);
+	at = tree_add(t, 0, "mount", 5, true);
+	assert(at > 0 && at < (int)FS_OWN_NODES);
+	t->node[at].mount = 3;
+	t->mount[2].node = (uint16_t)at;
+	while ((i = tree_add(t, roll(2) || i == 0 ? at : i, "f", 1, true)) > 0)
+		n++;
+	assert(i == -FS_FULL && n == (int)(FS_NODES - FS_OWN_NODES));
+	i = tree_add(t, 0, "own", 3, false);
+	assert(i > 0 && i < (int)FS_OWN_NODES && t->node[i].mount == 0);
+	tree_unmount(t, 3);
+	assert(tree_find(t, "/mount") == -FS_NONE && !t->mount[2].node);
+	assert(tree_find(t, "/own") == i);
+	for (i = (int)FS_OWN_NODES; i < (int)FS_NODES; i++)
+		assert(!t->node[i].used);
+	check_tree(t);
 }
 
 static void tree(void)
@@ -151,6 +182,7 @@ static void tree(void)
 	}
 	printf("%u changes\n", done);
 	assert(done > 500);
+	mounts(&t);
 }
 
 int main(int argc, char **argv)

@@ -1,5 +1,5 @@
 /*
- * archive.h - the initrd's files as one paged object.
+ * archive.h - the files of a tar archive as one paged object.
  *
  * The object holds the archive's files in their order, each from the start of
  * a page, with zeros behind its end. Its pages are read from the archive when
@@ -12,19 +12,42 @@
 #ifndef USER_FS_ARCHIVE_H
 #define USER_FS_ARCHIVE_H
 
-#include <stdint.h>
+#include "user/lib/fs.h"
+#include "user/lib/pager.h"
 
 #define ARCHIVE_SLOTS 4u /* of the keeper */
 
+struct archive {
+	/* The caller's: `n` bytes (4096 at most) from byte `at` on, 0 or an
+	 * error; called by the pager's thread; slots from `slot` on. */
+	long (*read)(struct archive *a, uint64_t at, void *bytes, uint64_t n);
+	unsigned slot;
+
+	/* The layout, constant once it is served. */
+	struct archived {
+		uint64_t at, size; /* in the archive */
+		uint64_t page;     /* in the object */
+	} files[FS_NODES];
+	unsigned nfiles;
+	struct upager pager;
+};
+
 /* Before all else, for each file in the order of the archive: `size` bytes
  * from byte `at` on. */
-void archive_add(uint64_t at, uint64_t size);
+void archive_add(struct archive *a, uint64_t at, uint64_t size);
 
-/* Starts to serve, with slots from `slot` on. 0 or an error. */
-long archive_serve(const uint8_t *archive, unsigned slot);
+/* Starts to serve. 0 or an error; -WEIR_EINVAL: the object that an earlier
+ * server left has another size. */
+long archive_serve(struct archive *a);
 
 /* A handle on the object, to be read, and in *page where in it the file is
  * that lies at byte `at` of the archive. Or an error. */
-long archive_open(uint64_t at, uint64_t *page);
+long archive_open(struct archive *a, uint64_t at, uint64_t *page);
+
+/* Somebody has such a handle, or has it mapped. */
+bool archive_used(struct archive *a);
+
+/* Ends it, whether it is served or not, and forgets the layout. */
+void archive_end(struct archive *a);
 
 #endif

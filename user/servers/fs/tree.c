@@ -5,7 +5,7 @@
 
 #include <string.h>
 
-#define MAGIC 0x5765697246533031ull
+#define MAGIC 0x5765697246533032ull
 
 void tree_init(struct tree *t)
 {
@@ -88,12 +88,16 @@ int tree_parent(struct tree *t, const char *path, const char **name,
 int tree_add(struct tree *t, int folder, const char *name, size_t length,
 	     bool is_folder)
 {
-	for (int i = 1; i < (int)FS_NODES; i++) {
+	unsigned mount = t->node[folder].mount;
+	int end = mount ? (int)FS_NODES : (int)FS_OWN_NODES;
+
+	for (int i = mount ? (int)FS_OWN_NODES : 1; i < end; i++) {
 		struct node *n = &t->node[i];
 
 		if (n->used)
 			continue;
 		*n = (struct node){ .folder = is_folder,
+				    .mount = (uint8_t)mount,
 				    .parent = (uint16_t)folder,
 				    .generation = n->generation + 1 };
 		memcpy(n->name, name, length);
@@ -145,6 +149,14 @@ void tree_rename(struct tree *t, int node, int folder, const char *name,
 	n->parent = (uint16_t)folder;
 	memset(n->name, 0, sizeof(n->name));
 	memcpy(n->name, name, length);
+}
+
+void tree_unmount(struct tree *t, unsigned mount)
+{
+	for (int i = 1; i < (int)FS_NODES; i++)
+		if (t->node[i].used && t->node[i].mount == mount)
+			tree_remove(t, i);
+	t->mount[mount - 1] = (struct mount_point){ 0 };
 }
 
 uint64_t tree_id(const struct tree *t, int node)

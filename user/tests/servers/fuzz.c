@@ -116,10 +116,12 @@ void test_fuzz(void)
 	uint64_t session;
 	long console = console_fork(CONSOLE_NEW_GROUP, &session);
 	long fs = names_lookup("fs"), guest = names_lookup("console");
+	long blk = names_lookup("blk");
 
-	CHECK(console > 0 && fs > 0 && guest > 0);
+	CHECK(console > 0 && fs > 0 && guest > 0 && blk > 0);
 	fuzz("names", startup->names);
 	fuzz("fs", (handle_t)fs);
+	fuzz("blk", (handle_t)blk);
 	fuzz("console", (handle_t)console);
 	console_drop(session);
 	fuzz("dropped session", (handle_t)console);
