@@ -83,6 +83,8 @@ static bool set(struct params *p, const struct key *k, const char *value)
 {
 	void *field = (char *)p + k->field;
 
+	if (k->field == FIELD(swap_mib) && strcmp(value, "virtio") == 0)
+		return p->swap_virtio = true;
 	if (k->max)
 		return set_number(field, k, value);
 	return k->field == FIELD(run) ? set_run(field, value) :

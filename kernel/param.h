@@ -16,6 +16,7 @@ struct params {
 	uint64_t cpus;     /* CPUs that must be found; 0: all there are */
 	uint64_t mem_mib;  /* memory to use at most; 0: all */
 	uint64_t swap_mib; /* size of the ramdisk; 0: mm chooses */
+	bool swap_virtio;  /* a program may attach a disk as swap */
 	uint64_t policy;   /* enum weir_policy */
 	uint64_t batch;    /* frames per reclaim pass */
 	uint64_t seed;     /* of the swap device's delays */

@@ -146,6 +146,7 @@ static void fill_system(struct weir_system *s)
 		.swap_free = swap_slots_free(),
 		.seed = params.seed,
 		.uptime_ns = time_ns(),
+		.swap_virtio = params.swap_virtio,
 	};
 }
 
@@ -189,6 +190,21 @@ int64_t sys_sys_info(struct trapframe *tf, const struct cap *cap)
 
 /* ---- control ------------------------------------------------------------- */
 
+static int64_t ctl_swap(uint64_t mem)
+{
+	struct cap cap;
+	int status;
+
+	if (!params.swap_virtio)
+		return -WEIR_EPERM;
+	status = lookup(mem, OBJ_MEM, WEIR_R_MANAGE, &cap);
+	if (status)
+		return status;
+	status = swap_attach(cap.object);
+	cap_put(cap);
+	return status;
+}
+
 int64_t sys_sys_ctl(struct trapframe *tf, const struct cap *cap)
 {
 	uint64_t arg = ARG1(tf);
@@ -219,6 +235,8 @@ int64_t sys_sys_ctl(struct trapframe *tf, const struct cap *cap)
 			return -WEIR_EINVAL;
 		ramdisk_set_delay(arg);
 		return 0;
+	case WEIR_CTL_SWAP:
+		return ctl_swap(arg);
 	case WEIR_CTL_RECLAIM:
 		return reclaim_some(arg);
 	case WEIR_CTL_TEST:

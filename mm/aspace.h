@@ -100,10 +100,11 @@ struct region *aspace_region(struct aspace *as, uint64_t va);
 
 /* How to ask for a frame on behalf of a space. What the system cannot go on
  * without may use the reserve, so that a program that takes all memory costs
- * only itself (P6). */
+ * only itself (P6). What reclaim may wait for does not reclaim (P5). */
 static inline unsigned aspace_frame_flags(const struct aspace *as)
 {
-	return FRAME_MAYWAIT | FRAME_ZERO | (as->system ? FRAME_RESERVE : 0);
+	return FRAME_ZERO | (as->pinned ? 0 : FRAME_MAYWAIT) |
+	       (as->system ? FRAME_RESERVE : 0);
 }
 
 #endif

@@ -5,6 +5,7 @@
 
 #include "arch/x86_64/time.h"
 #include "kernel/abi/weir.h"
+#include "kernel/stat.h"
 #include "kernel/sync.h"
 #include "mm/pager.h"
 #include "mm/swap.h"
@@ -17,10 +18,12 @@ struct wait {
 
 void pageio_submit(struct pageio *io)
 {
-	if (io->pager)
+	if (io->pager) {
+		stat_add(io->write ? WEIR_C_pager_out : WEIR_C_pager_in, 1);
 		pager_submit(io);
-	else
+	} else {
 		swap_submit(io);
+	}
 }
 
 /* Its last touch of the waiter's stack is the unlock. */

@@ -149,7 +149,6 @@ void pager_submit(struct pageio *io)
 	bool dead;
 
 	assert(state == (io->write ? FRAME_LAUNDRY : FRAME_INBOUND));
-	stat_add(io->write ? WEIR_C_pager_out : WEIR_C_pager_in, 1);
 	io->due_ns = time_ns() + p->deadline_ns;
 	io->taken = false;
 	spin_lock(&p->lock);

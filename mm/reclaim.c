@@ -95,6 +95,10 @@ static bool pass_has_place(struct pass *p, struct frame *f)
 		p->left_alone |= p->paged == PAGED_LEAVE;
 		return p->paged == PAGED_GIVE;
 	}
+	if (f->slot && !swap_slot_takes_writes(f->slot)) {
+		swap_slot_free(f->slot);
+		f->slot = 0;
+	}
 	return f->slot || (f->slot = swap_slot_alloc());
 }
 
@@ -273,7 +277,7 @@ static uint64_t pass_cancel_late(struct pass *p)
 {
 	uint64_t now = time_ns(), due = 0;
 
-	for (unsigned i = 0; i < p->n && p->paged == PAGED_GIVE; i++) {
+	for (unsigned i = 0; i < p->n; i++) {
 		struct pageio *io = &p->items[i].io;
 
 		if (!io->cookie)

@@ -1,10 +1,14 @@
 /*
- * swap.c - swap slots and the way to the swap device.
+ * swap.c - swap slots and the way to the swap devices.
  *
- * Owns the bitmap of slots: bit set, slot taken. The cursor rotates, so that
- * a slot just freed is the last to be used again and pages that leave
- * together lie together. Locks: slot_lock, a leaf. Bit 0 and the bits behind
- * the last slot are set for ever.
+ * Device 0 is the ramdisk. Device 1 is a program, if one has attached itself:
+ * a pager whose pages are slots. It comes first while it takes writes; when
+ * it fails or is late the ramdisk takes over, and what it has already is read
+ * from it as long as it lives.
+ * Owns a bitmap of slots for each: bit set, slot taken; bit 0 and the bits
+ * behind the last slot are set for ever. The cursor rotates, so that a slot
+ * just freed is the last to be used again and pages that leave together lie
+ * together. Locks: slot_lock, a leaf.
  */
 #include "mm/swap.h"
 
@@ -15,40 +19,86 @@
 #include "kernel/sync.h"
 #include "mm/frame.h"
 #include "mm/kmalloc.h"
+#include "mm/memobj.h"
+#include "mm/pager.h"
 
 #define PAGES_PER_MIB (1048576 / WEIR_PAGE_SIZE)
+#define ATTACHED (1u << 31) /* in a slot's number: of device 1 */
 
 static struct spinlock slot_lock = SPINLOCK_INIT("slot_lock");
-static uint64_t *slots;    /* under slot_lock */
-static uint64_t slot_words; /* constant */
-static uint64_t cursor;    /* under slot_lock: the word to look at next */
-static uint32_t total;     /* constant */
-static uint32_t nfree;     /* under slot_lock; read without it too */
+static struct swapdev {
+	uint64_t *bits;   /* under slot_lock, as the rest */
+	uint64_t words;
+	uint64_t cursor;  /* the word to look at next */
+	uint32_t total, nfree; /* read without it, too */
+	struct memobj *object; /* device 1: its pages are the slots */
+} devs[2];
+
+static struct swapdev *dev_of(uint32_t slot)
+{
+	return &devs[slot / ATTACHED];
+}
+
+/* A device of `nslots` free slots; `bits` holds (nslots + 64) / 64 zeroes. */
+static struct swapdev fresh_device(uint64_t *bits, uint32_t nslots)
+{
+	struct swapdev d = { .bits = bits, .words = ((uint64_t)nslots + 64) / 64,
+			     .total = nslots, .nfree = nslots };
+
+	bits[0] |= 1;
+	for (uint64_t s = (uint64_t)nslots + 1; s < d.words * 64; s++)
+		bits[s / 64] |= 1ull << s % 64;
+	return d;
+}
 
 void swap_slots_init(uint64_t *bits, uint32_t nslots)
 {
-	slots = bits;
-	slot_words = ((uint64_t)nslots + 64) / 64;
-	cursor = 0;
-	total = nfree = nslots;
-	slots[0] |= 1;
-	for (uint64_t s = (uint64_t)nslots + 1; s < slot_words * 64; s++)
-		slots[s / 64] |= 1ull << s % 64;
+	devs[0] = fresh_device(bits, nslots);
 }
 
 uint32_t swap_slots_total(void)
 {
-	return total;
+	return devs[0].total + devs[1].total;
 }
 
 uint32_t swap_slots_free(void)
 {
-	return __atomic_load_n(&nfree, __ATOMIC_RELAXED);
+	return __atomic_load_n(&devs[0].nfree, __ATOMIC_RELAXED) +
+	       __atomic_load_n(&devs[1].nfree, __ATOMIC_RELAXED);
 }
 
 bool swap_is_tight(void)
 {
-	return swap_slots_free() <= total / 8;
+	return swap_slots_free() <= swap_slots_total() / 8;
+}
+
+static bool dev_takes_writes(const struct swapdev *d)
+{
+	return !d->object || pager_takes_writes(d->object->family->pager);
+}
+
+bool swap_slot_takes_writes(uint32_t slot)
+{
+	return dev_takes_writes(dev_of(slot));
+}
+
+/* Takes a free slot of the device; 0: there is none. Holds slot_lock. */
+static uint32_t take_slot(struct swapdev *d)
+{
+	uint32_t slot = 0;
+
+	while (d->nfree && d->bits[d->cursor] == UINT64_MAX)
+		d->cursor = (d->cursor + 1) % d->words;
+	if (d->nfree) {
+		unsigned bit = __builtin_ctzll(~d->bits[d->cursor]);
+
+		d->bits[d->cursor] |= 1ull << bit;
+		slot = d->cursor * 64 + bit;
+		d->nfree--;
+		if (bit == 63)
+			d->cursor = (d->cursor + 1) % d->words;
+	}
+	return slot;
 }
 
 uint32_t swap_slot_alloc(void)
@@ -56,17 +106,10 @@ uint32_t swap_slot_alloc(void)
 	uint32_t slot = 0;
 
 	spin_lock(&slot_lock);
-	while (nfree && slots[cursor] == UINT64_MAX)
-		cursor = (cursor + 1) % slot_words;
-	if (nfree) {
-		unsigned bit = __builtin_ctzll(~slots[cursor]);
-
-		slots[cursor] |= 1ull << bit;
-		slot = cursor * 64 + bit;
-		nfree--;
-		if (bit == 63)
-			cursor = (cursor + 1) % slot_words;
-	}
+	if (devs[1].nfree && dev_takes_writes(&devs[1]))
+		slot = take_slot(&devs[1]) | ATTACHED;
+	else
+		slot = take_slot(&devs[0]);
 	spin_unlock(&slot_lock);
 	return slot;
 }
@@ -74,20 +117,55 @@ uint32_t swap_slot_alloc(void)
 /* Whether `slot` is a taken one. */
 static bool slot_taken(uint32_t slot)
 {
-	return slot >= 1 && slot <= total &&
-	       __atomic_load_n(&slots[slot / 64], __ATOMIC_RELAXED) >>
-	       slot % 64 & 1;
+	struct swapdev *d = dev_of(slot);
+	uint32_t n = slot % ATTACHED;
+
+	return n >= 1 && n <= d->total &&
+	       __atomic_load_n(&d->bits[n / 64], __ATOMIC_RELAXED) >> n % 64 &
+	       1;
 }
 
 void swap_slot_free(uint32_t slot)
 {
+	struct swapdev *d = dev_of(slot);
+	uint32_t n = slot % ATTACHED;
+
 	spin_lock(&slot_lock);
 	if (!slot_taken(slot))
-		panic("swap slot %u of %u is freed twice, or does not exist",
-		      slot, total);
-	slots[slot / 64] &= ~(1ull << slot % 64);
-	nfree++;
+		panic("swap slot %x of %u is freed twice, or does not exist",
+		      slot, d->total);
+	d->bits[n / 64] &= ~(1ull << n % 64);
+	d->nfree++;
 	spin_unlock(&slot_lock);
+}
+
+int swap_attach(struct memobj *obj)
+{
+	uint64_t nslots = obj->npages - 1; /* page 0 is no slot */
+	struct swapdev d = { .bits = NULL };
+	bool busy;
+
+	if (!obj->family->pager || nslots == 0)
+		return -WEIR_EINVAL;
+	d.bits = kzalloc((nslots + 64) / 64 * sizeof(*d.bits));
+	if (!d.bits)
+		return -WEIR_ENOMEM;
+	d = fresh_device(d.bits, nslots);
+	d.object = memobj_get(obj);
+	spin_lock(&slot_lock);
+	busy = devs[1].object && (devs[1].nfree != devs[1].total ||
+				  dev_takes_writes(&devs[1]));
+	if (!busy) {
+		struct swapdev old = devs[1];
+
+		devs[1] = d;
+		d = old;
+	}
+	spin_unlock(&slot_lock);
+	if (d.object) /* the one that did not fit, or is no more */
+		memobj_put(d.object);
+	kfree(d.bits);
+	return busy ? -WEIR_EBUSY : 0;
 }
 
 void swap_init(uint64_t mib)
@@ -110,7 +188,7 @@ void swap_init(uint64_t mib)
 
 void swap_start(void)
 {
-	if (total)
+	if (devs[0].total)
 		ramdisk_start();
 }
 
@@ -126,5 +204,11 @@ void swap_submit(struct pageio *io)
 		assert(state == FRAME_INBOUND || state == FRAME_PINNED);
 	stat_add(io->write ? WEIR_C_pswpout : WEIR_C_pswpin, 1);
 	io->status = 0;
-	ramdisk_submit(io);
+	if (io->slot & ATTACHED) {
+		io->pager = devs[1].object->family->pager;
+		io->page = io->slot % ATTACHED;
+		pager_submit(io);
+	} else {
+		ramdisk_submit(io);
+	}
 }

@@ -14,6 +14,8 @@
 
 #include "mm/pageio.h"
 
+struct memobj;
+
 /* Makes the ramdisk of `mib` MiB (0: no swap) and the table of its slots.
  * Boot, after frame_init; the device's thread starts in swap_start. Panics,
  * naming what is needed, when memory does not suffice. */
@@ -25,6 +27,14 @@ uint32_t swap_slot_alloc(void);
 /* Gives the slot back; panics when it is free already or out of range. The
  * slot must have no IO in flight. Any context, any lock. */
 void swap_slot_free(uint32_t slot);
+
+/* False: its device failed, and the page needs another slot. */
+bool swap_slot_takes_writes(uint32_t slot);
+
+/* A program becomes a swap device, and the first choice: each page but page 0
+ * of `obj`, which is paged, is a slot. Takes the place of one that failed and
+ * has no page left. 0, -WEIR_EINVAL, -WEIR_ENOMEM, -WEIR_EBUSY. May sleep. */
+int swap_attach(struct memobj *obj);
 
 uint32_t swap_slots_total(void);
 uint32_t swap_slots_free(void);

@@ -131,6 +131,8 @@ enum weir_ctl {
 	WEIR_CTL_BATCH,        /* arg: frames per reclaim batch, 1..256 */
 	WEIR_CTL_DELAY,        /* arg: longest ramdisk delay, microseconds */
 	WEIR_CTL_RECLAIM,      /* arg: frames; reclaim that many now */
+	WEIR_CTL_SWAP,         /* arg: handle of a paged object; with swap=virtio
+				* its pages but page 0 are swap slots */
 	WEIR_CTL_TEST,         /* arg: enum weir_test, arg2 (testing aid) */
 };
 enum weir_policy {
@@ -159,6 +161,7 @@ struct weir_system {
 	uint64_t swap_total, swap_free; /* slots of one page */
 	uint64_t seed;            /* of seed= */
 	uint64_t uptime_ns;
+	uint64_t swap_virtio;     /* of swap=virtio: 1 */
 };
 struct weir_task {
 	uint32_t id, parent, threads, privileged;

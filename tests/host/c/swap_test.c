@@ -107,6 +107,22 @@ void pager_submit(struct pageio *io)
 	CHECK(!io->pager);
 }
 
+bool pager_takes_writes(struct pager *p)
+{
+	CHECK(!p);
+	return false;
+}
+
+struct memobj *memobj_get(struct memobj *obj)
+{
+	return obj;
+}
+
+void memobj_put(struct memobj *obj)
+{
+	CHECK(!obj);
+}
+
 bool pager_cancel(struct pageio *io)
 {
 	CHECK(!io->pager);
