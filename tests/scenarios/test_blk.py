@@ -247,7 +247,7 @@ def test_a_name_that_is_too_long_is_left_out(sh, disk):
 
 
 def numbered(pages):
-    """As mounts.c wants them."""
+    """As mountio.c wants them."""
     return b"".join(n.to_bytes(8, "little") * 512 for n in range(pages))
 
 
@@ -255,12 +255,12 @@ def numbered(pages):
 def test_a_file_larger_than_memory(sh, disk, cpus):
     """From its start and at random: pages are dropped, and read again."""
     files = {"big": numbered(16384), "after": b"after\n"}
-    result = sh("mount disk0 /m; mounts order /m/big; sum < /m/big; "
-                "mounts random /m/big 1000; cat /m/after; umount /m",
+    result = sh("mount disk0 /m; mountio order /m/big; sum < /m/big; "
+                "mountio random /m/big 1000; cat /m/after; umount /m",
                 disks=[disk(archive(files))], mem=48, cpus=cpus)
     assert result.status == 0, report(result)
     good, total, random, after = result.text.splitlines()
-    assert good == random == "mounts: good" and after == "after"
+    assert good == random == "mountio: good" and after == "after"
     assert total.endswith(f" {64 * MIB}"), report(result)
 
 
@@ -274,19 +274,19 @@ def test_bytes_come_as_they_are(sh, disk):
 def test_umount_of_what_is_used(clean, disk):
     """Refused, until the last reader is gone; the other mount stays."""
     result = clean("sh", "-c", "mount disk0 /m; mount disk0 /n; "
-                   "mounts busy /m /m/f && ls /n && mount disk0 /m && "
-                   "mounts order /m/f", cpus=2,
+                   "mountio busy /m /m/f && ls /n && mount disk0 /m && "
+                   "mountio order /m/f", cpus=2,
                    disks=[disk(archive({"f": numbered(20)}))])
-    assert result.text == "mounts: good\n   81920 f\nmounts: good\n"
+    assert result.text == "mountio: good\n   81920 f\nmountio: good\n"
 
 
 @pytest.mark.parametrize("cpus", [1, 2])
 def test_mounts_survive_the_file_server(sh, disk, cpus):
     """And so do readers that are at work."""
     files = {"big": numbered(8192), **SMALL}
-    result = sh("mount disk0 /m; mounts crash /m/big; cat /m/a; umount /m; "
+    result = sh("mount disk0 /m; mountio crash /m/big; cat /m/a; umount /m; "
                 "ls /m", disks=[disk(archive(files))], mem=48, cpus=cpus)
-    assert result.text == ("mounts: good\none\n"
+    assert result.text == ("mountio: good\none\n"
                            "ls: /m: no such file or folder\n"), report(result)
 
 
@@ -294,10 +294,10 @@ def test_the_block_server_is_killed(sh, disk):
     """Who reads then has a fault; after that the mount works again, and so
     does a new one."""
     files = {"a": b"one\n", "big": numbered(256), "b": b"two\n"}
-    result = sh("mount disk0 /m; service kill blk; mounts order /m/big; "
-                "echo $?; mounts order /m/big; umount /m; mount disk0 /n; "
+    result = sh("mount disk0 /m; service kill blk; mountio order /m/big; "
+                "echo $?; mountio order /m/big; umount /m; mount disk0 /n; "
                 "cat /n/a /n/b", disks=[disk(archive(files))], cpus=2)
-    assert result.text.endswith("\n97\nmounts: good\none\ntwo\n"), \
+    assert result.text.endswith("\n97\nmountio: good\none\ntwo\n"), \
         report(result)
     assert "the blk ended with status 92; starting another in 50 ms" in \
         result.console

@@ -1,10 +1,10 @@
 /*
- * mounts.c - files of a mounted archive; test_blk.py.
+ * mountio.c - files of a mounted archive; test_blk.py.
  *
- *   mounts order PATH      reads a file of numbered pages from its start
- *   mounts random PATH N   N of its pages at random, in each of THREADS
- *   mounts busy MOUNT FILE umount is refused while FILE is mapped or open
- *   mounts crash FILE      the file server is killed while THREADS read
+ *   mountio order PATH      reads a file of numbered pages from its start
+ *   mountio random PATH N   N of its pages at random, in each of THREADS
+ *   mountio busy MOUNT FILE umount is refused while FILE is mapped or open
+ *   mountio crash FILE      the file server is killed while THREADS read
  *
  * A numbered page is its number, as 64 bits, 512 times.
  */
@@ -24,7 +24,7 @@ static bool over;      /* atomic */
 
 static void fail(const char *what, const char *why)
 {
-	printf("mounts: %s: %s\n", what, why);
+	printf("mountio: %s: %s\n", what, why);
 	exit(1);
 }
 
@@ -142,6 +142,6 @@ int main(int argc, char **argv)
 	} else {
 		return STATUS_USAGE;
 	}
-	printf("mounts: good\n");
+	printf("mountio: good\n");
 	return 0;
 }
