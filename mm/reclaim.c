@@ -99,7 +99,8 @@ static bool pass_has_place(struct pass *p, struct frame *f)
 		swap_slot_free(f->slot);
 		f->slot = 0;
 	}
-	return f->slot || (f->slot = swap_slot_alloc());
+	return f->slot || (f->slot = swap_slot_alloc(
+				   swap_attached() && rmap_system(f)));
 }
 
 /* [page-out 2/7] Unmaps the frame, unless it was used lately or its bytes

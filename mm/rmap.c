@@ -65,6 +65,18 @@ bool rmap_age(struct frame *f, bool *dirty)
 	return accessed;
 }
 
+bool rmap_system(struct frame *f)
+{
+	struct memobj *m = NULL;
+	struct region *r;
+
+	while ((m = next_member(f, m)))
+		LIST_FOREACH(r, &m->regions, obj_link)
+			if (r->as->system && rmap_va(r, f))
+				return true;
+	return false;
+}
+
 /* Takes the PTE out. One atomic exchange (I1): between a read and a later
  * write the hardware could set D, and the store would be lost (Z22). */
 static pte_t take_pte(pte_t *pte)

@@ -19,6 +19,9 @@ struct tlb_batch;
  * dirty. */
 bool rmap_age(struct frame *f, bool *dirty);
 
+/* Whether a system task has the page among its mappings. */
+bool rmap_system(struct frame *f);
+
 /* Exchanges every PTE of the frame for 0 and records the debts in `b`; moves
  * dirty bits to the frame. True if one of the PTEs was dirty. */
 bool rmap_unmap(struct frame *f, struct tlb_batch *b);

@@ -2,9 +2,10 @@
  * swap.c - swap slots and the way to the swap devices.
  *
  * Device 0 is the ramdisk. Device 1 is a program, if one has attached itself:
- * a pager whose pages are slots. It comes first while it takes writes; when
- * it fails or is late the ramdisk takes over, and what it has already is read
- * from it as long as it lives.
+ * a pager whose pages are slots. It comes first while it takes writes, but
+ * for the pages of system tasks, which must outlive it; when it fails or is
+ * late the ramdisk takes over, and what it has is read from it as long as it
+ * lives.
  * Owns a bitmap of slots for each: bit set, slot taken; bit 0 and the bits
  * behind the last slot are set for ever. The cursor rotates, so that a slot
  * just freed is the last to be used again and pages that leave together lie
@@ -101,12 +102,17 @@ static uint32_t take_slot(struct swapdev *d)
 	return slot;
 }
 
-uint32_t swap_slot_alloc(void)
+bool swap_attached(void)
+{
+	return devs[1].object;
+}
+
+uint32_t swap_slot_alloc(bool vital)
 {
 	uint32_t slot = 0;
 
 	spin_lock(&slot_lock);
-	if (devs[1].nfree && dev_takes_writes(&devs[1]))
+	if (!vital && devs[1].nfree && dev_takes_writes(&devs[1]))
 		slot = take_slot(&devs[1]) | ATTACHED;
 	else
 		slot = take_slot(&devs[0]);

@@ -22,8 +22,11 @@ struct memobj;
 void swap_init(uint64_t mib);
 void swap_start(void);
 
-/* A free slot, or 0 when swap is full. Any context, any lock. */
-uint32_t swap_slot_alloc(void);
+/* A free slot, or 0 when swap is full; `vital`: only of the ramdisk. Any
+ * context, any lock. */
+uint32_t swap_slot_alloc(bool vital);
+/* There is a device that may be better not trusted. */
+bool swap_attached(void);
 /* Gives the slot back; panics when it is free already or out of range. The
  * slot must have no IO in flight. Any context, any lock. */
 void swap_slot_free(uint32_t slot);

@@ -85,13 +85,18 @@ const char *initrd_file(const char *name, const char **data, uint64_t *size)
 	return NULL;
 }
 
-/* Maps memory in the child, which has it alone, unless it is kept. */
-static long map(struct child *child, const struct child_memory *m, bool keep)
+/* Maps memory in the child, which has it alone, unless we may fork it. A
+ * pinned child's stays in memory, also what it has not touched yet. */
+static long map(struct child *child, const struct child_memory *m,
+		const struct spawn_options *o)
 {
-	long result = sys_mem_map(child->task, m->mem, 0, m->va, m->pages,
-				  m->prot);
+	long result = o->pinned ? sys_mem_pin(m->mem, 0, m->pages, 1) : 0;
 
-	if (keep && result >= 0 && child->nmemory < CHILD_MEMORY_MAX)
+	if (result >= 0)
+		result = sys_mem_map(child->task, m->mem, 0, m->va, m->pages,
+				     m->prot);
+	if (o->forkable && m->va != STARTUP_VA && result >= 0 &&
+	    child->nmemory < CHILD_MEMORY_MAX)
 		child->memory[child->nmemory++] = *m;
 	else
 		sys_handle_close(m->mem);
@@ -101,7 +106,8 @@ static long map(struct child *child, const struct child_memory *m, bool keep)
 /* Copies `length` bytes to offset `at` of a fresh object, and maps that in
  * the child. */
 static long fill(struct child *child, struct child_memory m, uint64_t at,
-		 const void *bytes, uint64_t length, bool keep)
+		 const void *bytes, uint64_t length,
+		 const struct spawn_options *o)
 {
 	char *own = pages_map(m.pages, &m.mem);
 
@@ -109,10 +115,11 @@ static long fill(struct child *child, struct child_memory m, uint64_t at,
 		return -WEIR_ENOMEM;
 	memcpy(own + at, bytes, length);
 	pages_unmap(own, m.pages);
-	return map(child, &m, keep);
+	return map(child, &m, o);
 }
 
-static long load(struct child *child, const struct elf *elf, bool keep)
+static long load(struct child *child, const struct elf *elf,
+		 const struct spawn_options *o)
 {
 	const struct child_memory stack = {
 		.va = STACK_TOP - STACK_PAGES * WEIR_PAGE_SIZE,
@@ -124,16 +131,16 @@ static long load(struct child *child, const struct elf *elf, bool keep)
 
 		error = fill(child, (struct child_memory){
 			.va = s->page, .pages = s->pages, .prot = s->prot },
-			s->skip, s->data, s->filesz, keep);
+			s->skip, s->data, s->filesz, o);
 		if (error < 0)
 			return error;
 	}
-	return fill(child, stack, 0, "", 0, keep);
+	return fill(child, stack, 0, "", 0, o);
 }
 
 /* The memory of another child: clones of what that may write. */
 static long load_from(struct child *child, const struct child *from,
-		      bool keep)
+		      const struct spawn_options *o)
 {
 	for (unsigned i = 0; i < from->nmemory; i++) {
 		struct child_memory m = from->memory[i];
@@ -144,7 +151,7 @@ static long load_from(struct child *child, const struct child *from,
 		if (result < 0)
 			return result;
 		m.mem = (handle_t)result;
-		result = map(child, &m, keep);
+		result = map(child, &m, o);
 		if (result < 0)
 			return result;
 	}
@@ -263,7 +270,7 @@ static long make_startup(struct child *child, char *const argv[],
 		return error;
 	return fill(child, (struct child_memory){
 		.va = STARTUP_VA, .pages = 1, .prot = READ_WRITE },
-		0, &u, sizeof(u), false);
+		0, &u, sizeof(u), o);
 }
 
 void child_free(struct child *child)
@@ -308,8 +315,8 @@ static long start(struct child *child, const struct origin *from,
 	if (h < 0)
 		return h;
 	child->task = (handle_t)h;
-	error = from->elf ? load(child, from->elf, o->forkable) :
-			    load_from(child, from->parent, o->forkable);
+	error = from->elf ? load(child, from->elf, o) :
+			    load_from(child, from->parent, o);
 	if (error == 0)
 		error = make_startup(child, argv, o);
 	if (error < 0)

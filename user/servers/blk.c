@@ -1,7 +1,7 @@
 /*
  * blk - the block server: all virtio disks of the bus (user/lib/blk.h).
  *
- * SLOTS threads serve, each with a request to a device of its own, so that
+ * CLIENT_SLOTS threads serve, each with a request to a device of its own, so that
  * many are in flight; the bytes go through the slot's wired pages (blk/
  * virtio.h). After the start nothing is allocated but a session's mapping, so
  * it can serve those that memory waits for. Sessions are a static table, and
@@ -116,6 +116,8 @@ static long do_open(struct weir_msg *m, handle_t *came)
 	long error, h;
 
 	error = do_info(m);
+	if (error == 0 && d->swap)
+		error = -WEIR_EBUSY;
 	if (error == 0 && (!*came || !alive(*came)))
 		error = -WEIR_EINVAL;
 	if (error < 0)
@@ -152,10 +154,12 @@ static long map_memory(handle_t mem, uint64_t *size)
 	if (system.frames_free + system.swap_free <
 	    info.mem.npages + system.frames_reserve)
 		return -WEIR_ENOMEM;
+	error = info.mem.kind == WEIR_MEM_IS_ANON ?
+		sys_mem_pin(mem, 0, info.mem.npages, 1) : 0;
+	if (error < 0)
+		return error;
 	va = sys_mem_map(startup->self, mem, 0, 0, info.mem.npages,
 			 READ_WRITE);
-	for (uint64_t i = 0; va > 0 && i < info.mem.npages; i++)
-		(void)((volatile uint8_t *)va)[i * WEIR_PAGE_SIZE];
 	*size = info.mem.npages * WEIR_PAGE_SIZE;
 	return va;
 }
@@ -283,8 +287,10 @@ int main(void)
 		klogf("no disk");
 	if (!mutex_make(&sessions_lock))
 		return 1;
+	swap_start();
 	/* Without a disk there is nothing to wait for: one will do. */
-	for (uintptr_t slot = 1; ndisks && slot < SLOTS; slot++)
+	for (uintptr_t slot = 1; ndisks && slot < CLIENT_SLOTS;
+	     slot++)
 		uthread_start(serve_clients, (void *)slot, -1);
 	serve_clients(0);
 	return 1;

@@ -55,7 +55,7 @@ static void random_slots(uint32_t n)
 	for (unsigned step = 0; step < 4000; step++) {
 		/* Phases that fill and phases that empty. */
 		if (shim_random() % 8 < (step / 500 % 2 ? 6 : 2)) {
-			slot = swap_slot_alloc();
+			slot = swap_slot_alloc(false);
 			CHECK((slot == 0) == (ntaken == n));
 			if (!slot)
 				continue;
@@ -77,8 +77,8 @@ static void random_slots(uint32_t n)
 		if (taken[slot])
 			swap_slot_free(slot);
 	for (uint32_t i = 0; i < n; i++)
-		CHECK(swap_slot_alloc() != 0);
-	CHECK(swap_slot_alloc() == 0);
+		CHECK(swap_slot_alloc(false) != 0);
+	CHECK(swap_slot_alloc(false) == 0);
 }
 
 static void test_slots(void)
@@ -90,9 +90,9 @@ static void test_slots(void)
 	for (unsigned i = 0; i < sizeof(sizes) / sizeof(*sizes); i++)
 		random_slots(sizes[i]);
 	swap_slots_init(bits, 100);
-	CHECK(swap_slot_alloc() == 1 && swap_slot_alloc() == 2);
+	CHECK(swap_slot_alloc(false) == 1 && swap_slot_alloc(false) == 2);
 	swap_slot_free(1);
-	CHECK(swap_slot_alloc() == 1 || swap_slots_free() == 97);
+	CHECK(swap_slot_alloc(false) == 1 || swap_slots_free() == 97);
 	expect_panic(free_slot, (void *)0, "does not exist");
 	expect_panic(free_slot, (void *)101, "does not exist");
 	expect_panic(free_slot, (void *)0xffffffff, "does not exist");
@@ -196,7 +196,7 @@ static void test_bytes(uint64_t delay_us)
 	CHECK(ramdisk_delay() == delay_us);
 	disorder = 0;
 	for (unsigned i = 0; i < NIO; i++) {
-		slot_of[i] = swap_slot_alloc();
+		slot_of[i] = swap_slot_alloc(false);
 		paint(fr[i], i + delay_us);
 		submit(i, fr[i], slot_of[i], true);
 	}
@@ -236,7 +236,7 @@ static void test_read(void)
 
 	ramdisk_set_delay(100);
 	for (unsigned i = 0; i < NIO; i++) {
-		slot_of[i] = swap_slot_alloc();
+		slot_of[i] = swap_slot_alloc(false);
 		paint(fr[i], i);
 		submit(i, fr[i], slot_of[i], true);
 	}

@@ -11,7 +11,9 @@
 #include "user/lib/blk.h"
 
 #define DISKS_MAX 8u
-#define SLOTS 8u            /* requests in flight, and threads that serve */
+#define CLIENT_SLOTS 6u     /* requests in flight, and threads that serve */
+#define SWAP_SLOTS 4u       /* the same for the kernel's swap */
+#define SLOTS (CLIENT_SLOTS + SWAP_SLOTS)
 #define SLOT_PAGES 4u       /* bytes of one */
 #define SLOT_SECTORS (SLOT_PAGES * BLK_PAGE_SECTORS)
 
@@ -23,6 +25,7 @@ struct disk {
 	handle_t ports; /* the registers, and nothing else */
 	unsigned bar;   /* the first of them */
 	unsigned line;  /* its interrupt; may be shared */
+	bool swap;      /* the kernel's alone */
 	bool can_flush; /* else each write is on the disk at once */
 
 	/* The rings. `lock`: the available one; the other is the interrupt
@@ -53,6 +56,10 @@ void *virtio_bytes(unsigned slot);
  * its end. 0, -WEIR_EIO: the device failed it. */
 long virtio_io(struct disk *d, unsigned slot, enum virtio_blk_type type,
 	       uint64_t sector, unsigned bytes);
+
+/* Gives the disk with the serial "swap" to the kernel as a swap device, if
+ * swap=virtio was asked for, and serves it with threads of its own. */
+void swap_start(void);
 
 /* A lock that waits asleep: threads that serve clients have priorities. */
 struct mutex {
