@@ -27,7 +27,7 @@ static uint64_t fail_next[2]; /* atomic: reads, writes; testing aid */
 static struct spinlock disk_lock = SPINLOCK_INIT("disk_lock");
 static struct pageio_list queue; /* under disk_lock, by due_ns */
 static uint64_t rng;             /* under disk_lock; never 0 */
-static struct waitq work;        /* the thread sleeps when queue is empty */
+static struct waitq work;        /* the thread sleeps until one is due */
 
 void ramdisk_set_delay(uint64_t us)
 {
@@ -92,29 +92,20 @@ static void transfer(struct pageio *io)
 		memcpy(memory, page, WEIR_PAGE_SIZE);
 }
 
-/* The first IO in the queue, once it is due. Sleeps. */
+/* The first IO in the queue, once it is due. Sleeps; whatever is submitted
+ * meanwhile may be due earlier, and wakes it. */
 static struct pageio *next_due(void)
 {
-	for (;;) {
-		struct pageio *io;
-		uint64_t now = time_ns(), wait;
+	struct pageio *io;
 
+	spin_lock(&disk_lock);
+	while (!(io = TAILQ_FIRST(&queue)) || io->due_ns > time_ns()) {
+		waitq_wait(&work, &disk_lock, io ? io->due_ns : 0);
 		spin_lock(&disk_lock);
-		io = TAILQ_FIRST(&queue);
-		if (!io) {
-			waitq_sleep(&work, &disk_lock);
-			continue;
-		}
-		if (io->due_ns <= now) {
-			TAILQ_REMOVE(&queue, io, link);
-			spin_unlock(&disk_lock);
-			return io;
-		}
-		/* One that comes meanwhile, and is due earlier, is late. */
-		wait = io->due_ns - now;
-		spin_unlock(&disk_lock);
-		thread_sleep_ns(wait);
 	}
+	TAILQ_REMOVE(&queue, io, link);
+	spin_unlock(&disk_lock);
+	return io;
 }
 
 static void ramdisk_thread(void *arg)

@@ -236,14 +236,31 @@ void waitq_init(struct waitq *wq)
 	pthread_cond_init(&wq->cond, NULL);
 }
 
-void waitq_sleep(struct waitq *wq, struct spinlock *release)
+bool waitq_wait(struct waitq *wq, struct spinlock *release,
+		uint64_t deadline_ns)
 {
+	uint64_t now = time_ns(), at;
+	struct timespec ts;
+
 	if (cpus[shim_cpu].spin_depth != 1)
 		panic("sleeping with %d locks held", cpus[shim_cpu].spin_depth);
 	release->owner = 0;
 	cpus[shim_cpu].spin_depth--;
-	pthread_cond_wait(&wq->cond, &release->mutex);
+	clock_gettime(CLOCK_REALTIME, &ts);
+	at = ts.tv_nsec + (deadline_ns > now ? deadline_ns - now : 0);
+	ts.tv_sec += at / 1000000000;
+	ts.tv_nsec = at % 1000000000;
+	if (deadline_ns)
+		pthread_cond_timedwait(&wq->cond, &release->mutex, &ts);
+	else
+		pthread_cond_wait(&wq->cond, &release->mutex);
 	pthread_mutex_unlock(&release->mutex);
+	return true;
+}
+
+void waitq_sleep(struct waitq *wq, struct spinlock *release)
+{
+	waitq_wait(wq, release, 0);
 }
 
 void waitq_wake_all(struct waitq *wq)

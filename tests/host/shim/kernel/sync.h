@@ -14,14 +14,9 @@ struct mutex {
 };
 void waitq_init(struct waitq *wq);
 void waitq_sleep(struct waitq *wq, struct spinlock *release);
-/* On the host nobody is killed, and no deadline passes. */
-static inline bool waitq_wait(struct waitq *wq, struct spinlock *release,
-			      uint64_t deadline_ns)
-{
-	(void)deadline_ns;
-	waitq_sleep(wq, release);
-	return true;
-}
+/* On the host nobody is killed. */
+bool waitq_wait(struct waitq *wq, struct spinlock *release,
+		uint64_t deadline_ns);
 void waitq_wake_all(struct waitq *wq);
 void waitq_wake_one(struct waitq *wq);
 void mutex_init(struct mutex *m);
