@@ -1,9 +1,9 @@
 /*
  * smp.c - starting the other CPUs by INIT-SIPI-SIPI.
  *
- * One after the other: they share one copy of the trampoline, in a page of
- * usable RAM below 1 MiB that the memory map offers. The boot tables, which
- * alone are executable there, are emptied when all run.
+ * One after the other: they share boot_next and one copy of the trampoline,
+ * in a page of usable RAM below 1 MiB that the memory map offers. The boot
+ * tables, which alone are executable there, are emptied when all run.
  */
 #include "arch/x86_64/smp.h"
 
@@ -23,17 +23,16 @@
 #define SECOND_NS 50000000ull      /* before the second start-up message */
 #define ANSWER_NS 10000000000ull   /* until we give up */
 
-/* The parameters in trampoline.asm. */
-struct trampoline {
-	char jump[8];
-	uint32_t boot_cr3, page_base;
+/* boot.asm: with what a CPU goes on when it is in long mode. */
+extern struct boot_next {
 	uint64_t cr3;
 	void *stack;
-	void (*entry)(struct cpu *);
-	struct cpu *argument;
-};
+	void (*entry)(void);
+} boot_next;
 
 extern char ap_trampoline[], ap_trampoline_end[], boot_pml4[];
+
+static struct cpu *starting;
 
 /* Descends: the lowest pages are the likeliest to be the firmware's. */
 static uint64_t find_low_page(void)
@@ -65,8 +64,10 @@ static uint64_t find_low_page(void)
 
 /* The new CPU, on its stack and the kernel's tables. Its IST stack is under
  * the top of tss.ist[0], where the starter put it. */
-static void ap_entry(struct cpu *c)
+static void ap_entry(void)
 {
+	struct cpu *c = starting;
+
 	cpu_setup(c->id, (void *)c->tss.ist[0]);
 	apic_init_cpu();
 	__atomic_store_n(&c->online, true, __ATOMIC_RELEASE);
@@ -85,15 +86,15 @@ static bool answers(const struct cpu *c, uint64_t ns)
 	return true;
 }
 
-static void start_one(struct cpu *c, struct trampoline *t, unsigned page)
+static void start_one(struct cpu *c, unsigned page)
 {
 	void *stack = kstack_create(), *ist = kstack_create();
 
 	if (!stack || !ist)
 		panic("no memory for the stacks of cpu %u", c->id);
 	c->tss.ist[0] = (uint64_t)ist;
-	t->stack = stack;
-	t->argument = c;
+	boot_next.stack = stack;
+	starting = c;
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 	apic_send_startup(c->apic_id, page);
 	if (answers(c, SECOND_NS))
@@ -124,18 +125,15 @@ static unsigned number_cpus(const struct acpi_info *m)
 static void start_others(unsigned n)
 {
 	uint64_t pa = find_low_page();
-	struct trampoline *t = KVA(pa);
 
-	memcpy(t, ap_trampoline, ap_trampoline_end - ap_trampoline);
-	t->boot_cr3 = (uint32_t)(uint64_t)boot_pml4;
-	t->page_base = pa;
-	t->cr3 = kernel_pml4_pa;
-	t->entry = ap_entry;
+	memcpy(KVA(pa), KVA(ap_trampoline), ap_trampoline_end - ap_trampoline);
+	boot_next.cr3 = kernel_pml4_pa;
+	boot_next.entry = ap_entry;
 	for (unsigned i = 1; i < n; i++)
 		apic_send_init(cpus[i].apic_id);
 	time_spin_ns(INIT_NS);
 	for (unsigned i = 1; i < n; i++)
-		start_one(&cpus[i], t, pa / PAGE);
+		start_one(&cpus[i], pa / PAGE);
 	memset(KVA(boot_pml4), 0, PAGE);
 }
 
