@@ -30,6 +30,12 @@ struct tss {
 	uint16_t iomap;
 } __attribute__((packed));
 
+/* What LGDT and LIDT read. */
+struct table_register {
+	uint16_t limit;
+	void *base;
+} __attribute__((packed));
+
 struct cpu {
 	/* The assembly knows these offsets. */
 	struct cpu *self;       /* gs:0 */
@@ -49,9 +55,6 @@ struct cpu {
 	 * irq_was_on along with the thread. */
 	int spin_depth;
 	bool irq_was_on;
-
-	/* Descriptors. */
-	uint64_t gdt[7];
 
 	/* Panic: where this CPU was when it was stopped. */
 	const struct trapframe *volatile stopped_at;

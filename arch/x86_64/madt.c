@@ -7,7 +7,7 @@
 #include "arch/x86_64/paging.h"
 #include "arch/x86_64/panic.h"
 #include "arch/x86_64/print.h"
-#include "arch/x86_64/start.h"
+#include "boot/bootinfo.h"
 
 #define LAPIC_PA 0xfee00000
 

@@ -21,8 +21,6 @@
 #define STOP_CYCLES 2000000000ull
 
 extern char trap_text[], trap_text_end[];
-_Noreturn void panic_from(const char *fmt, va_list *ap,
-			  const struct trapframe *tf);
 
 static uint32_t speaker; /* CPU id + 1 of who panics; 0: nobody */
 static char message[512];
@@ -163,7 +161,8 @@ static _Noreturn void report(const struct trapframe *tf)
 	power_off(POWER_PANIC);
 }
 
-void panic_from(const char *fmt, va_list *ap, const struct trapframe *tf)
+static _Noreturn void panic_from(const struct trapframe *tf, const char *fmt,
+				 va_list ap)
 {
 	struct cpu *self = this_cpu();
 	uint32_t nobody = 0;
@@ -179,7 +178,7 @@ void panic_from(const char *fmt, va_list *ap, const struct trapframe *tf)
 		power_off(POWER_PANIC);
 	}
 	self->stopped_at = tf;
-	kvsnprintf(message, sizeof(message), fmt, *ap);
+	kvsnprintf(message, sizeof(message), fmt, ap);
 	report(tf);
 }
 
@@ -188,5 +187,21 @@ void panic_trap(const struct trapframe *tf, const char *fmt, ...)
 	va_list ap;
 
 	va_start(ap, fmt);
-	panic_from(fmt, &ap, tf);
+	panic_from(tf, fmt, ap);
+}
+
+/* panic() has only raised this trap: its arguments are still in the six
+ * registers and on the stack, above the return address. */
+void panic_called(struct trapframe *tf)
+{
+	uint64_t registers[] = { tf->rdi, tf->rsi, tf->rdx, tf->rcx, tf->r8,
+				 tf->r9 };
+	uint64_t *stack = (uint64_t *)tf->rsp;
+	va_list ap = { { .gp_offset = 8, .fp_offset = sizeof(registers),
+			 .reg_save_area = registers,
+			 .overflow_arg_area = stack + 1 } };
+
+	tf->rip = stack[0] - 1; /* for a call may end its function */
+	tf->rsp += 8;
+	panic_from(tf, (const char *)tf->rdi, ap);
 }

@@ -29,8 +29,9 @@ _Noreturn void panic_trap(const struct trapframe *tf, const char *fmt, ...)
 /* The function that holds `addr`, and the offset in it; "?" if unknown. */
 const char *ksym_name(uint64_t addr, uint64_t *offset);
 
-/* NMI: true when it was a panicking CPU's order to stop (then it does not
- * return at all), false when nobody panics. */
+/* For trap.c: the trap that panic() raises; an NMI, which returns unless it
+ * was a panicking CPU's order to stop. */
+_Noreturn void panic_called(struct trapframe *tf);
 void panic_nmi(const struct trapframe *tf);
 
 #endif

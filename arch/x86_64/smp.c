@@ -12,10 +12,10 @@
 #include "arch/x86_64/madt.h"
 #include "arch/x86_64/paging.h"
 #include "arch/x86_64/panic.h"
-#include "arch/x86_64/start.h"
 #include "arch/x86_64/string.h"
 #include "arch/x86_64/time.h"
 #include "arch/x86_64/upcalls.h"
+#include "boot/bootinfo.h"
 
 #define PAGE 4096ull
 #define LOW_END 0xa0000ull

@@ -66,10 +66,7 @@ void idt_init(void)
 
 void idt_load(void)
 {
-	struct {
-		uint16_t limit;
-		uint64_t base;
-	} __attribute__((packed)) idtr = { sizeof(idt) - 1, (uint64_t)idt };
+	struct table_register idtr = { sizeof(idt) - 1, idt };
 
 	__asm__ volatile("lidt %0" :: "m"(idtr));
 }
@@ -126,6 +123,8 @@ static void interrupt(struct trapframe *tf)
 	unsigned v = tf->vector;
 	void (*handler)(struct trapframe *);
 
+	if (v == VEC_PANIC)
+		panic_called(tf);
 	if (v >= VEC_PIC)
 		return; /* spurious: no EOI */
 	if (v >= VEC_TIMER)
