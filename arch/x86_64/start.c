@@ -26,6 +26,6 @@ _Noreturn void arch_start(uint32_t magic, uint32_t info_pa)
 	wrong = multiboot_parse(magic, KVA(info_pa), &boot_info);
 	if (wrong)
 		panic("boot: %s", wrong);
-	paging_init(&boot_info);
+	paging_init();
 	kernel_main(&boot_info);
 }

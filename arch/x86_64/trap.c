@@ -128,14 +128,14 @@ static void interrupt(struct trapframe *tf)
 	if (v >= VEC_PIC)
 		return; /* spurious: no EOI */
 	if (v >= VEC_TIMER)
-		apic_eoi();
+		apic_write(APIC_EOI, 0);
 	handler = __atomic_load_n(&handlers[v], __ATOMIC_ACQUIRE);
 	if (v == VEC_TIMER)
 		kernel_timer();
 	else if (handler)
 		handler(tf);
 	if (v < VEC_TIMER)
-		apic_eoi();
+		apic_write(APIC_EOI, 0);
 }
 
 /* The one gate to user mode: on return interrupts are off and the frame is
