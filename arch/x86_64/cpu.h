@@ -188,11 +188,10 @@ PORT_IO(l, uint32_t)
  * calls) as cpus[id], on the stacks given for the ISTs (16 KiB below top). */
 void cpu_setup(unsigned id, void *ist_top);
 
-/* Starts every CPU of the MADT; each goes to kernel_ap_main. Returns how
- * many CPUs run, this one included. Panics when `want` is not 0 and not what
- * the MADT has, when there are more than MAX_CPUS, and when one of them does
- * not answer. First CPU, interrupts off; needs apic_init, time_init and the
- * allocator. */
-int smp_start(unsigned want);
+/* Starts every CPU of the MADT; each goes to kernel_ap_main. Panics
+ * when `want` is not 0 and not what the MADT has, when there are more than
+ * MAX_CPUS, and when one of them does not answer. First CPU, interrupts off;
+ * needs apic_init, time_init and the allocator. */
+void smp_start(unsigned want);
 
 #endif

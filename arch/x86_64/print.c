@@ -1,19 +1,17 @@
 /*
  * print.c - kprintf and its relatives.
  *
- * kprintf formats into a buffer on the stack, then writes it under
- * print_lock, so lines of several CPUs do not mix; longer text is cut.
+ * kprintf formats into a buffer on the stack, then writes it at once, so
+ * lines of several CPUs do not mix; longer text is cut.
  */
 #include "arch/x86_64/print.h"
 
-#include "arch/x86_64/spin.h"
-#include "arch/x86_64/string.h"
 #include "arch/x86_64/uart.h"
 
-#define LONGEST_LINE 512
+#include <stdbool.h>
+#include <stdint.h>
 
-static struct spinlock print_lock = SPINLOCK_INIT("print");
-static bool lock_broken;
+#define LONGEST_LINE 512
 
 /* Output so far; `len` counts also what did not fit. */
 struct out {
@@ -109,32 +107,14 @@ int ksnprintf(char *buf, size_t n, const char *fmt, ...)
 	return len;
 }
 
-void kvprintf(const char *fmt, va_list ap)
-{
-	char line[LONGEST_LINE];
-	size_t len = kvsnprintf(line, sizeof(line), fmt, ap);
-
-	if (len >= sizeof(line))
-		len = sizeof(line) - 1;
-	if (lock_broken) {
-		com1_write(line, len);
-		return;
-	}
-	spin_lock(&print_lock);
-	com1_write(line, len);
-	spin_unlock(&print_lock);
-}
-
 void kprintf(const char *fmt, ...)
 {
+	char line[LONGEST_LINE];
 	va_list ap;
+	size_t len;
 
 	va_start(ap, fmt);
-	kvprintf(fmt, ap);
+	len = kvsnprintf(line, sizeof(line), fmt, ap);
 	va_end(ap);
-}
-
-void print_break_lock(void)
-{
-	lock_broken = true;
+	com1_write(line, len < sizeof(line) ? len : sizeof(line) - 1);
 }

@@ -115,7 +115,7 @@ static void start_others(unsigned n)
 	memset(KVA(boot_pml4), 0, PAGE);
 }
 
-int smp_start(unsigned want)
+void smp_start(unsigned want)
 {
 	unsigned n;
 
@@ -129,5 +129,4 @@ int smp_start(unsigned want)
 	if (n > 1)
 		start_others(n);
 	__atomic_store_n(&cpus_running, n, __ATOMIC_RELEASE);
-	return (int)n;
 }
