@@ -49,7 +49,7 @@ void apic_write(enum apic_register r, uint32_t v)
 }
 
 /* Works before apic_init_cpu too. */
-static uint32_t apic_id(void)
+static uint32_t own_id(void)
 {
 	uint32_t r[4];
 
@@ -77,7 +77,7 @@ static void read_madt(void)
 		kprintf("acpi: no tables, so this CPU stays alone\n");
 		acpi_info.ncpus = 1;
 		acpi_info.lapic_pa = LAPIC_PA;
-		acpi_info.apic_id[0] = apic_id();
+		acpi_info.apic_id[0] = own_id();
 		return;
 	}
 	wrong = acpi_parse(boot_info.rsdp, mmio_map, &acpi_info);
@@ -92,7 +92,7 @@ void apic_init_cpu(void)
 	wrmsr(MSR_APIC_BASE, base);
 	if (cpu_features.x2apic)
 		wrmsr(MSR_APIC_BASE, base | APIC_BASE_X2);
-	this_cpu()->apic_id = apic_id();
+	this_cpu()->apic_id = own_id();
 	/* First: an APIC that is off keeps its LVT entries masked. */
 	apic_write(APIC_SVR, SVR_ON | VEC_SPURIOUS);
 	apic_write(APIC_TPR, 0);
@@ -139,13 +139,4 @@ void ipi_send(uint64_t cpumask, unsigned vector)
 	for (; cpumask; cpumask &= cpumask - 1)
 		apic_send(cpus[__builtin_ctzll(cpumask)].apic_id, vector);
 	irq_restore(flags);
-}
-
-void ipi_send_nmi_others(void)
-{
-	if (!regs)
-		return;
-	for (unsigned i = 0; i < MAX_CPUS; i++)
-		if (cpus[i].online && i != cpu_id())
-			apic_send(cpus[i].apic_id, ICR_NMI);
 }

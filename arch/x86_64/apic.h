@@ -47,9 +47,6 @@ void apic_send(uint32_t apic_id, uint32_t message);
  * this one. Any context; returns when the last is on its way. */
 void ipi_send(uint64_t cpumask, unsigned vector);
 
-/* Sends an NMI to every CPU that runs but this one. Panic only. */
-void ipi_send_nmi_others(void);
-
 /* ISA interrupt `irq` (0..15; MADT overrides apply) or above: global number,
  * to `vector` on `cpu`. Left masked. false: no IOAPIC has it. */
 bool ioapic_route(unsigned irq, unsigned vector, unsigned cpu);

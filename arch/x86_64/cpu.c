@@ -9,7 +9,6 @@
 #define MSR_STAR 0xc0000081
 #define MSR_LSTAR 0xc0000082
 #define MSR_SFMASK 0xc0000084
-#define MSR_FS_BASE 0xc0000100
 #define MSR_GS_BASE 0xc0000101
 #define MSR_KERNEL_GS_BASE 0xc0000102
 
@@ -109,7 +108,6 @@ void cpu_setup(unsigned id, void *ist_top)
 	c->tss.ist[2] = top - IST_DF_BYTES - IST_BYTES;
 	c->tss.iomap = sizeof(c->tss);
 	load_descriptors(c);
-	wrmsr(MSR_FS_BASE, 0);
 	wrmsr(MSR_GS_BASE, (uint64_t)c);
 	wrmsr(MSR_KERNEL_GS_BASE, 0);
 	idt_load();

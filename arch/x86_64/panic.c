@@ -72,7 +72,9 @@ static void stop_others(void)
 {
 	uint64_t start = rdtsc();
 
-	ipi_send_nmi_others();
+	for (unsigned i = 0; i < MAX_CPUS; i++)
+		if (cpus[i].online && i != cpu_id())
+			apic_send(cpus[i].apic_id, ICR_NMI);
 	for (unsigned i = 0; i < MAX_CPUS; i++)
 		while (cpus[i].online && !cpus[i].stopped_at &&
 		       rdtsc() - start < STOP_CYCLES)
@@ -109,9 +111,10 @@ static void say_place(uint64_t rip)
 		    rip - ksyms[n - 1].address);
 }
 
-static bool readable(uint64_t va)
+/* Less than a page. */
+static bool readable(uint64_t va, size_t n)
 {
-	return va % 8 == 0 && kmap_present(va);
+	return va % 8 == 0 && kmap_present(va) && kmap_present(va + n - 8);
 }
 
 /* Follows the chain of frame pointers. A return address in the trap code
@@ -124,13 +127,11 @@ static void backtrace(const struct trapframe *tf)
 	for (unsigned i = 0; i < LONGEST_BACKTRACE; i++) {
 		uint64_t *frame = (uint64_t *)rbp, rip;
 
-		if (trap_from_user(tf) || !readable(rbp) ||
-		    !readable(rbp + 8) || !frame[1])
+		if (trap_from_user(tf) || !readable(rbp, 16) || !frame[1])
 			return;
 		rip = frame[1];
 		if (rip >= (uint64_t)trap_text && rip < (uint64_t)trap_text_end
-		    && readable(rbp + 16) &&
-		    readable(rbp + 16 + sizeof(*tf) - 8)) {
+		    && readable(rbp + 16, sizeof(*tf))) {
 			tf = (const struct trapframe *)(rbp + 16);
 			say("    -- trap %lu%s\n", tf->vector,
 			    trap_from_user(tf) ? ", from user mode" : "");

@@ -113,7 +113,6 @@ static void exception(struct trapframe *tf)
 			   exception_names[tf->vector], tf->error);
 	irq_enable();
 	kernel_user_exception(tf);
-	irq_disable();
 }
 
 /* The messages between CPUs and the timer are edges: their EOI comes first.
@@ -149,8 +148,7 @@ static void prepare_user(struct trapframe *tf)
 			break;
 		tf->vector = VEC_GP;
 		tf->error = 0;
-		irq_enable();
-		kernel_user_exception(tf);
+		exception(tf);
 	}
 	assert(!irq_enabled() && this_cpu()->spin_depth == 0);
 	tf->cs = USER_CS;

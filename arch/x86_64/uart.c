@@ -82,22 +82,16 @@ static void leave(struct port *p)
 }
 
 /* Waits for an empty FIFO only when we may have filled it. */
-static void put_byte(struct port *p, char c)
+static void put(struct port *p, const char *buf, size_t n)
 {
-	if (!p->present)
-		return;
-	if (!p->room) {
-		wait_for(p, LSR_ROOM);
-		p->room = p->burst;
+	for (size_t i = 0; p->present && i < n; i++) {
+		if (!p->room) {
+			wait_for(p, LSR_ROOM);
+			p->room = p->burst;
+		}
+		p->room--;
+		outb(p->base + UART_DATA, buf[i]);
 	}
-	p->room--;
-	outb(p->base + UART_DATA, c);
-}
-
-static void put_bytes(struct port *p, const char *buf, size_t n)
-{
-	for (size_t i = 0; i < n; i++)
-		put_byte(p, buf[i]);
 }
 
 void com1_write(const char *buf, size_t n)
@@ -105,8 +99,8 @@ void com1_write(const char *buf, size_t n)
 	enter(&com1);
 	for (size_t i = 0; i < n; i++) {
 		if (buf[i] == '\n')
-			put_byte(&com1, '\r');
-		put_byte(&com1, buf[i]);
+			put(&com1, "\r", 1);
+		put(&com1, buf + i, 1);
 	}
 	leave(&com1);
 }
@@ -117,9 +111,9 @@ void com2_record(const char *kind, const void *bytes, size_t n)
 	int len = ksnprintf(head, sizeof(head), "@weir %s %zu\n", kind, n);
 
 	enter(&com2);
-	put_bytes(&com2, head, len);
-	put_bytes(&com2, bytes, n);
-	put_byte(&com2, '\n');
+	put(&com2, head, len);
+	put(&com2, bytes, n);
+	put(&com2, "\n", 1);
 	leave(&com2);
 }
 
