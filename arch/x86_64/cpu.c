@@ -69,7 +69,8 @@ static void load_descriptors(struct cpu *c)
 	gdt[at] = (sizeof(c->tss) - 1) | (tss & 0xffffff) << 16 |
 		  0x89ull << 40 | (tss >> 24 & 0xff) << 56;
 	gdt[at + 1] = tss >> 32;
-	__asm__ volatile("lgdt %0; ltr %w1" :: "m"(gdtr), "r"(at * 8));
+	__asm__ volatile("lgdt %0; ltr %w1"
+			 :: "m"(gdtr), "r"(at * 8) : "memory");
 }
 
 /* CR0 is boot.asm's. */
