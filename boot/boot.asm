@@ -1,29 +1,38 @@
-; boot.asm - multiboot2 header and the way from GRUB to 64-bit C.
+; boot.asm - multiboot2 header, and the way of every CPU to 64-bit C.
 ;
-; GRUB enters in 32-bit protected mode without paging, from BIOS and from
-; UEFI alike: EAX the magic, EBX the boot information. This maps the first
-; 4 GiB three times (identity, direct map, and 1 GiB of it at KERNEL_BASE)
-; with large pages, enters long mode, and calls
-; arch_start(magic, info) on the boot stack, whose lowest page the final
-; page tables leave out as a guard. Other CPUs borrow these tables while
-; they start (trampoline.asm).
+; GRUB enters the first CPU at boot_entry in 32-bit protected mode without
+; paging, from BIOS and from UEFI alike: EAX the magic, EBX the boot
+; information. It maps the first 4 GiB three times (identity, direct map, and
+; 1 GiB of it at KERNEL_BASE) with large pages. The others begin in real
+; mode, in the copy of ap_trampoline that smp.c makes below 1 MiB. All meet
+; in enter_long_mode, on these tables, and go on with what boot_next says: the
+; first CPU with arch_start(magic, info) on the boot stack, whose lowest page
+; the final page tables leave out as a guard.
 
 KERNEL_BASE	equ 0xffffffff80000000
-MAGIC		equ 0x36d76289
 P		equ 1
 W		equ 2
 PS		equ 0x80
 CR0_PE		equ 1 << 0
+CR0_MP		equ 1 << 1
+CR0_ET		equ 1 << 4
+CR0_NE		equ 1 << 5
 CR0_WP		equ 1 << 16
 CR0_PG		equ 1 << 31
 CR4_PAE		equ 1 << 5
 MSR_EFER	equ 0xc0000080
 EFER_LME	equ 1 << 8
 EFER_NXE	equ 1 << 11
+LONG_MODE_NX	equ 1 << 29 | 1 << 20	; CPUID 0x80000001, EDX
 STACK_PAGES	equ 5			; the lowest is the guard
+; Selectors: the first two stay valid in cpu.c's GDT.
+CODE64		equ 0x08
+DATA		equ 0x10
+CODE32		equ 0x18
 
 extern arch_start
-global boot_entry, boot_pml4, boot_stack_guard, boot_stack_top
+global boot_entry, boot_pml4, boot_next, boot_stack_guard
+global ap_trampoline, ap_trampoline_end
 
 section .boot.header align=8
 header:
@@ -42,59 +51,18 @@ bits 32
 boot_entry:
 	cli
 	cld
-	mov esp, boot_stack_low
-	mov ebp, eax			; magic; EBX: information
-	call check_long_mode
-	call build_tables
-	mov eax, cr4
-	or eax, CR4_PAE
-	mov cr4, eax
-	mov eax, boot_pml4
-	mov cr3, eax
-	mov ecx, MSR_EFER
-	rdmsr
-	or eax, EFER_LME | EFER_NXE
-	wrmsr
-	mov eax, cr0
-	or eax, CR0_PG | CR0_WP | CR0_PE
-	mov cr0, eax
-	lgdt [boot_gdt_pointer]
-	jmp 0x08:long_mode
-
-; Stops with a message unless the CPU has long mode and no-execute.
-check_long_mode:
-	push ebx
+	mov ebp, eax			; magic
+	mov esi, ebx			; information
 	mov eax, 0x80000000
 	cpuid
 	cmp eax, 0x80000001
-	jb .no
+	jb no_long_mode
 	mov eax, 0x80000001
 	cpuid
-	pop ebx
-	and edx, (1 << 29) | (1 << 20)
-	cmp edx, (1 << 29) | (1 << 20)
-	jne .no
-	ret
-.no:	mov esi, no_long_mode
-.next:	lodsb
-	test al, al
-	jz .halt
-	mov ecx, eax
-.busy:	mov dx, 0x3fd
-	in al, dx
-	test al, 0x20
-	jz .busy
-	mov eax, ecx
-	mov dx, 0x3f8
-	out dx, al
-	jmp .next
-.halt:	mov dx, 0xf4			; QEMU's exit device: a panic
-	mov al, 0x7f
-	out dx, al
-	hlt
-	jmp .halt
+	and edx, LONG_MODE_NX
+	cmp edx, LONG_MODE_NX
+	jne no_long_mode
 
-build_tables:
 	mov dword [boot_pml4], boot_pdpt + (P | W)
 	mov dword [boot_pml4 + 256 * 8], boot_pdpt + (P | W)
 	mov dword [boot_pml4 + 511 * 8], boot_pdpt_top + (P | W)
@@ -113,36 +81,79 @@ build_tables:
 	add edi, 8
 	add eax, 1 << 21
 	loop .pd
-	ret
+	lgdt [gdt_pointer]
+
+; Without a stack and without data, which in other CPUs is not at 0 yet.
+enter_long_mode:
+	mov eax, cr4
+	or eax, CR4_PAE
+	mov cr4, eax
+	mov eax, boot_pml4
+	mov cr3, eax
+	mov ecx, MSR_EFER
+	rdmsr
+	or eax, EFER_LME | EFER_NXE
+	wrmsr
+	mov eax, CR0_PG | CR0_WP | CR0_NE | CR0_ET | CR0_MP | CR0_PE
+	mov cr0, eax
+	jmp CODE64:long_mode
+
+; Stops with a message.
+no_long_mode:
+	mov esi, no_long_mode_text
+.next:	lodsb
+	test al, al
+	jz .halt
+	mov ecx, eax
+.busy:	mov dx, 0x3fd
+	in al, dx
+	test al, 0x20
+	jz .busy
+	mov eax, ecx
+	mov dx, 0x3f8
+	out dx, al
+	jmp .next
+.halt:	mov dx, 0xf4			; QEMU's exit device: a panic
+	mov al, 0x7f
+	out dx, al
+	hlt
+	jmp .halt
 
 bits 64
 long_mode:
-	mov eax, 0x10
+	mov eax, DATA
 	mov ds, eax
 	mov es, eax
 	mov ss, eax
 	xor eax, eax
 	mov fs, eax
 	mov gs, eax
-	mov edi, ebp
-	mov esi, ebx
-	mov rsp, boot_stack_top
-	xor ebp, ebp
-	mov rax, arch_start
-	call rax
-.halt:	hlt
-	jmp .halt
+	mov rax, long_mode_high
+	jmp rax
+
+; Copied to a page whose number is sent in the start-up message: the CPU
+; begins here with CS = page << 8.
+bits 16
+ap_trampoline:
+	mov ax, cs
+	mov ds, ax
+	o32 lgdt [gdt_pointer - ap_trampoline]
+	mov eax, CR0_PE
+	mov cr0, eax
+	jmp dword CODE32:enter_long_mode
+gdt_pointer:
+	dw gdt_end - gdt - 1
+	dd gdt
+ap_trampoline_end:
 
 section .boot.data
 	align 8
-boot_gdt:
-	dq 0
+gdt:	dq 0
 	dq 0x00af9b000000ffff		; 64-bit code
 	dq 0x00cf93000000ffff		; data
-boot_gdt_pointer:
-	dw $ - boot_gdt - 1
-	dd boot_gdt
-no_long_mode:
+	dq 0x00cf9b000000ffff		; 32-bit code
+gdt_end:
+no_long_mode_text:
 	db "weir: this CPU has no 64-bit mode with no-execute", 13, 10, 0
 
 section .boot.bss nobits alloc write noexec align=4096
@@ -150,8 +161,23 @@ boot_pml4:	resb 4096
 boot_pdpt:	resb 4096
 boot_pdpt_top:	resb 4096
 boot_pd:	resb 4 * 4096
-		resb 256
-boot_stack_low:
+
+; In the kernel's own text, which all tables map.
+section .text
+bits 64
+long_mode_high:
+	mov rax, [boot_next]
+	mov cr3, rax
+	mov rsp, [boot_next + 8]
+	mov edi, ebp
+	xor ebp, ebp
+	call [boot_next + 16]
+	ud2
+
+section .data
+	align 8
+boot_next:				; struct boot_next in smp.c
+	dq boot_pml4, boot_stack_top, arch_start
 
 section .bss.stacks nobits alloc write noexec align=4096
 boot_stack_guard:

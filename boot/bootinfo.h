@@ -31,6 +31,9 @@ struct bootinfo {
 	char cmdline[1024];
 };
 
+/* This machine's, kept for good (start.c). */
+extern struct bootinfo boot_info;
+
 /* Parses the multiboot2 information at `info` into `out`; `magic` is what
  * the loader left in EAX. NULL, or a sentence on what is wrong. Pure: also
  * compiles on the host. */

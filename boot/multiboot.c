@@ -12,6 +12,7 @@
 
 #define MAGIC 0x36d76289
 #define LONGEST_INFO (1u << 20)
+#define RSDP1_BYTES 20
 
 enum tag_type {
 	TAG_END = 0,
@@ -40,30 +41,21 @@ struct tag_mmap {
 struct mmap_entry {
 	uint64_t base, len;
 	uint32_t type, zero;
-};
+} __attribute__((packed)); /* the loader's entries may lie anywhere */
 
-static void copy_bytes(void *to, const void *from, size_t n)
-{
-	for (size_t i = 0; i < n; i++)
-		((char *)to)[i] = ((const char *)from)[i];
-}
-
-/* Copies text that ends at a NUL, at `stop` (or never: 0), or after `n`
- * bytes, into a buffer of `room`. Returns false if it did not fit. */
+/* Copies text that ends at a NUL, at `stop`, or after `n` bytes, into a
+ * buffer of `room`. Returns false if it does not fit. */
 static bool copy_text(char *to, size_t room, const char *from, size_t n,
 		      char stop)
 {
-	size_t i = 0;
+	size_t len = 0;
 
-	while (i < n && from[i] && from[i] != stop) {
-		if (i + 1 == room) {
-			to[i] = 0;
-			return false;
-		}
-		to[i] = from[i];
-		i++;
-	}
-	to[i] = 0;
+	while (len < n && from[len] && from[len] != stop)
+		len++;
+	if (len >= room)
+		return false;
+	__builtin_memcpy(to, from, len);
+	to[len] = 0;
 	return true;
 }
 
@@ -88,20 +80,30 @@ static const char *add_module(const struct tag *t, struct bootinfo *out)
 static const char *add_mmap(const struct tag *t, struct bootinfo *out)
 {
 	const struct tag_mmap *m = (const void *)t;
-	struct mmap_entry e;
+	const struct mmap_entry *e;
 
-	if (t->size < sizeof(*m) || m->entry_size < sizeof(e))
+	if (t->size < sizeof(*m) || m->entry_size < sizeof(*e))
 		return "the memory map's boot tag is malformed";
 	for (size_t at = sizeof(*m); at + m->entry_size <= t->size;
 	     at += m->entry_size) {
-		copy_bytes(&e, (const char *)t + at, sizeof(e));
-		if (out->nmmap == BOOT_MAX_MMAP)
+		unsigned i = out->nmmap;
+
+		if (i == BOOT_MAX_MMAP)
 			return "the memory map has too many entries";
-		out->mmap[out->nmmap].base = e.base;
-		out->mmap[out->nmmap].len = e.len;
-		out->mmap[out->nmmap].type = e.type;
+		e = (const void *)((const char *)t + at);
+		out->mmap[i].base = e->base;
+		out->mmap[i].len = e->len;
+		out->mmap[i].type = e->type;
 		out->nmmap++;
 	}
+	return NULL;
+}
+
+static const char *add_cmdline(const struct tag *t, struct bootinfo *out)
+{
+	if (!copy_text(out->cmdline, sizeof(out->cmdline),
+		       (const char *)(t + 1), t->size - sizeof(*t), 0))
+		return "the kernel's command line is too long";
 	return NULL;
 }
 
@@ -110,15 +112,12 @@ static void add_rsdp(const struct tag *t, struct bootinfo *out)
 {
 	size_t n = t->size - sizeof(*t);
 
-	if (t->type == TAG_ACPI_OLD && out->has_rsdp)
+	if (n < RSDP1_BYTES || (t->type == TAG_ACPI_OLD && out->has_rsdp))
 		return;
 	if (n > sizeof(out->rsdp))
 		n = sizeof(out->rsdp);
-	if (n < 20)
-		return;
-	for (size_t i = 0; i < sizeof(out->rsdp); i++)
-		out->rsdp[i] = 0;
-	copy_bytes(out->rsdp, t + 1, n);
+	__builtin_memset(out->rsdp, 0, sizeof(out->rsdp));
+	__builtin_memcpy(out->rsdp, t + 1, n);
 	out->has_rsdp = true;
 }
 
@@ -126,10 +125,7 @@ static const char *add_tag(const struct tag *t, struct bootinfo *out)
 {
 	switch (t->type) {
 	case TAG_CMDLINE:
-		if (!copy_text(out->cmdline, sizeof(out->cmdline),
-			       (const char *)(t + 1), t->size - sizeof(*t), 0))
-			return "the kernel's command line is too long";
-		return NULL;
+		return add_cmdline(t, out);
 	case TAG_MODULE:
 		return add_module(t, out);
 	case TAG_MMAP:
@@ -137,10 +133,8 @@ static const char *add_tag(const struct tag *t, struct bootinfo *out)
 	case TAG_ACPI_OLD:
 	case TAG_ACPI_NEW:
 		add_rsdp(t, out);
-		return NULL;
-	default:
-		return NULL;
 	}
+	return NULL;
 }
 
 const char *multiboot_parse(uint32_t magic, const void *info,

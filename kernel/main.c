@@ -9,7 +9,6 @@
 #include "arch/x86_64/cpu.h"
 #include "arch/x86_64/fwcfg.h"
 #include "arch/x86_64/print.h"
-#include "arch/x86_64/smp.h"
 #include "arch/x86_64/time.h"
 #include "arch/x86_64/uart.h"
 #include "arch/x86_64/upcalls.h"

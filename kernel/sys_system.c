@@ -2,7 +2,6 @@
  * sys_system.c - the system calls on devices, records, information, control.
  */
 #include "arch/x86_64/panic.h"
-#include "arch/x86_64/power.h"
 #include "arch/x86_64/print.h"
 #include "arch/x86_64/string.h"
 #include "arch/x86_64/time.h"

@@ -16,18 +16,13 @@
 #define CPU_ENABLED 1
 #define CPU_BROADCAST 0xffffffffu
 
-static uint32_t get(const uint8_t *p, unsigned bytes)
+static uint64_t get(const uint8_t *p, unsigned bytes)
 {
-	uint32_t v = 0;
+	uint64_t v = 0;
 
 	while (bytes--)
 		v = v << 8 | p[bytes];
 	return v;
-}
-
-static uint64_t get64(const uint8_t *p)
-{
-	return (uint64_t)get(p + 4, 4) << 32 | get(p, 4);
 }
 
 static int sum_is_zero(const uint8_t *p, size_t n)
@@ -65,17 +60,6 @@ static void add_cpu(struct acpi_info *out, uint32_t id, uint32_t flags)
 	out->ncpus++;
 }
 
-static void add_ioapic(struct acpi_info *out, const uint8_t *e)
-{
-	unsigned i = out->nioapics;
-
-	if (i == ACPI_MAX_IOAPICS)
-		return;
-	out->ioapic[i].pa = get(e + 4, 4);
-	out->ioapic[i].gsi_base = get(e + 8, 4);
-	out->nioapics++;
-}
-
 /* One entry of the MADT, `n` bytes long. Entries too short for their type
  * are an error; unknown types are not. */
 static int add_entry(struct acpi_info *out, const uint8_t *e, unsigned n)
@@ -90,7 +74,11 @@ static int add_entry(struct acpi_info *out, const uint8_t *e, unsigned n)
 			add_cpu(out, e[3], get(e + 4, 4));
 		break;
 	case 1:
-		add_ioapic(out, e);
+		if (out->nioapics == ACPI_MAX_IOAPICS)
+			break;
+		out->ioapic[out->nioapics].pa = get(e + 4, 4);
+		out->ioapic[out->nioapics].gsi_base = get(e + 8, 4);
+		out->nioapics++;
 		break;
 	case 2:
 		if (e[2] == 0 && e[3] < ACPI_ISA_IRQS) {
@@ -99,7 +87,7 @@ static int add_entry(struct acpi_info *out, const uint8_t *e, unsigned n)
 		}
 		break;
 	case 5:
-		out->lapic_pa = get64(e + 4);
+		out->lapic_pa = get(e + 4, 8);
 		break;
 	case 9:
 		add_cpu(out, get(e + 4, 4), get(e + 8, 4));
@@ -137,8 +125,8 @@ const char *acpi_parse(const uint8_t *rsdp, acpi_map_fn *map,
 		return "the RSDP is corrupt";
 	pa = get(rsdp + 16, 4);
 	if (rsdp[15] >= 2 && sum_is_zero(rsdp, RSDP2_BYTES) &&
-	    get64(rsdp + 24)) {
-		pa = get64(rsdp + 24);
+	    get(rsdp + 24, 8)) {
+		pa = get(rsdp + 24, 8);
 		width = 8;
 	}
 	root = map_table(map, pa, &len);
@@ -148,7 +136,7 @@ const char *acpi_parse(const uint8_t *rsdp, acpi_map_fn *map,
 		const uint8_t *t;
 		size_t n;
 
-		pa = width == 8 ? get64(root + at) : get(root + at, 4);
+		pa = get(root + at, width);
 		t = pa ? map(pa, HEADER_BYTES) : NULL;
 		if (!t || memcmp(t, "APIC", 4))
 			continue;

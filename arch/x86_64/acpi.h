@@ -30,8 +30,11 @@ struct acpi_info {
 	} isa[ACPI_ISA_IRQS];
 };
 
+/* This machine's, read by apic_init. */
+extern struct acpi_info acpi_info;
+
 /* Makes [pa, pa + len) readable; NULL if that cannot be. */
-typedef const void *acpi_map_fn(uint64_t pa, size_t len);
+typedef void *acpi_map_fn(uint64_t pa, size_t len);
 
 /* Reads the MADT that `rsdp` (36 bytes) leads to into *out. NULL, or a
  * sentence on what is wrong. */

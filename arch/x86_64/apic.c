@@ -6,55 +6,41 @@
  */
 #include "arch/x86_64/apic.h"
 
+#include "arch/x86_64/acpi.h"
 #include "arch/x86_64/cpu.h"
 #include "arch/x86_64/ioapic.h"
-#include "arch/x86_64/madt.h"
 #include "arch/x86_64/paging.h"
+#include "arch/x86_64/panic.h"
+#include "arch/x86_64/print.h"
 #include "arch/x86_64/trap.h"
+#include "boot/bootinfo.h"
 
 #define MSR_APIC_BASE 0x1b
 #define APIC_BASE_X2 (1u << 10)
 #define APIC_BASE_ON (1u << 11)
 #define MSR_X2APIC 0x800
 
-enum apic_register {
-	APIC_ID = 0x20,
-	APIC_TPR = 0x80,
-	APIC_EOI = 0xb0,
-	APIC_SVR = 0xf0,
-	APIC_ICR = 0x300,
-	APIC_ICR_HIGH = 0x310,
-	APIC_LVT_TIMER = 0x320,
-	APIC_LVT_LINT0 = 0x350,
-	APIC_LVT_LINT1 = 0x360,
-	APIC_LVT_ERROR = 0x370,
-	APIC_TIMER_INITIAL = 0x380,
-	APIC_TIMER_CURRENT = 0x390,
-	APIC_TIMER_DIVIDE = 0x3e0,
-};
-
 #define SVR_ON 0x100
 #define LVT_MASKED 0x10000
 #define DIVIDE_16 3
 #define ICR_BUSY (1u << 12)
 #define ICR_ASSERT (1u << 14)
-#define ICR_NMI (4u << 8)
-#define ICR_INIT (5u << 8)
-#define ICR_STARTUP (6u << 8)
 
+#define LAPIC_PA 0xfee00000 /* where no MADT says otherwise */
 #define PIC1 0x20
 #define PIC2 0xa0
 
+struct acpi_info acpi_info;
 static volatile uint8_t *regs; /* xAPIC mode */
 
-static uint32_t apic_read(enum apic_register r)
+uint32_t apic_read(enum apic_register r)
 {
 	if (cpu_features.x2apic)
 		return rdmsr(MSR_X2APIC + (r >> 4));
 	return *(volatile uint32_t *)(regs + r);
 }
 
-static void apic_write(enum apic_register r, uint32_t v)
+void apic_write(enum apic_register r, uint32_t v)
 {
 	if (cpu_features.x2apic)
 		wrmsr(MSR_X2APIC + (r >> 4), v);
@@ -62,35 +48,41 @@ static void apic_write(enum apic_register r, uint32_t v)
 		*(volatile uint32_t *)(regs + r) = v;
 }
 
-/* Works before apic_init too. */
-uint32_t apic_read_id(void)
+/* Works before apic_init_cpu too. */
+static uint32_t own_id(void)
 {
 	uint32_t r[4];
 
 	if (cpu_features.x2apic && rdmsr(MSR_APIC_BASE) & APIC_BASE_X2)
-		return rdmsr(MSR_X2APIC + (APIC_ID >> 4));
+		return apic_read(APIC_ID);
 	cpuid(1, 0, r);
 	return r[1] >> 24;
 }
 
-void apic_eoi(void)
+/* Moves an old PIC's vectors out of the way and masks all its inputs. */
+static void pic_off(uint16_t port, uint8_t vector, uint8_t cascade)
 {
-	apic_write(APIC_EOI, 0);
+	outb(port, 0x11);
+	outb(port + 1, vector);
+	outb(port + 1, cascade);
+	outb(port + 1, 1);
+	outb(port + 1, 0xff);
 }
 
-/* Moves the old PICs' vectors out of the way and masks all their inputs. */
-static void pic_off(void)
+static void read_madt(void)
 {
-	outb(PIC1, 0x11);
-	outb(PIC2, 0x11);
-	outb(PIC1 + 1, VEC_PIC);
-	outb(PIC2 + 1, VEC_PIC + 8);
-	outb(PIC1 + 1, 4);
-	outb(PIC2 + 1, 2);
-	outb(PIC1 + 1, 1);
-	outb(PIC2 + 1, 1);
-	outb(PIC1 + 1, 0xff);
-	outb(PIC2 + 1, 0xff);
+	const char *wrong;
+
+	if (!boot_info.has_rsdp) {
+		kprintf("acpi: no tables, so this CPU stays alone\n");
+		acpi_info.ncpus = 1;
+		acpi_info.lapic_pa = LAPIC_PA;
+		acpi_info.apic_id[0] = own_id();
+		return;
+	}
+	wrong = acpi_parse(boot_info.rsdp, mmio_map, &acpi_info);
+	if (wrong)
+		panic("acpi: %s", wrong);
 }
 
 void apic_init_cpu(void)
@@ -100,7 +92,7 @@ void apic_init_cpu(void)
 	wrmsr(MSR_APIC_BASE, base);
 	if (cpu_features.x2apic)
 		wrmsr(MSR_APIC_BASE, base | APIC_BASE_X2);
-	this_cpu()->apic_id = apic_read_id();
+	this_cpu()->apic_id = own_id();
 	/* First: an APIC that is off keeps its LVT entries masked. */
 	apic_write(APIC_SVR, SVR_ON | VEC_SPURIOUS);
 	apic_write(APIC_TPR, 0);
@@ -114,36 +106,29 @@ void apic_init_cpu(void)
 
 void apic_init(void)
 {
-	static bool done;
-
-	if (done)
-		return;
-	done = true;
-	pic_off();
-	regs = mmio_map(madt()->lapic_pa, 4096);
+	read_madt();
+	pic_off(PIC1, VEC_PIC, 4);
+	pic_off(PIC2, VEC_PIC + 8, 2);
+	regs = mmio_map(acpi_info.lapic_pa, 4096);
 	apic_init_cpu();
-	ioapic_init(madt());
+	ioapic_init(&acpi_info);
 }
 
-static void send(uint32_t apic_id, uint32_t command)
+void apic_send(uint32_t apic_id, uint32_t message)
 {
-	uint64_t flags;
-
 	if (cpu_features.x2apic) {
 		/* Unlike a store to memory, this WRMSR does not wait for
 		 * earlier stores, which the other CPU must see; LFENCE makes
 		 * it wait for MFENCE. */
 		__asm__ volatile("mfence; lfence" ::: "memory");
 		wrmsr(MSR_X2APIC + (APIC_ICR >> 4),
-		      (uint64_t)apic_id << 32 | command);
+		      (uint64_t)apic_id << 32 | ICR_ASSERT | message);
 		return;
 	}
-	flags = irq_save();
 	while (apic_read(APIC_ICR) & ICR_BUSY)
 		cpu_relax();
 	apic_write(APIC_ICR_HIGH, apic_id << 24);
-	apic_write(APIC_ICR, command);
-	irq_restore(flags);
+	apic_write(APIC_ICR, ICR_ASSERT | message);
 }
 
 void ipi_send(uint64_t cpumask, unsigned vector)
@@ -152,36 +137,6 @@ void ipi_send(uint64_t cpumask, unsigned vector)
 
 	cpumask &= ~(1ull << cpu_id());
 	for (; cpumask; cpumask &= cpumask - 1)
-		send(cpus[__builtin_ctzll(cpumask)].apic_id,
-		     ICR_ASSERT | vector);
+		apic_send(cpus[__builtin_ctzll(cpumask)].apic_id, vector);
 	irq_restore(flags);
-}
-
-void ipi_send_nmi_others(void)
-{
-	if (!regs)
-		return;
-	for (unsigned i = 0; i < MAX_CPUS; i++)
-		if (cpus[i].online && i != cpu_id())
-			send(cpus[i].apic_id, ICR_ASSERT | ICR_NMI);
-}
-
-void apic_send_init(uint32_t apic_id)
-{
-	send(apic_id, ICR_ASSERT | ICR_INIT);
-}
-
-void apic_send_startup(uint32_t apic_id, unsigned page)
-{
-	send(apic_id, ICR_ASSERT | ICR_STARTUP | page);
-}
-
-void apic_timer_start(uint32_t count)
-{
-	apic_write(APIC_TIMER_INITIAL, count);
-}
-
-uint32_t apic_timer_left(void)
-{
-	return apic_read(APIC_TIMER_CURRENT);
 }

@@ -30,6 +30,12 @@ struct tss {
 	uint16_t iomap;
 } __attribute__((packed));
 
+/* What LGDT and LIDT read. */
+struct table_register {
+	uint16_t limit;
+	void *base;
+} __attribute__((packed));
+
 struct cpu {
 	/* The assembly knows these offsets. */
 	struct cpu *self;       /* gs:0 */
@@ -49,9 +55,6 @@ struct cpu {
 	 * irq_was_on along with the thread. */
 	int spin_depth;
 	bool irq_was_on;
-
-	/* Descriptors. */
-	uint64_t gdt[7];
 
 	/* Panic: where this CPU was when it was stopped. */
 	const struct trapframe *volatile stopped_at;
@@ -184,5 +187,11 @@ PORT_IO(l, uint32_t)
 /* Sets up the CPU that it runs on (descriptors, control registers, system
  * calls) as cpus[id], on the stacks given for the ISTs (16 KiB below top). */
 void cpu_setup(unsigned id, void *ist_top);
+
+/* Starts every CPU of the MADT; each goes to kernel_ap_main. Panics
+ * when `want` is not 0 and not what the MADT has, when there are more than
+ * MAX_CPUS, and when one of them does not answer. First CPU, interrupts off;
+ * needs apic_init, time_init and the allocator. */
+void smp_start(unsigned want);
 
 #endif

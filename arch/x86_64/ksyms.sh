@@ -1,9 +1,9 @@
 #!/bin/sh
 # ksyms.sh - the kernel's symbol table for backtraces, as NASM source.
 #
-# The kernel is linked twice. The first link has the weak, empty table of
-# ksyms_none.c; the second adds the table of the first one's functions. The
-# table lies behind all code (linker.ld), so no function moves:
+# The kernel is linked twice: first without a table, then with that of the
+# first link's functions. It lies behind all code (linker.ld), so no function
+# moves:
 #	ld -T linker.ld -o stage1.elf OBJECTS
 #	nm -n stage1.elf | arch/x86_64/ksyms.sh >ksyms.asm
 #	nasm -f elf64 -o ksyms.o ksyms.asm
@@ -12,8 +12,7 @@
 set -eu
 awk '
 BEGIN {
-	print "; Made by ksyms.sh: name and address of every function."
-	print "global ksyms_count, ksyms_address, ksyms_name, ksyms_text"
+	print "; Made by ksyms.sh: struct ksym (panic.c) of every function."
 	print "section .note.GNU-stack noalloc noexec nowrite progbits"
 	print "section .ksyms alloc noexec nowrite align=8"
 }
@@ -21,21 +20,13 @@ $3 ~ /^kernel_(text|rodata)/ { next }
 $2 ~ /^[tT]$/ && $1 ~ /^ffffffff/ && $1 != last {
 	last = $1
 	sub(/\..*/, "", $3) # what the compiler split off a function
-	address[n + 0] = $1
+	print "\tdq 0x" $1 ", names + " at + 0
+	at += length($3) + 1
 	name[n++] = $3
 }
 END {
-	print "ksyms_count: dd " n + 0
-	print "\tdd 0"
-	print "ksyms_address:"
-	for (i = 0; i < n; i++)
-		print "\tdq 0x" address[i]
-	print "ksyms_name:"
-	for (i = 0; i < n; i++) {
-		print "\tdd " at + 0
-		at += length(name[i]) + 1
-	}
-	print "ksyms_text:"
+	print "section .rodata"
+	print "names:"
 	for (i = 0; i < n; i++)
 		print "\tdb \"" name[i] "\", 0"
 }'

@@ -1,89 +1,72 @@
 /*
- * paging.c - the boot allocator and the kernel's own page tables.
+ * paging.c - the boot allocator, and the kernel's own page tables.
  *
- * The tables are built here once, through boot.asm's map of the first 4 GiB:
- * W^X everywhere, the direct map of usable RAM only, and every PDPT of the
- * kernel half that will ever be used, so that user PML4s can copy the
- * entries. Later changes are kmap.c's.
+ * The tables are built once, through boot.asm's map of the first 4 GiB: W^X
+ * everywhere, the direct map of usable RAM only, and every PDPT of the kernel
+ * half that will ever be used, so that user PML4s can copy the entries.
+ * Later only stacks and devices are added: entries go from absent to present,
+ * so no TLB needs a flush, and readers need no lock. kmap_lock guards the
+ * tables, the address counters and the list of free stacks. Lock order:
+ * kmap_lock, then the frame allocator's.
  */
 #include "arch/x86_64/paging.h"
 
 #include "arch/x86_64/cpu.h"
-#include "arch/x86_64/kmap.h"
 #include "arch/x86_64/panic.h"
+#include "arch/x86_64/spin.h"
 #include "arch/x86_64/string.h"
 #include "boot/bootinfo.h"
 
 #define PAGE 4096ull
-#define LOW_LIMIT (1ull << 32) /* boot.asm maps as much */
-#define PML4_SHIFT 39
-#define DIRECT_SLOTS 64 /* 32 TiB of addresses */
+#define LOW_LIMIT (1ull << 32)     /* boot.asm maps as much */
+#define DIRECT_BYTES (64ull << 39) /* 32 TiB of addresses */
+#define KSTACK_SLOT ((KSTACK_PAGES + 1) * PAGE) /* the guard comes first */
 
 extern char kernel_text[], kernel_text_end[], kernel_rodata[],
 	kernel_rodata_end[], kernel_end[], boot_stack_guard[];
 
 uint64_t kernel_pml4_pa;
 
-static const struct bootinfo *info;
 static uint64_t early_next;
-static bool early_over;
+static struct spinlock kmap_lock = SPINLOCK_INIT("kmap");
+static uint64_t (*alloc_page)(void); /* NULL: early_alloc is in use */
+static uint64_t stack_next = KSTACK_BASE;
+static uint64_t mmio_next = MMIO_BASE;
+static void **free_stacks; /* linked through their topmost word */
 
-static uint64_t image_pa(const void *p)
+bool ram_is_free(uint64_t pa, uint64_t len)
 {
-	return (uint64_t)p - KERNEL_BASE;
-}
+	bool usable = false;
 
-/* The lowest address from `at` on where `len` bytes of usable RAM lie;
- * UINT64_MAX: nowhere. */
-static uint64_t find_usable(uint64_t at, uint64_t len)
-{
-	uint64_t best = UINT64_MAX;
+	for (unsigned i = 0; i < boot_info.nmmap; i++) {
+		uint64_t base = boot_info.mmap[i].base;
+		uint64_t end = base + boot_info.mmap[i].len;
 
-	for (unsigned i = 0; i < info->nmmap; i++) {
-		uint64_t start = (info->mmap[i].base + PAGE - 1) & -PAGE;
-		uint64_t end = (info->mmap[i].base + info->mmap[i].len) & -PAGE;
-
-		if (info->mmap[i].type != BOOT_USABLE)
+		if (base >= pa + len || end <= pa)
 			continue;
-		if (start < at)
-			start = at;
-		if (start < end && end - start >= len && start < best)
-			best = start;
+		if (boot_info.mmap[i].type != BOOT_USABLE)
+			return false;
+		usable |= base <= pa && end >= pa + len;
 	}
-	return best;
-}
-
-/* The end of a module that touches [at, at + len), or 0. */
-static uint64_t module_in(uint64_t at, uint64_t len)
-{
-	for (unsigned i = 0; i < info->nmodules; i++) {
-		uint64_t pa = info->module[i].pa;
-		uint64_t end = pa + info->module[i].len;
-
-		if (pa < at + len && end > at)
-			return (end + PAGE - 1) & -PAGE;
-	}
-	return 0;
+	for (unsigned i = 0; i < boot_info.nmodules; i++)
+		if (boot_info.module[i].pa < pa + len &&
+		    boot_info.module[i].pa + boot_info.module[i].len > pa)
+			return false;
+	return usable;
 }
 
 uint64_t early_alloc(uint64_t npages)
 {
-	uint64_t len = npages * PAGE, at = early_next, end;
+	uint64_t len = npages * PAGE, at = early_next;
 
-	if (early_over)
+	if (alloc_page)
 		panic("early_alloc after the frame allocator has begun");
-	for (;;) {
-		at = find_usable(at, len);
-		if (at == UINT64_MAX)
+	while (!ram_is_free(at, len)) {
+		at += PAGE;
+		if (at + len > LOW_LIMIT)
 			panic("too little memory: the kernel needs %lu KiB "
-			      "in one piece at boot", len / 1024);
-		end = module_in(at, len);
-		if (!end)
-			break;
-		at = end;
+			      "in one piece below 4 GiB at boot", len / 1024);
 	}
-	if (!kernel_pml4_pa && at + len > LOW_LIMIT)
-		panic("no memory below 4 GiB for the page tables");
 	early_next = at + len;
 	memset(KVA(at), 0, len);
 	return at;
@@ -94,111 +77,221 @@ uint64_t early_end(void)
 	return early_next;
 }
 
-void early_finish(void)
+void kmap_set_allocator(uint64_t (*alloc_page_pa)(void))
 {
-	early_over = true;
+	alloc_page = alloc_page_pa;
 }
 
-/* Maps one page of size 1 << shift (12, 21 or 30). What is already mapped
- * stays: firmware maps may overlap. */
-static void map_one(uint64_t pml4, uint64_t va, uint64_t pa, unsigned shift,
-		    uint64_t flags)
+/* A zeroed page; 0: none left. */
+static uint64_t new_page(void)
 {
-	pte_t *cell = kmap_cell(pml4, va, shift, true);
+	uint64_t pa;
 
-	if (!(*cell & PTE_P))
-		*cell = pa | flags | (shift > 12 ? PTE_PS : 0);
+	if (!alloc_page)
+		return early_alloc(1);
+	pa = alloc_page();
+	if (pa)
+		memset(KVA(pa), 0, PAGE);
+	return pa;
 }
 
-/* The largest page that fits at va and pa. */
-static unsigned best_shift(uint64_t va, uint64_t pa, uint64_t len)
+/* The entry for `va` in the kernel's tables that maps 1 << shift bytes (12,
+ * 21 or 30), or that of a larger page over it. NULL: a table is missing and,
+ * if `create`, none is to be had. */
+static pte_t *entry_of(uint64_t va, unsigned shift, bool create)
 {
-	for (unsigned s = cpu_features.gib_pages ? 30 : 21; s > 12; s -= 9)
-		if (len >> s && !((va | pa) & ((1ull << s) - 1)))
-			return s;
-	return 12;
+	pte_t *table = KVA(kernel_pml4_pa);
+
+	for (unsigned s = 39; s > shift; s -= 9) {
+		pte_t *e = &table[va >> s & 511];
+
+		if (!(*e & PTE_P)) {
+			uint64_t pa = create ? new_page() : 0;
+
+			if (!pa)
+				return NULL;
+			pte_xchg(e, pa | PTE_P | PTE_W);
+		}
+		if (*e & PTE_PS)
+			return e;
+		table = KVA(pte_pa(*e));
+	}
+	return &table[va >> shift & 511];
 }
 
-static void map_range(uint64_t pml4, uint64_t va, uint64_t pa, uint64_t len,
-		      uint64_t flags)
+static pte_t kernel_pte(uint64_t pa, uint64_t flags)
 {
-	flags |= PTE_P | PTE_G | PTE_A;
-	if (flags & PTE_W)
-		flags |= PTE_D;
+	return pa | flags | PTE_P | PTE_G | PTE_A |
+	       (flags & PTE_W ? PTE_D : 0);
+}
+
+bool kmap_present(uint64_t va)
+{
+	pte_t *e;
+
+	/* Canonical, and in the kernel half. */
+	if (va >> 47 != 0x1ffff || !kernel_pml4_pa)
+		return false;
+	e = entry_of(va, 12, false);
+	return e && (*e & PTE_P);
+}
+
+/* ---- at boot ------------------------------------------------------------- */
+
+/* May one page of 1 << shift bytes begin here? Not over a table. */
+static bool page_fits(uint64_t va, uint64_t pa, uint64_t len, unsigned shift)
+{
+	pte_t e;
+
+	if (len >> shift == 0 || ((va | pa) & ((1ull << shift) - 1)))
+		return false;
+	e = *entry_of(va, shift, true);
+	return !(e & PTE_P) || (e & PTE_PS);
+}
+
+/* With the largest pages that fit. What is mapped already stays. */
+static void map_range(uint64_t va, uint64_t pa, uint64_t len, uint64_t flags)
+{
 	while (len) {
-		unsigned s = best_shift(va, pa, len);
+		unsigned shift = cpu_features.gib_pages ? 30 : 21;
+		pte_t *e;
 
-		map_one(pml4, va, pa, s, flags);
-		va += 1ull << s;
-		pa += 1ull << s;
-		len -= 1ull << s;
+		while (shift > 12 && !page_fits(va, pa, len, shift))
+			shift -= 9;
+		e = entry_of(va, shift, true);
+		if (!(*e & PTE_P))
+			*e = kernel_pte(pa, shift > 12 ? flags | PTE_PS :
+							 flags);
+		va += 1ull << shift;
+		pa += 1ull << shift;
+		len -= 1ull << shift;
 	}
 }
 
-static void map_image(uint64_t pml4, const char *start, const char *end,
-		      uint64_t flags)
+static uint64_t image_pa(const void *p)
 {
-	if (end > start)
-		map_range(pml4, (uint64_t)start, image_pa(start), end - start,
-			  flags);
+	return (uint64_t)p - KERNEL_BASE;
 }
 
-/* The direct map of [start, end): writable but for the part in the kernel's
- * text and read-only data. */
-static void map_direct(uint64_t pml4, uint64_t start, uint64_t end)
+static void map_image(const char *start, const char *end, uint64_t flags)
 {
-	uint64_t cut[4] = { start, image_pa(kernel_text),
-			    image_pa(kernel_rodata_end), end };
-
-	for (unsigned i = 1; i < 3; i++) {
-		if (cut[i] < start)
-			cut[i] = start;
-		if (cut[i] > end)
-			cut[i] = end;
-	}
-	for (unsigned i = 0; i < 3; i++)
-		if (cut[i] < cut[i + 1])
-			map_range(pml4, KVA_BASE + cut[i], cut[i],
-				  cut[i + 1] - cut[i],
-				  i == 1 ? PTE_NX : PTE_NX | PTE_W);
+	map_range((uint64_t)start, image_pa(start), end - start, flags);
 }
 
-static void map_ram(uint64_t pml4)
+/* The direct map; the kernel's text and read-only data, which come first,
+ * stay read-only there too. */
+static void map_ram(void)
 {
-	for (unsigned i = 0; i < info->nmmap; i++) {
-		uint64_t start = (info->mmap[i].base + PAGE - 1) & -PAGE;
-		uint64_t end = (info->mmap[i].base + info->mmap[i].len) & -PAGE;
+	uint64_t text = image_pa(kernel_text);
 
-		if (info->mmap[i].type != BOOT_USABLE || start >= end)
+	map_range(KVA_BASE + text, text, kernel_rodata_end - kernel_text,
+		  PTE_NX);
+	for (unsigned i = 0; i < boot_info.nmmap; i++) {
+		uint64_t base = boot_info.mmap[i].base;
+		uint64_t start = (base + PAGE - 1) & -PAGE;
+		uint64_t end = (base + boot_info.mmap[i].len) & -PAGE;
+
+		if (boot_info.mmap[i].type != BOOT_USABLE || start >= end)
 			continue;
-		if (end > (uint64_t)DIRECT_SLOTS << PML4_SHIFT)
+		if (end > DIRECT_BYTES)
 			panic("memory above 32 TiB");
-		map_direct(pml4, start, end);
+		map_range(KVA_BASE + start, start, end - start,
+			  PTE_NX | PTE_W);
 	}
 }
 
-/* A next-level table for every PML4 entry of the kernel half in use. */
-static void fix_top_level(uint64_t pml4)
+void paging_init(void)
 {
-	kmap_cell(pml4, KVA_BASE, 30, true);
-	kmap_cell(pml4, KSTACK_BASE, 30, true);
-	kmap_cell(pml4, MMIO_BASE, 30, true);
-	kmap_cell(pml4, KERNEL_BASE, 30, true);
+	early_next = image_pa(kernel_end);
+	kernel_pml4_pa = early_alloc(1);
+	/* The tables that user PML4s share. */
+	entry_of(KVA_BASE, 30, true);
+	entry_of(KSTACK_BASE, 30, true);
+	entry_of(MMIO_BASE, 30, true);
+	entry_of(KERNEL_BASE, 30, true);
+	map_image(kernel_text, kernel_text_end, 0);
+	map_image(kernel_rodata, kernel_rodata_end, PTE_NX);
+	map_image(kernel_rodata_end, boot_stack_guard, PTE_NX | PTE_W);
+	map_image(boot_stack_guard + PAGE, kernel_end, PTE_NX | PTE_W);
+	map_ram();
+	write_cr3(kernel_pml4_pa);
 }
 
-void paging_init(const struct bootinfo *bi)
-{
-	uint64_t pml4;
+/* ---- stacks and devices -------------------------------------------------- */
 
-	info = bi;
-	early_next = image_pa(kernel_end);
-	pml4 = early_alloc(1);
-	fix_top_level(pml4);
-	map_image(pml4, kernel_text, kernel_text_end, 0);
-	map_image(pml4, kernel_rodata, kernel_rodata_end, PTE_NX);
-	map_image(pml4, kernel_rodata_end, boot_stack_guard, PTE_NX | PTE_W);
-	map_image(pml4, boot_stack_guard + PAGE, kernel_end, PTE_NX | PTE_W);
-	map_ram(pml4);
-	write_cr3(pml4);
-	kernel_pml4_pa = pml4;
+/* A stack that failed half way keeps its pages for the next attempt. */
+static void *stack_new(void)
+{
+	uint64_t base = stack_next + PAGE, top = stack_next + KSTACK_SLOT;
+
+	for (uint64_t va = base; va < top; va += PAGE) {
+		pte_t *e = entry_of(va, 12, true);
+		uint64_t pa;
+
+		if (!e)
+			return NULL;
+		if (*e & PTE_P)
+			continue;
+		pa = new_page();
+		if (!pa)
+			return NULL;
+		pte_xchg(e, kernel_pte(pa, PTE_W | PTE_NX));
+	}
+	stack_next = top;
+	return (void *)top;
+}
+
+void *kstack_create(void)
+{
+	void **word, *top;
+
+	spin_lock(&kmap_lock);
+	word = free_stacks;
+	if (word) {
+		free_stacks = *word;
+		top = word + 1;
+	} else {
+		top = stack_new();
+	}
+	spin_unlock(&kmap_lock);
+	return top;
+}
+
+void kstack_destroy(void *top)
+{
+	void **word = (void **)top - 1;
+
+	spin_lock(&kmap_lock);
+	*word = free_stacks;
+	free_stacks = word;
+	spin_unlock(&kmap_lock);
+}
+
+bool kstack_guard(uint64_t va)
+{
+	if (va - (uint64_t)boot_stack_guard < PAGE)
+		return true;
+	return va >= KSTACK_BASE && va < stack_next &&
+	       (va - KSTACK_BASE) % KSTACK_SLOT < PAGE;
+}
+
+void *mmio_map(uint64_t pa, uint64_t len)
+{
+	uint64_t first = pa & -PAGE, end = pa + len;
+	void *at;
+
+	spin_lock(&kmap_lock);
+	at = (void *)(mmio_next + pa - first);
+	for (; first < end; first += PAGE, mmio_next += PAGE) {
+		pte_t *e = entry_of(mmio_next, 12, true);
+
+		if (!e)
+			panic("mmio: no memory for a page table");
+		assert(!(*e & PTE_P));
+		pte_xchg(e, kernel_pte(first, PTE_W | PTE_NX | PTE_PCD |
+				       PTE_PWT));
+	}
+	mmio_next += PAGE; /* stays free between two mappings */
+	spin_unlock(&kmap_lock);
+	return at;
 }

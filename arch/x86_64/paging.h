@@ -15,8 +15,6 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-struct bootinfo;
-
 typedef uint64_t pte_t;
 
 #define PTE_P (1ull << 0)   /* present */
@@ -64,14 +62,6 @@ static inline uint64_t pte_pa(pte_t pte)
 	return pte & PTE_ADDR;
 }
 
-static inline uint64_t read_cr3(void)
-{
-	uint64_t v;
-
-	__asm__ volatile("mov %%cr3, %0" : "=r"(v) :: "memory");
-	return v;
-}
-
 static inline void write_cr3(uint64_t v)
 {
 	__asm__ volatile("mov %0, %%cr3" :: "r"(v) : "memory");
@@ -85,14 +75,21 @@ static inline void tlb_invlpg(uint64_t va)
 /* Everything of the loaded space but the kernel's global entries. */
 static inline void tlb_flush_user(void)
 {
-	write_cr3(read_cr3());
+	uint64_t cr3;
+
+	__asm__ volatile("mov %%cr3, %0; mov %0, %%cr3"
+			 : "=r"(cr3) :: "memory");
 }
 
 /* The kernel's own PML4, empty in the user half. */
 extern uint64_t kernel_pml4_pa;
 
 /* Builds and loads the kernel's own tables. Boot, first CPU. */
-void paging_init(const struct bootinfo *bi);
+void paging_init(void);
+
+/* Is [pa, pa + len) usable RAM, in one entry of the memory map, that no other
+ * entry reserves and no module lies in? */
+bool ram_is_free(uint64_t pa, uint64_t len);
 
 /* Is `va` mapped in the kernel's tables? Takes no lock. */
 bool kmap_present(uint64_t va);
@@ -102,7 +99,8 @@ bool kmap_present(uint64_t va);
 void kmap_set_allocator(uint64_t (*alloc_page_pa)(void));
 
 /* Boot, before kmap_set_allocator: `npages` zeroed contiguous pages; never
- * given back. They come in ascending order, from the end of the image. */
+ * given back. They come in ascending order, from the end of the image to
+ * 4 GiB; panics when there are none. */
 uint64_t early_alloc(uint64_t npages);
 /* All that early_alloc gave, and the kernel image, is below this address. */
 uint64_t early_end(void);

@@ -1,5 +1,5 @@
 /*
- * panic.c - the last words.
+ * panic.c - the last words, and the end of the machine.
  *
  * The first CPU to panic owns everything here; the others are stopped by NMI
  * and leave a pointer to their registers in their struct cpu. Nothing waits
@@ -11,29 +11,54 @@
 #include "arch/x86_64/apic.h"
 #include "arch/x86_64/cpu.h"
 #include "arch/x86_64/paging.h"
-#include "arch/x86_64/power.h"
 #include "arch/x86_64/print.h"
 #include "arch/x86_64/string.h"
 #include "arch/x86_64/trap.h"
 #include "arch/x86_64/uart.h"
 
 #define LONGEST_BACKTRACE 24
+#define LONGEST_FUNCTION 0x10000
+#define LONGEST_LINE 128
+#define LONGEST_MESSAGE 480
 #define STOP_CYCLES 2000000000ull
 
+#define DEBUG_EXIT 0xf4
+#define PIIX4_PM 0x604
+#define BOCHS_PM 0xb004
+#define SLEEP_OFF 0x2000
+
 extern char trap_text[], trap_text_end[];
-_Noreturn void panic_from(const char *fmt, va_list *ap,
-			  const struct trapframe *tf);
+
+/* Sorted by address; empty at the first link (ksyms.sh). */
+extern const struct ksym {
+	uint64_t address;
+	const char *name;
+} ksyms[], ksyms_end[];
 
 static uint32_t speaker; /* CPU id + 1 of who panics; 0: nobody */
-static char message[512];
 static char record[4096];
 static size_t record_len;
+
+static _Noreturn void halt(void)
+{
+	for (;;)
+		__asm__ volatile("cli; hlt");
+}
+
+void power_off(unsigned status)
+{
+	irq_disable();
+	uart_drain(); /* what the FIFOs hold would be lost */
+	outb(DEBUG_EXIT, status);
+	outw(PIIX4_PM, SLEEP_OFF);
+	outw(BOCHS_PM, SLEEP_OFF);
+	halt();
+}
 
 static _Noreturn void stop_here(const struct trapframe *tf)
 {
 	this_cpu()->stopped_at = tf;
-	for (;;)
-		__asm__ volatile("cli; hlt");
+	halt();
 }
 
 void panic_nmi(const struct trapframe *tf)
@@ -47,123 +72,130 @@ static void stop_others(void)
 {
 	uint64_t start = rdtsc();
 
-	ipi_send_nmi_others();
+	for (unsigned i = 0; i < MAX_CPUS; i++)
+		if (cpus[i].online && i != cpu_id())
+			apic_send(cpus[i].apic_id, ICR_NMI);
 	for (unsigned i = 0; i < MAX_CPUS; i++)
 		while (cpus[i].online && !cpus[i].stopped_at &&
 		       rdtsc() - start < STOP_CYCLES)
 			cpu_relax();
 }
 
-/* A line for the console, and for the record if it is the speaker's. */
-static void say(bool recorded, const char *fmt, ...)
+/* A line for the console and, while it fits, for the record. */
+static void say(const char *fmt, ...)
 {
-	char line[128];
+	char line[LONGEST_LINE];
 	va_list ap;
 	size_t n;
 
 	va_start(ap, fmt);
-	kvsnprintf(line, sizeof(line), fmt, ap);
+	n = kvsnprintf(line, sizeof(line), fmt, ap);
 	va_end(ap);
-	kprintf("%s", line);
-	n = strlen(line);
-	if (recorded && record_len + n <= sizeof(record)) {
-		memcpy(record + record_len, line, n);
-		record_len += n;
-	}
+	com1_write(line, n);
+	if (record_len + n > sizeof(record))
+		return;
+	memcpy(record + record_len, line, n);
+	record_len += n;
 }
 
-static void say_place(bool recorded, uint64_t rip)
+static void say_place(uint64_t rip)
 {
-	uint64_t offset;
-	const char *name = ksym_name(rip, &offset);
+	size_t n = ((uint64_t)ksyms_end - (uint64_t)ksyms) / sizeof(*ksyms);
 
-	if (*name == '?')
-		say(recorded, "    %016lx\n", rip);
+	while (n && ksyms[n - 1].address > rip)
+		n--;
+	if (!n || rip - ksyms[n - 1].address >= LONGEST_FUNCTION)
+		say("    %016lx\n", rip);
 	else
-		say(recorded, "    %016lx %s+0x%lx\n", rip, name, offset);
+		say("    %016lx %s+0x%lx\n", rip, ksyms[n - 1].name,
+		    rip - ksyms[n - 1].address);
 }
 
-static bool readable(uint64_t va)
+/* Less than a page. */
+static bool readable(uint64_t va, size_t n)
 {
-	return va % 8 == 0 && kmap_present(va);
+	return va % 8 == 0 && kmap_present(va) && kmap_present(va + n - 8);
 }
 
 /* Follows the chain of frame pointers. A return address in the trap code
  * has the interrupted registers above it. */
-static void backtrace(bool recorded, const struct trapframe *tf)
+static void backtrace(const struct trapframe *tf)
 {
 	uint64_t rbp = tf->rbp;
 
-	say_place(recorded, tf->rip);
+	say_place(tf->rip);
 	for (unsigned i = 0; i < LONGEST_BACKTRACE; i++) {
 		uint64_t *frame = (uint64_t *)rbp, rip;
 
-		if (trap_from_user(tf) || !readable(rbp) ||
-		    !readable(rbp + 8) || !frame[1])
+		if (trap_from_user(tf) || !readable(rbp, 16) || !frame[1])
 			return;
 		rip = frame[1];
 		if (rip >= (uint64_t)trap_text && rip < (uint64_t)trap_text_end
-		    && readable(rbp + 16) &&
-		    readable(rbp + 16 + sizeof(*tf) - 8)) {
+		    && readable(rbp + 16, sizeof(*tf))) {
 			tf = (const struct trapframe *)(rbp + 16);
-			say(recorded, "    -- trap %lu%s\n", tf->vector,
+			say("    -- trap %lu%s\n", tf->vector,
 			    trap_from_user(tf) ? ", from user mode" : "");
 			rip = tf->rip;
 		} else {
 			rip--; /* inside the call */
 		}
-		say_place(recorded, rip);
+		say_place(rip);
 		if (frame[0] <= rbp)
 			return;
 		rbp = frame[0];
 	}
 }
 
-static void say_registers(bool recorded, const struct trapframe *tf)
+static void say_registers(const struct trapframe *tf)
 {
-	say(recorded, "  rip %016lx cs %lx flags %lx rsp %016lx\n", tf->rip,
-	    tf->cs, tf->rflags, tf->rsp);
-	say(recorded, " rax %016lx rbx %016lx rcx %016lx rdx %016lx\n", tf->rax,
-	    tf->rbx, tf->rcx, tf->rdx);
-	say(recorded, " rsi %016lx rdi %016lx rbp %016lx r8  %016lx\n", tf->rsi,
-	    tf->rdi, tf->rbp, tf->r8);
-	say(recorded, "  r9  %016lx r10 %016lx r11 %016lx r12 %016lx\n", tf->r9,
-	    tf->r10, tf->r11, tf->r12);
-	say(recorded, "  r13 %016lx r14 %016lx r15 %016lx\n", tf->r13, tf->r14,
-	    tf->r15);
+	/* As pushed: the frame has them in the opposite order. */
+	static const char names[][4] = {
+		"rax", "rbx", "rcx", "rdx", "rsi", "rdi", "rbp", "r8 ",
+		"r9 ", "r10", "r11", "r12", "r13", "r14", "r15",
+	};
+	const uint64_t *first = &tf->r15;
+
+	say("  rip %016lx cs %lx flags %lx rsp %016lx", tf->rip, tf->cs,
+	    tf->rflags, tf->rsp);
+	for (unsigned i = 0; i < 15; i++)
+		say("%s %s %016lx", i % 4 ? "" : "\n ", names[i],
+		    first[14 - i]);
+	say("\n");
 }
 
-static void say_cpu(const struct cpu *c, const struct trapframe *tf,
-		    bool speaks)
+static void say_cpu(const struct trapframe *tf)
 {
-	kprintf("cpu %u%s:\n", c->id, speaks ? ", which panicked" : "");
-	if (!tf) {
-		kprintf("  did not stop\n");
-		return;
+	if (tf) {
+		say_registers(tf);
+		backtrace(tf);
+	} else {
+		say("  did not stop\n");
 	}
-	say_registers(speaks, tf);
-	backtrace(speaks, tf);
 }
 
+/* The record is of this CPU, the console has them all. */
 static _Noreturn void report(const struct trapframe *tf)
 {
 	struct cpu *self = this_cpu();
+	size_t own;
 
-	print_break_lock();
-	uart_break_lock();
-	stop_others();
-	say(false, "\n*** kernel panic on cpu %u\n*** ", self->id);
-	kprintf("%s\n", message);
-	record_len = ksnprintf(record, sizeof(record), "%s\n", message);
-	say_cpu(self, tf, true);
-	for (unsigned i = 0; i < MAX_CPUS; i++)
-		if (cpus[i].online && &cpus[i] != self)
-			say_cpu(&cpus[i], cpus[i].stopped_at, false);
-	com2_record("panic", record, record_len);
+	kprintf("\n*** kernel panic on cpu %u\n*** ", self->id);
+	com1_write(record, record_len);
+	kprintf("cpu %u, which panicked:\n", self->id);
+	say_cpu(tf);
+	own = record_len;
+	for (unsigned i = 0; i < MAX_CPUS; i++) {
+		if (!cpus[i].online || &cpus[i] == self)
+			continue;
+		kprintf("cpu %u:\n", i);
+		say_cpu(cpus[i].stopped_at);
+	}
+	com2_record("panic", record, own);
 	power_off(POWER_PANIC);
 }
 
-void panic_from(const char *fmt, va_list *ap, const struct trapframe *tf)
+static _Noreturn void panic_from(const struct trapframe *tf, const char *fmt,
+				 va_list ap)
 {
 	struct cpu *self = this_cpu();
 	uint32_t nobody = 0;
@@ -178,8 +210,13 @@ void panic_from(const char *fmt, va_list *ap, const struct trapframe *tf)
 		com1_write("*** panic in the panic\n", 23);
 		power_off(POWER_PANIC);
 	}
+	uart_break_locks();
 	self->stopped_at = tf;
-	kvsnprintf(message, sizeof(message), fmt, *ap);
+	stop_others();
+	record_len = kvsnprintf(record, LONGEST_MESSAGE, fmt, ap);
+	if (record_len >= LONGEST_MESSAGE)
+		record_len = LONGEST_MESSAGE - 1;
+	record[record_len++] = '\n';
 	report(tf);
 }
 
@@ -188,5 +225,21 @@ void panic_trap(const struct trapframe *tf, const char *fmt, ...)
 	va_list ap;
 
 	va_start(ap, fmt);
-	panic_from(fmt, &ap, tf);
+	panic_from(tf, fmt, ap);
+}
+
+/* panic() has only raised this trap: its arguments are still in the six
+ * registers and on the stack, above the return address. */
+void panic_called(struct trapframe *tf)
+{
+	uint64_t registers[] = { tf->rdi, tf->rsi, tf->rdx, tf->rcx, tf->r8,
+				 tf->r9 };
+	uint64_t *stack = (uint64_t *)tf->rsp;
+	va_list ap = { { .gp_offset = 8, .fp_offset = sizeof(registers),
+			 .reg_save_area = registers,
+			 .overflow_arg_area = stack + 1 } };
+
+	tf->rip = stack[0] - 1; /* for a call may end its function */
+	tf->rsp += 8;
+	panic_from(tf, (const char *)tf->rdi, ap);
 }

@@ -1,5 +1,5 @@
 /*
- * panic.h - stopping when a promise is broken.
+ * panic.h - stopping: when a promise is broken, or when all is done.
  *
  * panic() stops the other CPUs by NMI, prints what was violated and every
  * CPU's registers and backtrace on COM1, writes the record `panic` on COM2,
@@ -26,11 +26,16 @@ _Noreturn void panic_trap(const struct trapframe *tf, const char *fmt, ...)
 	((x) ? (void)0 : panic("%s:%d: violated: %s", __FILE__, __LINE__, \
 			       #x))
 
-/* The function that holds `addr`, and the offset in it; "?" if unknown. */
-const char *ksym_name(uint64_t addr, uint64_t *offset);
-
-/* NMI: true when it was a panicking CPU's order to stop (then it does not
- * return at all), false when nobody panics. */
+/* For trap.c: the trap that panic() raises; an NMI, which returns unless it
+ * was a panicking CPU's order to stop. */
+_Noreturn void panic_called(struct trapframe *tf);
 void panic_nmi(const struct trapframe *tf);
+
+#define POWER_PANIC 0x7fu
+
+/* Ends QEMU with exit code 2 * status + 1 where it has isa-debug-exit at
+ * port 0xf4; else powers off by ACPI's usual ports; else halts. What was
+ * written to the serial ports is sent before. */
+_Noreturn void power_off(unsigned status);
 
 #endif

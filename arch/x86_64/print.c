@@ -1,19 +1,17 @@
 /*
  * print.c - kprintf and its relatives.
  *
- * kprintf formats into a buffer on the stack, then writes it under
- * print_lock, so lines of several CPUs do not mix; longer text is cut.
+ * kprintf formats into a buffer on the stack, then writes it at once, so
+ * lines of several CPUs do not mix; longer text is cut.
  */
 #include "arch/x86_64/print.h"
 
-#include "arch/x86_64/spin.h"
-#include "arch/x86_64/string.h"
 #include "arch/x86_64/uart.h"
 
-#define LONGEST_LINE 512
+#include <stdbool.h>
+#include <stdint.h>
 
-static struct spinlock print_lock = SPINLOCK_INIT("print");
-static bool lock_broken;
+#define LONGEST_LINE 512
 
 /* Output so far; `len` counts also what did not fit. */
 struct out {
@@ -34,30 +32,28 @@ static void put_string(struct out *o, const char *text)
 		put(o, *text);
 }
 
-static void put_number(struct out *o, uint64_t v, unsigned base, size_t zeros)
+static void put_number(struct out *o, uint64_t v, unsigned base, size_t least)
 {
-	char text[32];
-	char *at = text + sizeof(text);
+	char text[20]; /* from the last digit to the first */
+	size_t n = 0;
 
-	*--at = 0;
 	do {
-		*--at = "0123456789abcdef"[v % base];
+		text[n++] = "0123456789abcdef"[v % base];
 		v /= base;
-	} while (v);
-	while (text + sizeof(text) - 1 - at < (long)zeros)
-		*--at = '0';
-	put_string(o, at);
+	} while (v || (n < least && n < sizeof(text)));
+	while (n)
+		put(o, text[--n]);
 }
 
 /* The conversion at `f`, behind its '%'; returns its last character. */
 static const char *convert(struct out *o, const char *f, va_list *ap)
 {
-	size_t zeros = 0;
+	size_t digits = 0;
 	bool wide = false;
 	uint64_t v;
 
 	for (; *f >= '0' && *f <= '9'; f++)
-		zeros = zeros * 10 + (*f - '0');
+		digits = digits * 10 + (*f - '0');
 	for (; *f == 'l' || *f == 'z'; f++)
 		wide = true;
 	if (*f == 's') {
@@ -71,7 +67,7 @@ static const char *convert(struct out *o, const char *f, va_list *ap)
 		put_number(o, v, 10, 0);
 	} else if (*f == 'u' || *f == 'x') {
 		v = wide ? va_arg(*ap, unsigned long) : va_arg(*ap, unsigned);
-		put_number(o, v, *f == 'x' ? 16 : 10, zeros < 20 ? zeros : 20);
+		put_number(o, v, *f == 'x' ? 16 : 10, digits);
 	} else if (*f == 'p') {
 		put_number(o, va_arg(*ap, uint64_t), 16, 16);
 	} else if (*f) {
@@ -109,32 +105,14 @@ int ksnprintf(char *buf, size_t n, const char *fmt, ...)
 	return len;
 }
 
-void kvprintf(const char *fmt, va_list ap)
-{
-	char line[LONGEST_LINE];
-	size_t len = kvsnprintf(line, sizeof(line), fmt, ap);
-
-	if (len >= sizeof(line))
-		len = sizeof(line) - 1;
-	if (lock_broken) {
-		com1_write(line, len);
-		return;
-	}
-	spin_lock(&print_lock);
-	com1_write(line, len);
-	spin_unlock(&print_lock);
-}
-
 void kprintf(const char *fmt, ...)
 {
+	char line[LONGEST_LINE];
 	va_list ap;
+	size_t len;
 
 	va_start(ap, fmt);
-	kvprintf(fmt, ap);
+	len = kvsnprintf(line, sizeof(line), fmt, ap);
 	va_end(ap);
-}
-
-void print_break_lock(void)
-{
-	lock_broken = true;
+	com1_write(line, len < sizeof(line) ? len : sizeof(line) - 1);
 }

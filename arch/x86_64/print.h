@@ -11,14 +11,10 @@
 #include <stddef.h>
 
 void kprintf(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
-void kvprintf(const char *fmt, va_list ap);
 
 /* As C's: always terminates, returns the length that it would have had. */
 int ksnprintf(char *buf, size_t n, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 int kvsnprintf(char *buf, size_t n, const char *fmt, va_list ap);
-
-/* For panic: print from now on without taking the lock. */
-void print_break_lock(void);
 
 #endif

@@ -1,18 +1,15 @@
 /*
  * smp.c - starting the other CPUs by INIT-SIPI-SIPI.
  *
- * One after the other: they share one copy of the trampoline, in a page of
- * usable RAM below 1 MiB that the memory map offers. The boot tables, which
- * alone are executable there, are emptied when all run.
+ * One after the other: they share boot_next and one copy of the trampoline,
+ * in a page of usable RAM below 1 MiB that the memory map offers. The boot
+ * tables, which alone are executable there, are emptied when all run.
  */
-#include "arch/x86_64/smp.h"
-
+#include "arch/x86_64/acpi.h"
 #include "arch/x86_64/apic.h"
 #include "arch/x86_64/cpu.h"
-#include "arch/x86_64/madt.h"
 #include "arch/x86_64/paging.h"
 #include "arch/x86_64/panic.h"
-#include "arch/x86_64/start.h"
 #include "arch/x86_64/string.h"
 #include "arch/x86_64/time.h"
 #include "arch/x86_64/upcalls.h"
@@ -23,50 +20,32 @@
 #define SECOND_NS 50000000ull      /* before the second start-up message */
 #define ANSWER_NS 10000000000ull   /* until we give up */
 
-/* The parameters in trampoline.asm. */
-struct trampoline {
-	char jump[8];
-	uint32_t boot_cr3, page_base;
+/* boot.asm: with what a CPU goes on when it is in long mode. */
+extern struct boot_next {
 	uint64_t cr3;
 	void *stack;
-	void (*entry)(struct cpu *);
-	struct cpu *argument;
-};
+	void (*entry)(void);
+} boot_next;
 
 extern char ap_trampoline[], ap_trampoline_end[], boot_pml4[];
+
+static struct cpu *starting;
 
 /* Descends: the lowest pages are the likeliest to be the firmware's. */
 static uint64_t find_low_page(void)
 {
-	for (uint64_t at = LOW_END - PAGE; at >= PAGE; at -= PAGE) {
-		bool usable = false;
-
-		for (unsigned i = 0; i < boot_info.nmmap; i++) {
-			uint64_t base = boot_info.mmap[i].base;
-			uint64_t end = base + boot_info.mmap[i].len;
-
-			if (base >= at + PAGE || end <= at)
-				continue;
-			usable = boot_info.mmap[i].type == BOOT_USABLE &&
-				 base <= at && end >= at + PAGE;
-			if (!usable)
-				break;
-		}
-		for (unsigned i = 0; i < boot_info.nmodules; i++)
-			if (boot_info.module[i].pa < at + PAGE &&
-			    boot_info.module[i].pa + boot_info.module[i].len >
-			    at)
-				usable = false;
-		if (usable)
+	for (uint64_t at = LOW_END - PAGE; at; at -= PAGE)
+		if (ram_is_free(at, PAGE))
 			return at;
-	}
 	panic("no free page below 1 MiB to start the other CPUs from");
 }
 
 /* The new CPU, on its stack and the kernel's tables. Its IST stack is under
  * the top of tss.ist[0], where the starter put it. */
-static void ap_entry(struct cpu *c)
+static void ap_entry(void)
 {
+	struct cpu *c = starting;
+
 	cpu_setup(c->id, (void *)c->tss.ist[0]);
 	apic_init_cpu();
 	__atomic_store_n(&c->online, true, __ATOMIC_RELEASE);
@@ -85,37 +64,37 @@ static bool answers(const struct cpu *c, uint64_t ns)
 	return true;
 }
 
-static void start_one(struct cpu *c, struct trampoline *t, unsigned page)
+static void start_one(struct cpu *c, unsigned page)
 {
 	void *stack = kstack_create(), *ist = kstack_create();
 
 	if (!stack || !ist)
 		panic("no memory for the stacks of cpu %u", c->id);
 	c->tss.ist[0] = (uint64_t)ist;
-	t->stack = stack;
-	t->argument = c;
+	boot_next.stack = stack;
+	starting = c;
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
-	apic_send_startup(c->apic_id, page);
+	apic_send(c->apic_id, ICR_STARTUP | page);
 	if (answers(c, SECOND_NS))
 		return;
-	apic_send_startup(c->apic_id, page);
+	apic_send(c->apic_id, ICR_STARTUP | page);
 	if (!answers(c, ANSWER_NS))
 		panic("cpu %u (APIC id %u) does not start", c->id, c->apic_id);
 }
 
 /* Numbers the CPUs: this one 0, the others in the order of the MADT. */
-static unsigned number_cpus(const struct acpi_info *m)
+static unsigned number_cpus(void)
 {
 	uint32_t self = this_cpu()->apic_id;
 	unsigned n = 1;
 
-	for (unsigned i = 0; i < m->ncpus; i++) {
-		if (m->apic_id[i] == self)
+	for (unsigned i = 0; i < acpi_info.ncpus; i++) {
+		if (acpi_info.apic_id[i] == self)
 			continue;
 		if (n == MAX_CPUS)
 			panic("the MADT does not name this CPU");
 		cpus[n].id = n;
-		cpus[n].apic_id = m->apic_id[i];
+		cpus[n].apic_id = acpi_info.apic_id[i];
 		n++;
 	}
 	return n;
@@ -124,35 +103,30 @@ static unsigned number_cpus(const struct acpi_info *m)
 static void start_others(unsigned n)
 {
 	uint64_t pa = find_low_page();
-	struct trampoline *t = KVA(pa);
 
-	memcpy(t, ap_trampoline, ap_trampoline_end - ap_trampoline);
-	t->boot_cr3 = (uint32_t)(uint64_t)boot_pml4;
-	t->page_base = pa;
-	t->cr3 = kernel_pml4_pa;
-	t->entry = ap_entry;
+	memcpy(KVA(pa), KVA(ap_trampoline), ap_trampoline_end - ap_trampoline);
+	boot_next.cr3 = kernel_pml4_pa;
+	boot_next.entry = ap_entry;
 	for (unsigned i = 1; i < n; i++)
-		apic_send_init(cpus[i].apic_id);
+		apic_send(cpus[i].apic_id, ICR_INIT);
 	time_spin_ns(INIT_NS);
 	for (unsigned i = 1; i < n; i++)
-		start_one(&cpus[i], t, pa / PAGE);
+		start_one(&cpus[i], pa / PAGE);
 	memset(KVA(boot_pml4), 0, PAGE);
 }
 
-int smp_start(unsigned want)
+void smp_start(unsigned want)
 {
-	const struct acpi_info *m = madt();
 	unsigned n;
 
-	if (want && want != m->ncpus)
+	if (want && want != acpi_info.ncpus)
 		panic("%u CPUs were asked for, but the machine has %u", want,
-		      m->ncpus);
-	if (m->ncpus > MAX_CPUS)
+		      acpi_info.ncpus);
+	if (acpi_info.ncpus > MAX_CPUS)
 		panic("the machine has %u CPUs, but at most %u are supported",
-		      m->ncpus, MAX_CPUS);
-	n = number_cpus(m);
+		      acpi_info.ncpus, MAX_CPUS);
+	n = number_cpus();
 	if (n > 1)
 		start_others(n);
 	__atomic_store_n(&cpus_running, n, __ATOMIC_RELEASE);
-	return (int)n;
 }

@@ -1,21 +1,21 @@
 /*
  * start.c - the first CPU's way from boot.asm to kernel_main.
  */
-#include "arch/x86_64/start.h"
-
 #include "arch/x86_64/cpu.h"
 #include "arch/x86_64/paging.h"
 #include "arch/x86_64/panic.h"
 #include "arch/x86_64/trap.h"
 #include "arch/x86_64/uart.h"
 #include "arch/x86_64/upcalls.h"
+#include "boot/bootinfo.h"
 
 #define IST_STACKS 16384
 
 struct bootinfo boot_info;
 static char ist_stacks[IST_STACKS] __attribute__((aligned(4096)));
 
-void arch_start(uint32_t magic, uint32_t info_pa)
+/* Where boot.asm ends, on the boot stack and tables. */
+_Noreturn void arch_start(uint32_t magic, uint32_t info_pa)
 {
 	const char *wrong;
 
@@ -26,6 +26,6 @@ void arch_start(uint32_t magic, uint32_t info_pa)
 	wrong = multiboot_parse(magic, KVA(info_pa), &boot_info);
 	if (wrong)
 		panic("boot: %s", wrong);
-	paging_init(&boot_info);
+	paging_init();
 	kernel_main(&boot_info);
 }

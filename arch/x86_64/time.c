@@ -49,7 +49,7 @@ static struct moment read_moment(void)
 		uint64_t before = rdtsc();
 
 		outb(PIT_COMMAND, 0x80); /* latch channel 2 */
-		m.apic = apic_timer_left();
+		m.apic = apic_read(APIC_TIMER_CURRENT);
 		m.tsc = rdtsc();
 		m.width = m.tsc - before;
 		m.pit = inb(PIT_CHANNEL2);
@@ -70,7 +70,7 @@ static bool measure(struct moment *a, struct moment *b)
 	outb(PIT_COMMAND, 0xb0); /* channel 2, mode 0, 16 bits */
 	outb(PIT_CHANNEL2, 0xff);
 	outb(PIT_CHANNEL2, 0xff);
-	apic_timer_start(UINT32_MAX);
+	apic_write(APIC_TIMER_INITIAL, UINT32_MAX);
 	outb(PIT_GATE, gate | GATE_ON);
 	*a = read_moment();
 	do {
@@ -88,11 +88,10 @@ void time_init(void)
 	uint64_t ns, start = rdtsc();
 	unsigned tries = 0;
 
-	apic_init();
 	while (!measure(&a, &b))
 		if (++tries == TRIES)
 			panic("time: the PIT does not count");
-	apic_timer_start(0);
+	apic_write(APIC_TIMER_INITIAL, 0);
 	ns = (a.pit - b.pit) * NS / PIT_HZ;
 	tsc_start = start;
 	apic_per_ns = ((uint64_t)(a.apic - b.apic) << 32) / ns;
@@ -123,9 +122,9 @@ void timer_oneshot_ns(uint64_t delta)
 	if (delta > LONGEST_ONESHOT_NS)
 		delta = LONGEST_ONESHOT_NS;
 	count = scale(delta, apic_per_ns);
-	/* Zero would stop the timer. */
-	apic_timer_start(count > UINT32_MAX ? UINT32_MAX :
-			 count ? (uint32_t)count : 1);
+	if (count > UINT32_MAX)
+		count = UINT32_MAX;
+	apic_write(APIC_TIMER_INITIAL, count ? count : 1);
 }
 
 void time_spin_ns(uint64_t ns)

@@ -7,7 +7,7 @@
 #include <stdint.h>
 
 /* Measures TSC and APIC timer against the PIT: some 10 ms. First CPU, once,
- * after apic_init (calls it if need be). */
+ * after apic_init. */
 void time_init(void);
 
 /* Nanoseconds since time_init began; 0 before it has ended. The CPUs agree

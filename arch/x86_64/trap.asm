@@ -1,4 +1,5 @@
-; trap.asm - entries from traps, interrupts and SYSCALL, and the ways back.
+; trap.asm - entries from traps, interrupts and SYSCALL, the ways back, and
+; the switch between kernel stacks.
 ;
 ; Rule of GS: user mode runs with the user's, the kernel with its CPU's. An
 ; entry swaps when it came from user mode. NMI, double fault and machine
@@ -9,6 +10,7 @@
 
 USER_SS		equ 0x1b
 USER_CS		equ 0x23
+VEC_PANIC	equ 0xfe
 VEC_SYSCALL	equ 0x100
 MSR_GS_BASE	equ 0xc0000101
 GS_USER_RSP	equ 8
@@ -24,49 +26,37 @@ TF_RSP		equ 40
 
 extern trap_dispatch, trap_dispatch_paranoid, syscall_dispatch
 extern fast_call, fast_reply_recv
-extern panic_from
 global trap_stubs, trap_text, trap_text_end, trap_restore_user
-global syscall_entry, fast_leave, panic
+global syscall_entry, fast_leave, panic, context_switch, context_entry
+
+; In any number, from the first to the last.
+%macro push_list 1-*
+%rep %0
+	push %1
+%rotate 1
+%endrep
+%endmacro
+
+%macro pop_list 1-*
+%rep %0
+	pop %1
+%rotate 1
+%endrep
+%endmacro
 
 %macro push_all 0
-	push rax
-	push rbx
-	push rcx
-	push rdx
-	push rsi
-	push rdi
-	push rbp
-	push r8
-	push r9
-	push r10
-	push r11
-	push r12
-	push r13
-	push r14
-	push r15
+	push_list rax, rbx, rcx, rdx, rsi, rdi, rbp
+	push_list r8, r9, r10, r11, r12, r13, r14, r15
 %endmacro
 
 %macro pop_all 0
-	pop r15
-	pop r14
-	pop r13
-	pop r12
-	pop r11
-	pop r10
-	pop r9
-	pop r8
-	pop rbp
-	pop rdi
-	pop rsi
-	pop rdx
-	pop rcx
-	pop rbx
-	pop rax
+	pop_list r15, r14, r13, r12, r11, r10, r9, r8
+	pop_list rbp, rdi, rsi, rdx, rcx, rbx, rax
 %endmacro
 
 section .text
 	align 16
-; 256 entries of 16 bytes; idt.c computes their addresses.
+; 256 entries of 16 bytes; trap.c computes their addresses.
 trap_stubs:
 %assign v 0
 %rep 256
@@ -99,15 +89,12 @@ trap_common:
 	mov rdi, rsp
 	call trap_dispatch		; interrupts are off afterwards
 	test byte [rsp + 15 * 8 + TF_CS], 3
-	jnz trap_restore
-	pop_all
-	add rsp, 16
-	iretq
-
-trap_restore:
-	pop_all
-	add rsp, 16
+	jz restore_kernel
+restore_user:
 	swapgs
+restore_kernel:
+	pop_all
+	add rsp, 16
 	iretq
 
 trap_paranoid:
@@ -123,12 +110,8 @@ trap_paranoid:
 .ours:	mov rdi, rsp
 	call trap_dispatch_paranoid
 	test ebx, ebx
-	jz .restore
-	swapgs
-.restore:
-	pop_all
-	add rsp, 16
-	iretq
+	jz restore_kernel
+	jmp restore_user
 
 ; RCX: return address, R11: flags; SFMASK cleared IF, TF, DF, AC and NT.
 syscall_entry:
@@ -155,22 +138,8 @@ syscall_entry:
 	mov rdi, rsp
 	call syscall_dispatch		; interrupts are off afterwards
 	test al, al			; may SYSRET?
-	jz trap_restore
-	pop r15
-	pop r14
-	pop r13
-	pop r12
-	add rsp, 8
-	pop r10
-	pop r9
-	pop r8
-	pop rbp
-	pop rdi
-	pop rsi
-	pop rdx
-	add rsp, 8
-	pop rbx
-	pop rax
+	jz restore_user
+	pop_all				; but for these, which SYSRET needs
 	mov rcx, [rsp + TF_RIP]
 	mov r11, [rsp + TF_RFLAGS]
 	mov rsp, [rsp + TF_RSP]
@@ -191,8 +160,7 @@ fast_leave:
 	mov dword [rax], 0		; the holder of its lock (spin.h)
 	xor eax, eax
 	xor edx, edx
-	pop r15
-	pop r14
+	pop_list r15, r14
 	mov rbx, [rsp + 11 * 8]
 	mov rbp, [rsp + 6 * 8]
 	mov rcx, [rsp + 13 * 8 + TF_RIP]
@@ -201,47 +169,33 @@ fast_leave:
 	swapgs
 	o64 sysret
 
-; panic(fmt, ...): keeps the caller's registers as a trap would, then calls
-; panic_from(fmt, va_list, trapframe). The stack, from the top: SS, RSP,
-; RFLAGS, CS, RIP, error, vector, registers; the six argument registers; the
-; va_list.
-panic:
-	push rax			; becomes SS
-	push rax			; becomes RSP
-	pushfq
-	cli
-	push 8
-	push qword [rsp + 32]		; RIP: our return address, less one,
-	dec qword [rsp]			; for a call may end its function
-	push 0
-	push 0
-	push_all
-	mov r12, rsp			; the trapframe
-	lea rax, [r12 + 22 * 8 + 8]	; RSP after the return
-	mov [r12 + 20 * 8], rax
-	mov qword [r12 + 21 * 8], 0x10
-	and rsp, ~15
-	push r9
-	push r8
-	push rcx
-	push rdx
-	push rsi
-	push rdi
-	mov rcx, rsp
-	push rcx			; reg_save_area
-	push rax			; overflow_arg_area
-	mov rcx, 8 | (48 << 32)
-	push rcx			; gp_offset, fp_offset
-	mov rsi, rsp
-	mov rdx, r12
-	sub rsp, 8
-	call panic_from
-	ud2
-
 ; void trap_restore_user(struct trapframe *tf): interrupts are off.
 trap_restore_user:
 	mov rsp, rdi
-	jmp trap_restore
+	jmp restore_user
 trap_text_end:
+
+; panic(fmt, ...): a trap keeps the registers as the caller has them (panic.c).
+panic:
+	int VEC_PANIC
+
+; void context_switch(void **save_sp, void *load_sp). A context is a stack
+; pointer under which lie, ascending: r15 r14 r13 r12 rbx rbp and the return
+; address (context.c builds new ones).
+context_switch:
+	push_list rbp, rbx, r12, r13, r14, r15
+	mov [rdi], rsp
+	mov rsp, rsi
+	pop_list r15, r14, r13, r12, rbx, rbp
+	ret
+
+; A new context "returns" here: rbx its stack, on which it need not lie, r12
+; the function, r13 its argument.
+context_entry:
+	mov rsp, rbx
+	xor ebp, ebp
+	mov rdi, r13
+	call r12
+	ud2
 
 section .note.GNU-stack noalloc noexec nowrite progbits

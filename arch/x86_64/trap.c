@@ -66,10 +66,7 @@ void idt_init(void)
 
 void idt_load(void)
 {
-	struct {
-		uint16_t limit;
-		uint64_t base;
-	} __attribute__((packed)) idtr = { sizeof(idt) - 1, (uint64_t)idt };
+	struct table_register idtr = { sizeof(idt) - 1, idt };
 
 	__asm__ volatile("lidt %0" :: "m"(idtr));
 }
@@ -116,7 +113,6 @@ static void exception(struct trapframe *tf)
 			   exception_names[tf->vector], tf->error);
 	irq_enable();
 	kernel_user_exception(tf);
-	irq_disable();
 }
 
 /* The messages between CPUs and the timer are edges: their EOI comes first.
@@ -126,17 +122,19 @@ static void interrupt(struct trapframe *tf)
 	unsigned v = tf->vector;
 	void (*handler)(struct trapframe *);
 
+	if (v == VEC_PANIC)
+		panic_called(tf);
 	if (v >= VEC_PIC)
 		return; /* spurious: no EOI */
 	if (v >= VEC_TIMER)
-		apic_eoi();
+		apic_write(APIC_EOI, 0);
 	handler = __atomic_load_n(&handlers[v], __ATOMIC_ACQUIRE);
 	if (v == VEC_TIMER)
 		kernel_timer();
 	else if (handler)
 		handler(tf);
 	if (v < VEC_TIMER)
-		apic_eoi();
+		apic_write(APIC_EOI, 0);
 }
 
 /* The one gate to user mode: on return interrupts are off and the frame is
@@ -150,8 +148,7 @@ static void prepare_user(struct trapframe *tf)
 			break;
 		tf->vector = VEC_GP;
 		tf->error = 0;
-		irq_enable();
-		kernel_user_exception(tf);
+		exception(tf);
 	}
 	assert(!irq_enabled() && this_cpu()->spin_depth == 0);
 	tf->cs = USER_CS;

@@ -18,10 +18,8 @@
 #define USER_CS 0x23
 
 enum vector {
-	VEC_DB = 1,
 	VEC_NMI = 2,
 	VEC_BP = 3,
-	VEC_UD = 6,
 	VEC_DF = 8,
 	VEC_GP = 13,
 	VEC_PF = 14,
@@ -31,6 +29,7 @@ enum vector {
 	VEC_TLB = 0xe1,
 	VEC_RESCHED = 0xe2,
 	VEC_PIC = 0xf0, /* the old PICs, masked, where nobody meets them */
+	VEC_PANIC = 0xfe, /* by INT, in panic() */
 	VEC_SPURIOUS = 0xff,
 	VEC_SYSCALL = 0x100, /* in tf->vector only */
 };

@@ -1,22 +1,18 @@
 /*
  * uart.c - COM1 and COM2, output by polling.
  *
- * A port is used only if its scratch register keeps a value. COM2's lock
- * keeps records whole; COM1's callers have their own. Waiting for room is
- * bounded, so that a dead port cannot hang the kernel.
+ * A port is used only if its scratch register keeps a value. Its lock keeps
+ * lines and records whole. Waiting for room is bounded, so that a dead port
+ * cannot hang the kernel.
  */
 #include "arch/x86_64/uart.h"
 
 #include "arch/x86_64/cpu.h"
 #include "arch/x86_64/print.h"
 #include "arch/x86_64/spin.h"
-#include "arch/x86_64/string.h"
 
-#define COM1 0x3f8
-#define COM2 0x2f8
 #define LSR_ROOM 0x20
 #define LSR_SENT 0x40 /* all bytes, and the last one to its last bit */
-#define FIFO_BYTES 16
 
 enum uart_register {
 	UART_DATA,
@@ -31,13 +27,17 @@ enum uart_register {
 struct port {
 	uint16_t base;
 	bool present;
-	unsigned room; /* bytes that surely still fit into its FIFO */
+	unsigned burst; /* bytes to write without a look: its FIFO's */
+	unsigned room;  /* bytes that surely still fit */
+	struct spinlock lock;
 };
 
-static struct port com1 = { .base = COM1 };
-static struct port com2 = { .base = COM2 };
-static struct spinlock com2_lock = SPINLOCK_INIT("com2");
-static bool lock_broken;
+/* User space writes to COM1 too: a look before every byte. */
+static struct port com1 = { .base = 0x3f8, .burst = 1,
+			    .lock = SPINLOCK_INIT("com1") };
+static struct port com2 = { .base = 0x2f8, .burst = 16,
+			    .lock = SPINLOCK_INIT("com2") };
+static bool locks_broken;
 
 static void port_init(struct port *p)
 {
@@ -69,50 +69,52 @@ static void wait_for(const struct port *p, uint8_t status)
 	}
 }
 
-/* Waits for an empty FIFO only when we may have filled it. */
-static void put_byte(struct port *p, char c, bool burst)
+static void enter(struct port *p)
 {
-	if (!p->room) {
-		wait_for(p, LSR_ROOM);
-		p->room = burst ? FIFO_BYTES : 1;
+	if (!locks_broken)
+		spin_lock(&p->lock);
+}
+
+static void leave(struct port *p)
+{
+	if (!locks_broken)
+		spin_unlock(&p->lock);
+}
+
+/* Waits for an empty FIFO only when we may have filled it. */
+static void put(struct port *p, const char *buf, size_t n)
+{
+	for (size_t i = 0; p->present && i < n; i++) {
+		if (!p->room) {
+			wait_for(p, LSR_ROOM);
+			p->room = p->burst;
+		}
+		p->room--;
+		outb(p->base + UART_DATA, buf[i]);
 	}
-	p->room--;
-	outb(p->base + UART_DATA, c);
 }
 
 void com1_write(const char *buf, size_t n)
 {
-	if (!com1.present)
-		return;
-	/* User space writes to this port too: ask before every byte. */
+	enter(&com1);
 	for (size_t i = 0; i < n; i++) {
 		if (buf[i] == '\n')
-			put_byte(&com1, '\r', false);
-		put_byte(&com1, buf[i], false);
+			put(&com1, "\r", 1);
+		put(&com1, buf + i, 1);
 	}
-}
-
-static void com2_write(const char *buf, size_t n)
-{
-	for (size_t i = 0; i < n; i++)
-		put_byte(&com2, buf[i], true);
+	leave(&com1);
 }
 
 void com2_record(const char *kind, const void *bytes, size_t n)
 {
 	char head[48];
-	bool lock = !lock_broken;
+	int len = ksnprintf(head, sizeof(head), "@weir %s %zu\n", kind, n);
 
-	if (!com2.present)
-		return;
-	ksnprintf(head, sizeof(head), "@weir %s %zu\n", kind, n);
-	if (lock)
-		spin_lock(&com2_lock);
-	com2_write(head, strlen(head));
-	com2_write(bytes, n);
-	com2_write("\n", 1);
-	if (lock)
-		spin_unlock(&com2_lock);
+	enter(&com2);
+	put(&com2, head, len);
+	put(&com2, bytes, n);
+	put(&com2, "\n", 1);
+	leave(&com2);
 }
 
 void uart_drain(void)
@@ -121,7 +123,7 @@ void uart_drain(void)
 	wait_for(&com2, LSR_SENT);
 }
 
-void uart_break_lock(void)
+void uart_break_locks(void)
 {
-	lock_broken = true;
+	locks_broken = true;
 }

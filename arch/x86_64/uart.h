@@ -11,8 +11,8 @@
 /* Both ports: 115200 baud, 8 bits, no interrupts. */
 void uart_init(void);
 
-/* Writes bytes to COM1, each newline as CR LF. The callers (print.c) take
- * turns by a lock of theirs. */
+/* Writes bytes to COM1, each newline as CR LF. Any context; what is written
+ * at once stays together. */
 void com1_write(const char *buf, size_t n);
 
 /* Writes one record to COM2, if there is one: "@weir KIND LENGTH\n", the
@@ -23,6 +23,6 @@ void com2_record(const char *kind, const void *bytes, size_t n);
 void uart_drain(void);
 
 /* For panic: the locks' holders are stopped, so take no lock. */
-void uart_break_lock(void);
+void uart_break_locks(void);
 
 #endif

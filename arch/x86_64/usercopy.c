@@ -1,7 +1,8 @@
 /*
  * usercopy.c - copying between the kernel and the current user space.
  *
- * SMAP is open only around usercopy(); a trap inside closes it, and its
+ * Only the instructions between usercopy_begin and usercopy_end touch user
+ * memory. SMAP is open only around them; a trap inside closes it, and its
  * return opens it again with the interrupted flags.
  */
 #include "arch/x86_64/usercopy.h"
@@ -11,39 +12,41 @@
 #include "arch/x86_64/trap.h"
 #include "kernel/abi/weir.h"
 
-extern char usercopy_begin[], usercopy_end[], usercopy_fail[];
-bool usercopy(void *to, const void *from, size_t n);
+extern char usercopy_begin[], usercopy_end[];
 
-static bool user_range(uint64_t va, size_t n)
+/* `user`: the one of the addresses that must be in the user half. A fault
+ * that cannot be resolved ends the copy with a count left (usercopy_fixup).
+ * Not inlined, for its labels are there once. */
+static __attribute__((noinline, noclone)) int copy(void *to, const void *from,
+						   size_t n, uint64_t user)
 {
-	return va <= WEIR_USER_TOP && n <= WEIR_USER_TOP - va;
-}
-
-static int copy(void *to, const void *from, size_t n)
-{
-	bool ok;
+	size_t left = n / 8;
 
 	assert(this_cpu()->spin_depth == 0);
+	if (user > WEIR_USER_TOP || n > WEIR_USER_TOP - user)
+		return -WEIR_EFAULT;
 	if (cpu_features.smap)
 		__asm__ volatile("stac" ::: "memory");
-	ok = usercopy(to, from, n);
+	__asm__ volatile("usercopy_begin:\n\t"
+			 "rep movsq\n\t"
+			 "mov %3, %%rcx\n\t"
+			 "rep movsb\n"
+			 "usercopy_end:"
+			 : "+D"(to), "+S"(from), "+c"(left)
+			 : "r"(n % 8) : "memory");
 	if (cpu_features.smap)
 		__asm__ volatile("clac" ::: "memory");
-	return ok ? 0 : -WEIR_EFAULT;
+	return left ? -WEIR_EFAULT : 0;
 }
 
 int copy_from_user(void *to, uint64_t from, size_t n)
 {
-	if (!user_range(from, n))
-		return -WEIR_EFAULT;
-	return copy(to, (const void *)from, n);
+	return copy(to, (const void *)from, n, from);
 }
 
 int copy_to_user(uint64_t to, const void *from, size_t n)
 {
-	if (!user_range(to, n))
-		return -WEIR_EFAULT;
-	return copy((void *)to, from, n);
+	return copy((void *)to, from, n, to);
 }
 
 bool usercopy_active(const struct trapframe *tf)
@@ -56,6 +59,6 @@ bool usercopy_fixup(struct trapframe *tf)
 {
 	if (!usercopy_active(tf))
 		return false;
-	tf->rip = (uint64_t)usercopy_fail;
+	tf->rip = (uint64_t)usercopy_end;
 	return true;
 }

@@ -13,7 +13,7 @@ static struct input memory;
 static void *mapped[MAX_MAPS]; /* each of just the length asked for */
 static unsigned nmapped;
 
-static const void *map(uint64_t pa, size_t len)
+static void *map(uint64_t pa, size_t len)
 {
 	struct input window;
 
