@@ -26,7 +26,8 @@ static const struct {
 	[FRAME_INACTIVE] = { "INACTIVE", TO(ISOLATED) | TO(LIMBO) |
 					 TO(PINNED) },
 	[FRAME_ISOLATED] = { "ISOLATED", TO(LAUNDRY) | TO(ACTIVE) |
-					 TO(INACTIVE) | TO(LIMBO) | TO(PINNED) },
+					 TO(INACTIVE) | TO(LIMBO) |
+					 TO(PINNED) },
 	[FRAME_LAUNDRY] = { "LAUNDRY", TO(ISOLATED) },
 	[FRAME_LIMBO] = { "LIMBO", 0 },
 };

@@ -132,7 +132,7 @@ void family_put(struct family *fam)
 	kfree(fam);
 }
 
-/* ---- the array ------------------------------------------------------------ */
+/* ---- the array ----------------------------------------------------------- */
 
 /* The cell that holds page `index` at radix level `level` (0: the entry, 1:
  * the pointer to its leaf, ...), or NULL where a node above is missing. */
@@ -208,7 +208,7 @@ bool memobj_set(struct memobj *obj, memobj_entry_t *entry, memobj_entry_t e)
 	return true;
 }
 
-/* ---- sharing -------------------------------------------------------------- */
+/* ---- sharing ------------------------------------------------------------- */
 
 struct memobj *family_next(struct family *fam, struct memobj *m,
 			   uint64_t index, memobj_entry_t e)
@@ -252,7 +252,7 @@ void family_drop_frame(struct frame *f)
 	frame_free(f);
 }
 
-/* ---- the end -------------------------------------------------------------- */
+/* ---- the end ------------------------------------------------------------- */
 
 /* Page `index` of a dying object, on which no region is left: every unmap
  * has flushed before it dropped its reference. */

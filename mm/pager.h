@@ -32,8 +32,9 @@ struct pager_client {
 #define PAGER_DEADLINE_MAX_NS 10000000000ull
 
 /* A pager and its object of `npages`, with a reference of each. A request is
- * failed after `deadline_ns`, or the maximum. What is in memory is charged. NULL: no memory, or too large;
- * the client is not released then. */
+ * failed after `deadline_ns`, or the maximum. The object's pages are charged
+ * to `account`. NULL: no memory, or too large; the client is not released
+ * then. */
 struct pager *pager_create(uint64_t npages, struct pager_client client,
 			   uint64_t deadline_ns, struct account *account,
 			   struct memobj **obj);

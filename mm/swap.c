@@ -43,7 +43,8 @@ static struct swapdev *dev_of(uint32_t slot)
 /* A device of `nslots` free slots; `bits` holds (nslots + 64) / 64 zeroes. */
 static struct swapdev fresh_device(uint64_t *bits, uint32_t nslots)
 {
-	struct swapdev d = { .bits = bits, .words = ((uint64_t)nslots + 64) / 64,
+	struct swapdev d = { .bits = bits,
+			     .words = ((uint64_t)nslots + 64) / 64,
 			     .total = nslots, .nfree = nslots };
 
 	bits[0] |= 1;

@@ -42,11 +42,10 @@ enum weir_error {
 /* Rights on a handle; handle_dup and handle_give can only take away. */
 enum weir_right {
 	WEIR_R_READ = 1 << 0,   /* memory: map readable; endpoint: receive */
-	WEIR_R_WRITE = 1 << 1,  /* memory: map writable; endpoint: call;
+	WEIR_R_WRITE = 1 << 1,  /* memory: map writable, pin; endpoint: call;
 				 * notification: signal */
 	WEIR_R_EXEC = 1 << 2,   /* memory: map executable */
-	WEIR_R_MANAGE = 1 << 3, /* task, thread: control; irq, ports: use;
-				 * memory: pin */
+	WEIR_R_MANAGE = 1 << 3, /* task, thread: control; irq, ports: use */
 	WEIR_R_WAIT = 1 << 4,   /* notification: wait */
 	WEIR_R_DUP = 1 << 5,    /* the handle may be duplicated or moved */
 	WEIR_R_ALL = (1 << 6) - 1,
@@ -131,8 +130,8 @@ enum weir_ctl {
 	WEIR_CTL_BATCH,        /* arg: frames per reclaim batch, 1..256 */
 	WEIR_CTL_DELAY,        /* arg: longest ramdisk delay, microseconds */
 	WEIR_CTL_RECLAIM,      /* arg: frames; reclaim that many now */
-	WEIR_CTL_SWAP,         /* arg: handle of a paged object; with swap=virtio
-				* its pages but page 0 are swap slots */
+	WEIR_CTL_SWAP,         /* arg: a paged object; with swap=virtio its
+				* pages but page 0 become swap slots */
 	WEIR_CTL_TEST,         /* arg: enum weir_test, arg2 (testing aid) */
 };
 enum weir_policy {

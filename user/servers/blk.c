@@ -1,8 +1,8 @@
 /*
  * blk - the block server: all virtio disks of the bus (user/lib/blk.h).
  *
- * CLIENT_SLOTS threads serve, each with a request to a device of its own, so that
- * many are in flight; the bytes go through the slot's wired pages (blk/
+ * CLIENT_SLOTS threads serve, each with a request to a device of its own, so
+ * that many are in flight; the bytes go through the slot's wired pages (blk/
  * virtio.h). After the start nothing is allocated but a session's mapping, so
  * it can serve those that memory waits for. Sessions are a static table, and
  * die with this server; one whose owner has ended is dropped when another

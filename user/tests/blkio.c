@@ -10,7 +10,8 @@
  *   blkio wait SERVICE          until it has ended
  *
  * A service `wired` of the manifest: the test of wired memory, which only a
- * system task may have, and of ports. Prints what is wrong; status 1 if something was.
+ * system task may have, and of ports. Prints what is wrong; status 1 if
+ * something was.
  */
 #include <stdlib.h>
 #include <string.h>

@@ -30,7 +30,7 @@ static unsigned failures, checks;
 		}                                                      \
 	} while (0)
 
-/* --- objects in this task -------------------------------------------------- */
+/* --- objects in this task ------------------------------------------------- */
 struct view {
 	handle_t mem;
 	uint64_t (*page)[WORDS];
@@ -96,7 +96,7 @@ static void reclaim_all(void)
 	account_reclaim(&sys);
 }
 
-/* --- one after the other --------------------------------------------------- */
+/* --- one after the other -------------------------------------------------- */
 static void test_sharing(void)
 {
 	struct view a = view_new(MANY), b, c;
@@ -183,6 +183,8 @@ static void test_errors(void)
 	CHECK(sys_mem_clone((handle_t)ntfn) == -WEIR_EHANDLE);
 	weak = (handle_t)sys_handle_dup(a.mem, WEIR_R_WRITE, 0);
 	CHECK(sys_mem_clone(weak) == -WEIR_ERIGHTS);
+	sys_handle_close(weak);
+	weak = (handle_t)sys_handle_dup(a.mem, WEIR_R_READ, 0);
 	CHECK(sys_mem_pin(weak, 0, 1, 1) == -WEIR_ERIGHTS);
 	CHECK(sys_mem_pin(a.mem, 0, 1, 1) == -WEIR_EPERM);
 	sys_handle_close(weak);
@@ -242,7 +244,7 @@ static void test_pinned_end(void)
 	view_drop(&a);
 }
 
-/* --- races ----------------------------------------------------------------- */
+/* --- races ---------------------------------------------------------------- */
 #define RACE_PAGES 40
 
 static struct view race;
@@ -337,7 +339,7 @@ static void test_race(uint64_t ns)
 	       rounds, torn, (unsigned long long)stale);
 }
 
-/* --- a program ------------------------------------------------------------- */
+/* --- a program ------------------------------------------------------------ */
 static char story[64] = "once";
 static uint64_t told;
 
@@ -388,7 +390,7 @@ static void test_fork(void)
 	sys_handle_close(ep);
 }
 
-/* --- all of it ------------------------------------------------------------- */
+/* --- all of it ------------------------------------------------------------ */
 static void one_by_one(void)
 {
 	test_sharing();

@@ -23,7 +23,7 @@ static unsigned failures, checks;
 		}                                                      \
 	} while (0)
 
-/* --- the children ---------------------------------------------------------- */
+/* --- the children --------------------------------------------------------- */
 static uint64_t touch(uint64_t pages)
 {
 	volatile char *p = pages_map(pages, NULL);
@@ -124,7 +124,7 @@ static const struct {
 	{ "nested", nested },	    { "eat", eat },
 };
 
-/* --- the parent ------------------------------------------------------------ */
+/* --- the parent ----------------------------------------------------------- */
 static bool unused(const struct weir_object_info *info)
 {
 	const struct weir_quota *used = &info->task.used;

@@ -33,7 +33,7 @@ static unsigned failures;
 		}                                                          \
 	} while (0)
 
-/* --- the program that needs memory ----------------------------------------- */
+/* --- the program that needs memory ---------------------------------------- */
 /* Fills `pages` pages and looks at them twice. */
 static int hog(uint64_t pages)
 {
@@ -50,7 +50,7 @@ static int hog(uint64_t pages)
 	return wrong ? 2 : 0;
 }
 
-/* --- the server ------------------------------------------------------------ */
+/* --- the server ----------------------------------------------------------- */
 enum how { GOOD, LATE, FAIL, DIE };
 static const char *const hows[] = { "good", "late", "fail", "die" };
 

@@ -2,10 +2,10 @@
  * rmap_test.c - mm/rmap.c: every PTE of a frame, aged and taken out, while
  * the hardware stores through some of them.
  *
- * An object and its clone, several spaces that map parts of them. What tlb.c would do is
- * recorded. The hardware's first store through a clean entry (it walks, and
- * sets D if the PTE is present) is played before, after, and at every point
- * of an unmapping at which another CPU may run (shim_relax).
+ * An object and its clone, several spaces that map parts of them. What tlb.c
+ * would do is recorded. The hardware's first store through a clean entry (it
+ * walks, and sets D if the PTE is present) is played before, after, and at
+ * every point of an unmapping at which another CPU may run (shim_relax).
  */
 #include "shim.h"
 

@@ -170,7 +170,8 @@ static void make_pool(void)
 	for (unsigned i = 1; i < KEPT; i++) {
 		pool[K_NTFN][i] = (handle_t)sys_ntfn_create();
 		pool[K_MEM][i] = (handle_t)sys_mem_create(i, 0);
-		pool[K_TASK][i] = (handle_t)sys_task_create(0, "link", 4, 0, NULL);
+		pool[K_TASK][i] = (handle_t)sys_task_create(
+			0, "link", 4, 0, NULL);
 		pool[K_PAGER][i] = (handle_t)sys_handle_dup(
 			late_pager, WEIR_R_ALL, 0);
 	}
