@@ -165,6 +165,7 @@ struct weir_object_info {
 	uint32_t type, rights; /* enum weir_object, enum weir_right */
 	uint64_t badge;
 	union { /* by type; zeros where it has none */
+		uint64_t room[12]; /* the size stays when fields are added */
 		struct {
 			uint64_t npages;
 			uint64_t present; /* pages that hold something */
@@ -177,7 +178,6 @@ struct weir_object_info {
 			int64_t status;    /* of its exit */
 			uint64_t resident; /* pages in its page tables */
 		} task;
-		uint64_t room[12]; /* the size stays when fields are added */
 	};
 };
 
