@@ -180,6 +180,7 @@ struct weir_object_info {
 	uint32_t type, rights; /* enum weir_object, enum weir_right */
 	uint64_t badge;
 	union { /* by type; zeros where it has none */
+		uint64_t room[12]; /* the size stays when fields are added */
 		struct {
 			uint64_t npages;
 			uint64_t present; /* pages that hold something */
@@ -198,7 +199,6 @@ struct weir_object_info {
 		struct {
 			uint32_t id, prio, cpu, state;
 		} thread;
-		uint64_t room[12]; /* the size stays when fields are added */
 	};
 };
 

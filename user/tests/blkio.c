@@ -7,7 +7,7 @@
  *   blkio many DISK              many sessions whose owners are killed
  *   blkio kill DISK              the server is killed under THREADS readers
  *   blkio dead DISK              a device that fails; the others do not
- *   blkio wait SERVICE          until it has ended
+ *   blkio wait SERVICE           until it has ended
  *
  * A service `wired` of the manifest: the test of wired memory, which only a
  * system task may have, and of ports. Prints what is wrong; status 1 if

@@ -134,6 +134,8 @@ static void submit(struct disk *d, unsigned slot)
 	out(d, QUEUE_NOTIFY, 2, 0);
 }
 
+/* The slot is the device's until its bit of `done` is set. -WEIR_ETIMEOUT: it
+ * still is. */
 static long io_until(struct disk *d, unsigned slot, enum virtio_blk_type type,
 		     uint64_t sector, unsigned bytes, uint64_t deadline)
 {
@@ -143,9 +145,10 @@ static long io_until(struct disk *d, unsigned slot, enum virtio_blk_type type,
 			      .status = PENDING };
 	describe(d, slot, bytes, type != VBLK_OUT);
 	submit(d, slot);
-	while (*(volatile uint8_t *)&h->status == PENDING)
+	do {
 		if (sys_ntfn_wait(done, 1ull << slot, deadline, NULL) < 0)
 			return -WEIR_ETIMEOUT;
+	} while (*(volatile uint8_t *)&h->status == PENDING);
 	return h->status ? -WEIR_EIO : 0;
 }
 
