@@ -252,6 +252,7 @@ static bool fault_map(struct fault *t, uint64_t pa, struct frame *f)
 		pte_t flags = pte_flags(r->prot);
 
 		if (f && (f->state == FRAME_LAUNDRY ||
+			  t->obj->family->cloning ||
 			  memobj_shares(t->obj, t->index)))
 			flags &= ~(pte_t)PTE_W;
 		if (*pte & PTE_P) {
