@@ -332,11 +332,16 @@ void tlb_flush_range(struct aspace *as, uint64_t va, uint64_t npages,
 				    __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
 }
 
+bool aspace_owes(struct aspace *as)
+{
+	return LOAD(&as->tlb_flushed) < LOAD(&as->tlb_pending);
+}
+
 void aspace_flush_pending(struct aspace *as)
 {
 	uint64_t gen = LOAD(&as->tlb_pending);
 
-	if (PLANTED(Z5) || LOAD(&as->tlb_flushed) >= gen)
+	if (PLANTED(Z5) || !aspace_owes(as))
 		return;
 	shoot(LOAD(&as->cpus),
 	      (struct tlb_request){ .kind = FLUSH_ALL, .as = as });
