@@ -301,10 +301,7 @@ static void pass_wait_io(struct pass *p)
 		spin_lock(&p->lock);
 		if (p->in_flight == 0)
 			break;
-		if (due)
-			waitq_wait(&p->done, &p->lock, due);
-		else
-			waitq_sleep(&p->done, &p->lock);
+		waitq_sleep_until(&p->done, &p->lock, due);
 	}
 	spin_unlock(&p->lock);
 }
