@@ -86,11 +86,8 @@ static struct frame *use_spare(struct fault *t)
  * for one page are a luxury then. Holds the lock. */
 static void release_slot_if_scarce(struct frame *f)
 {
-	if (!f->slot || !swap_is_tight())
-		return;
-	swap_slot_free(f->slot);
-	f->slot = 0;
-	f->dirty = true;
+	if (f->slot && swap_is_tight())
+		frame_drop_slot(f);
 }
 
 /* The page has arrived in `f`. Holds the lock. */

@@ -95,10 +95,6 @@ static bool pass_has_place(struct pass *p, struct frame *f)
 		p->left_alone |= p->paged == PAGED_LEAVE;
 		return p->paged == PAGED_GIVE;
 	}
-	if (f->slot && !swap_slot_takes_writes(f->slot)) {
-		swap_slot_free(f->slot);
-		f->slot = 0;
-	}
 	return f->slot || (f->slot = swap_slot_alloc(
 				   swap_attached() && rmap_system(f)));
 }
@@ -113,6 +109,8 @@ static void pass_unmap(struct pass *p, struct item *it)
 
 	it->fate = FATE_KEEP;
 	spin_lock(&f->family->lock);
+	if (f->slot && !swap_slot_takes_writes(f->slot))
+		frame_drop_slot(f); /* nor is it sure to be read again */
 	accessed = rmap_age(f, &dirty);
 	if (!accessed && (!dirty || pass_has_place(p, f))) {
 		pte_dirty = rmap_unmap(f, p->batch);
