@@ -46,6 +46,7 @@ struct frame {
 	bool dirty;      /* memory is newer than the slot (or there is none) */
 	bool taken_back; /* a fault used it while a pass had it */
 	bool pinned;     /* stays in memory; under lru_lock, too */
+	bool copied;     /* by a fault, which has a flush to wait for */
 	uint32_t slot;   /* swap slot with this page's copy; 0: none */
 	uint32_t mapcount; /* PTEs that map it, and faults that copy it */
 	union {
