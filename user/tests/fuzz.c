@@ -358,6 +358,7 @@ static bool can_succeed(unsigned nr)
 {
 	return nr != WEIR_SYS_dev_irq && nr != WEIR_SYS_port_in &&
 	       nr != WEIR_SYS_port_out && nr != WEIR_SYS_ports_narrow &&
+	       nr != WEIR_SYS_mem_pin &&
 	       nr != WEIR_SYS_thread_exit && nr != WEIR_NSYSCALLS;
 }
 
