@@ -19,21 +19,11 @@
 #include "user/lib/blk.h"
 #include "user/lib/names.h"
 #include "user/lib/server.h"
+#include "user/tests/check.h"
 
 #define THREADS 8u
 #define CHUNK 16u /* pages of a request */
 #define CHUNK_SECTORS (CHUNK * BLK_PAGE_SECTORS)
-
-static unsigned failures, checks;
-
-#define CHECK(x)                                                          \
-	do {                                                              \
-		checks++;                                                 \
-		if (!(x)) {                                               \
-			failures++;                                       \
-			printf("blkio: line %d: not so: %s\n", __LINE__, #x); \
-		}                                                         \
-	} while (0)
 
 static void must(long error, const char *what)
 {

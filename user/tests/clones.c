@@ -12,23 +12,12 @@
 #include "kernel/abi/test.h"
 #include "user/lib/stream.h"
 #include "user/tests/account.h"
+#include "user/tests/check.h"
 
 #define PAGE WEIR_PAGE_SIZE
 #define WORDS (PAGE / sizeof(uint64_t))
 #define READ_WRITE (WEIR_P_READ | WEIR_P_WRITE)
 #define MANY 600 /* pages: more than one leaf of the array has */
-
-static unsigned failures, checks;
-
-#define CHECK(x)                                                       \
-	do {                                                           \
-		checks++;                                              \
-		if (!(x)) {                                            \
-			failures++;                                    \
-			printf("clones: line %d: not so: %s\n", __LINE__, \
-			       #x);                                    \
-		}                                                      \
-	} while (0)
 
 /* --- objects in this task ------------------------------------------------- */
 struct view {

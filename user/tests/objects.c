@@ -9,22 +9,10 @@
  */
 #include <string.h>
 
-#include "user/lib/weir_user.h"
+#include "user/tests/check.h"
 
 #define PAGE WEIR_PAGE_SIZE
 #define NS_PER_MS 1000000ull
-
-static unsigned failures, checks;
-
-#define CHECK(x)                                                       \
-	do {                                                           \
-		checks++;                                              \
-		if (!(x)) {                                            \
-			failures++;                                    \
-			printf("objects: line %d: not so: %s\n", __LINE__, \
-			       #x);                                    \
-		}                                                      \
-	} while (0)
 
 static uint64_t rng = 1;
 

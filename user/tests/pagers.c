@@ -13,24 +13,14 @@
 #include <string.h>
 
 #include "user/lib/pager.h"
+#include "user/tests/check.h"
 
 #define PAGE WEIR_PAGE_SIZE
 #define WORDS (PAGE / sizeof(uint64_t))
 #define READ_WRITE (WEIR_P_READ | WEIR_P_WRITE)
 #define SHORT_NS 300000000ull /* a deadline that a test can wait for */
 
-static unsigned checks, failures;
 static struct weir_system sys;
-
-static void check(bool good, const char *what, int line)
-{
-	checks++;
-	if (good)
-		return;
-	failures++;
-	printf("pagers: line %d: %s\n", line, what);
-}
-#define CHECK(x) check(x, #x, __LINE__)
 
 static uint64_t pattern(uint64_t page, uint64_t word)
 {

@@ -8,20 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "user/lib/weir_user.h"
+#include "user/tests/check.h"
 
-
-static unsigned failures, checks;
-
-#define CHECK(x)                                                       \
-	do {                                                           \
-		checks++;                                              \
-		if (!(x)) {                                            \
-			failures++;                                    \
-			printf("quotas: line %d: not so: %s\n", __LINE__, \
-			       #x);                                    \
-		}                                                      \
-	} while (0)
 
 /* --- the children --------------------------------------------------------- */
 static uint64_t touch(uint64_t pages)

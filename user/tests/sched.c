@@ -15,7 +15,7 @@
  * Also right on one CPU, where main shares it with those that it watches.
  * Exit status 1: a line says what is not so.
  */
-#include "user/lib/weir_user.h"
+#include "user/tests/check.h"
 
 #define LIMIT 3000000u /* yields */
 #define HIGH 20
@@ -26,17 +26,7 @@
 #define ROUNDS 3000u /* of asking everyone */
 #define MAXT 64
 
-static unsigned failures;
 static volatile bool stop;
-
-#define CHECK(x)                                                  \
-	do {                                                      \
-		if (!(x)) {                                       \
-			failures++;                               \
-			printf("sched: line %d: not so: %s\n",    \
-			       __LINE__, #x);                     \
-		}                                                 \
-	} while (0)
 
 /* Yields until `x`; false: it did not come true. */
 #define AWAIT(x)                                                  \

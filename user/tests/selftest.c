@@ -8,21 +8,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "user/lib/weir_user.h"
+#include "user/tests/check.h"
+
 
 #define MS 1000000ull
-
-static unsigned checks, failures;
-
-static void check(bool good, const char *what, int line)
-{
-	__atomic_add_fetch(&checks, 1, __ATOMIC_RELAXED);
-	if (good)
-		return;
-	__atomic_add_fetch(&failures, 1, __ATOMIC_RELAXED);
-	printf("selftest.c:%d: %s\n", line, what);
-}
-#define CHECK(x) check((x), #x, __LINE__)
 
 /* --- threads ------------------------------------------------------------- */
 #define PARTIES 6

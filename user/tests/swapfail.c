@@ -17,7 +17,7 @@
 #include <string.h>
 
 #include "kernel/abi/test.h"
-#include "user/lib/weir_user.h"
+#include "user/tests/check.h"
 
 #define PAGES 256u
 #define WORDS (WEIR_PAGE_SIZE / 8)
@@ -25,18 +25,8 @@
 #define VICTIM 100u /* the page whose reading fails */
 #define ALL (~0ull)
 
-static unsigned failures;
 static volatile uint64_t *own;
 static handle_t shared;
-
-#define CHECK(x)                                                     \
-	do {                                                         \
-		if (!(x)) {                                          \
-			failures++;                                  \
-			printf("swapfail: line %d: not so: %s\n",    \
-			       __LINE__, #x);                        \
-		}                                                    \
-	} while (0)
 
 static void fail_next(enum weir_test op, uint64_t n)
 {

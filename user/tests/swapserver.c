@@ -15,23 +15,12 @@
 #include <string.h>
 
 #include "kernel/abi/test.h"
-#include "user/lib/weir_user.h"
+#include "user/tests/check.h"
 
 #define PAGE WEIR_PAGE_SIZE
 #define SLOTS 1024u /* 4 MiB; page 0 is none */
 #define SOME 100u   /* writes that each of them answers */
 #define LATE_NS 300000000ull
-
-static unsigned failures;
-
-#define CHECK(x)                                                           \
-	do {                                                               \
-		if (!(x)) {                                                \
-			failures++;                                        \
-			printf("swapserver: line %d: not so: %s\n",       \
-			       __LINE__, #x);                              \
-		}                                                          \
-	} while (0)
 
 /* --- the program that needs memory ---------------------------------------- */
 /* Fills `pages` pages and looks at them twice. */
@@ -146,7 +135,7 @@ static void test_errors(void)
 }
 
 /* Where the pages are that it cannot give back, nobody else is hurt. */
-static void check(int first)
+static void check_hogs(int first)
 {
 	int second = run_hog();
 
@@ -180,7 +169,7 @@ static int server(void)
 	if (failures)
 		return 1;
 	first = run_hog();
-	check(first);
+	check_hogs(first);
 	/* All slots are free again: another one can take its place if it does
 	 * not work any more. */
 	h = attach();
