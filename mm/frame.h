@@ -17,6 +17,9 @@
 
 #include <bsd/sys/queue.h>
 
+#include "arch/x86_64/cpu.h"
+#include "arch/x86_64/spin.h"
+
 struct bootinfo;
 struct family;
 struct waitq;
@@ -46,13 +49,15 @@ struct frame {
 	bool dirty;      /* memory is newer than the slot (or there is none) */
 	bool taken_back; /* a fault used it while a pass had it */
 	bool pinned;     /* stays in memory; under lru_lock, too */
+	bool named;      /* the audit's: an object has it */
 	uint32_t slot;   /* swap slot with this page's copy; 0: none */
 	uint32_t mapcount; /* PTEs that map it, and faults that copy it */
 	union {
 		struct family *family; /* the reverse link; NULL: none */
 		uint64_t pieces;       /* kmalloc's frames: free pieces */
 	};
-	uint64_t index; /* page of its objects; kmalloc's: size class */
+	uint32_t index; /* page of its objects; kmalloc's: size class */
+	uint32_t ptes;  /* the audit's: that map it */
 
 	/* The lru list's, under lru_lock; the allocator's while FREE. */
 	TAILQ_ENTRY(frame) lru;
@@ -127,7 +132,16 @@ uint64_t nr_frames(void);
  * any lock. */
 void frame_cache_drain(void);
 
-/* ---- between frame.c, frame_init.c and frame_state.c ---- */
+/* ---- between frame.c, frame_init.c, frame_state.c and audit.c ---- */
+
+extern struct frame *frames;
+extern uint64_t frames_end; /* frame numbers are below */
+extern struct frame_list buddy[FRAME_MAX_ORDER + 1]; /* under frame_lock */
+extern struct frame_cache {
+	struct spinlock lock;
+	unsigned count;         /* under lock */
+	struct frame_list list; /* under lock */
+} __attribute__((aligned(64))) caches[MAX_CPUS];
 
 /* Panics unless `f` may be freed now. */
 void frame_check_freeable(const struct frame *f);
