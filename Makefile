@@ -72,7 +72,8 @@ storm: setup ## MINUTES=10 of paging under each policy, and a table
 	@$(MAKE) --no-print-directory iso
 	@echo "storm: MINUTES=$(MINUTES) SEED=$(SEED)"
 	@for policy in $(POLICIES); do \
-		tools/weir vm --cpus 4 --tlb $$policy -- storm \
+		tools/weir vm --cpus 4 --swap-disk 64 --swap 24 \
+		--tlb $$policy -- storm \
 		minutes=$(MINUTES) seed=$(SEED) $$row || exit; row=row; done
 
 mutants: setup ## each planted bug and the test that catches it

@@ -96,7 +96,7 @@ static inline void pass(struct trapframe *tf, bool call)
 	if (!spin_try_quick(&rq->lock, id + 1))
 		goto no_rq;
 	to = call ? TAILQ_FIRST(&ep->receivers) : t->ipc.client;
-	if (!to || task->killed || !claim(to, call, ep, rq, id))
+	if (!to || t->held || !claim(to, call, ep, rq, id))
 		goto no_partner;
 
 	/* ---- the commit point ---- */

@@ -79,11 +79,16 @@ void kernel_user_exception(struct trapframe *tf)
 
 void kernel_user_return(struct trapframe *tf)
 {
-	while (sched_needed() && !thread_killed())
-		schedule();
-	if (thread_killed()) {
+	for (;;) {
+		while (sched_needed() && !thread_killed())
+			schedule();
+		if (!thread_killed() && !current()->suspended)
+			break;
 		irq_enable();
-		thread_exit();
+		if (thread_killed())
+			thread_exit();
+		thread_pause();
+		irq_disable();
 	}
 	tlb_catch_up();
 }

@@ -265,7 +265,7 @@ void sched_enqueue(struct thread *t, bool here)
 static bool steal(unsigned min)
 {
 	struct runq *best = NULL;
-	struct thread *t;
+	struct thread *t = NULL;
 
 	for (unsigned i = 1; i < cpu_count(); i++) {
 		struct runq *rq = &runqs[(cpu_id() + i) % cpu_count()];
@@ -276,7 +276,10 @@ static bool steal(unsigned min)
 	}
 	if (!best || !spin_trylock(&best->lock))
 		return false;
-	t = rq_best(best, 1ull << cpu_id());
+	/* A CPU that is idle takes one itself: two that wake at once would
+	 * else steal it from each other for ever. */
+	if (best->nr > (best->prio == PRIO_IDLE))
+		t = rq_best(best, 1ull << cpu_id());
 	if (t) {
 		rq_remove(best, t);
 		t->cpu = cpu_id();

@@ -117,7 +117,13 @@ static bool sleep_on(struct waitq *wq, struct spinlock *release,
 
 void waitq_sleep(struct waitq *wq, struct spinlock *release)
 {
-	sleep_on(wq, release, 0, THREAD_SLEEPING);
+	waitq_sleep_until(wq, release, 0);
+}
+
+void waitq_sleep_until(struct waitq *wq, struct spinlock *release,
+		       uint64_t deadline_ns)
+{
+	sleep_on(wq, release, deadline_ns, THREAD_SLEEPING);
 }
 
 bool waitq_wait(struct waitq *wq, struct spinlock *release,
@@ -187,5 +193,5 @@ void thread_sleep_ns(uint64_t ns)
 	struct waitq nobody;
 
 	waitq_init(&nobody);
-	sleep_on(&nobody, NULL, time_ns() + ns, THREAD_SLEEPING);
+	waitq_sleep_until(&nobody, NULL, time_ns() + ns);
 }

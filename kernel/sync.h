@@ -26,6 +26,10 @@ void waitq_init(struct waitq *wq);
  * be missed, and does not retake it. No other spinlock held. */
 void waitq_sleep(struct waitq *wq, struct spinlock *release);
 
+/* The same, but the deadline (ns since boot, 0: none) ends it, too. */
+void waitq_sleep_until(struct waitq *wq, struct spinlock *release,
+		       uint64_t deadline_ns);
+
 /* As waitq_sleep, for work on behalf of a user thread: ends early when the
  * deadline (ns since boot, 0: none) passes or the task is killed: false. */
 bool waitq_wait(struct waitq *wq, struct spinlock *release,

@@ -50,42 +50,34 @@ int64_t sys_pager_create(struct trapframe *tf, const struct cap *ntfn)
 
 int64_t sys_pager_next(struct trapframe *tf, const struct cap *pager)
 {
-	struct frame *bounce = frame_alloc(aspace_frame_flags(current()->as));
+	struct pager *p = pager->object;
+	void *bounce = pager_bounce_take(p);
 	struct weir_pager_request r;
-	int status;
+	int status = pager_next(p, &r, bounce);
 
-	if (!bounce)
-		return -WEIR_ENOMEM;
-	status = pager_next(pager->object, &r, frame_kva(bounce));
 	if (!status) {
 		status = copy_to_user(ARG1(tf), &r, sizeof(r));
 		if (!status && r.kind == WEIR_PAGER_WRITE)
-			status = copy_to_user(ARG2(tf), frame_kva(bounce),
+			status = copy_to_user(ARG2(tf), bounce,
 					      WEIR_PAGE_SIZE);
 		if (status)
-			pager_untake(pager->object, r.cookie);
+			pager_untake(p, r.cookie);
 	}
-	frame_free(bounce);
+	pager_bounce_drop(p);
 	return status;
 }
 
 int64_t sys_pager_done(struct trapframe *tf, const struct cap *pager)
 {
-	struct frame *bounce = NULL;
+	struct pager *p = pager->object;
+	void *bounce = pager_bounce_take(p);
 	int status = 0;
 
-	if (ARG2(tf)) {
-		bounce = frame_alloc(aspace_frame_flags(current()->as));
-		if (!bounce)
-			return -WEIR_ENOMEM;
-		status = copy_from_user(frame_kva(bounce), ARG2(tf),
-					WEIR_PAGE_SIZE);
-	}
+	if (ARG2(tf))
+		status = copy_from_user(bounce, ARG2(tf), WEIR_PAGE_SIZE);
 	if (!status)
-		status = pager_done(pager->object, ARG1(tf),
-				    bounce ? frame_kva(bounce) : NULL,
+		status = pager_done(p, ARG1(tf), ARG2(tf) ? bounce : NULL,
 				    (int)ARG3(tf));
-	if (bounce)
-		frame_free(bounce);
+	pager_bounce_drop(p);
 	return status;
 }

@@ -158,6 +158,12 @@ static int64_t thread_ctl(struct thread *t, uint64_t op, uint64_t arg)
 			return -WEIR_EINVAL;
 		sched_kick(t);
 		return 0;
+	case WEIR_THREAD_SUSPEND:
+		thread_suspend(t);
+		return 0;
+	case WEIR_THREAD_RESUME:
+		thread_resume(t);
+		return 0;
 	case WEIR_THREAD_CPU:
 		return t == current() ? (int64_t)cpu_id() : -WEIR_EINVAL;
 	}

@@ -22,9 +22,9 @@ static struct spinlock tasks_lock = SPINLOCK_INIT("tasks");
 struct task_list tasks = LIST_HEAD_INITIALIZER(tasks);
 static uint32_t last_id;
 
-static void mark(struct task *t, uint8_t bits)
+static uint8_t mark(struct task *t, uint8_t bits)
 {
-	__atomic_fetch_or(&t->killed, bits, __ATOMIC_SEQ_CST);
+	return __atomic_fetch_or(&t->killed, bits, __ATOMIC_SEQ_CST);
 }
 
 /* Tells whoever answers for the task that it is over. */
@@ -163,6 +163,7 @@ int task_enter(struct task *task, struct thread *t)
 	if (!status) {
 		LIST_INSERT_HEAD(&task->threads, t, task_link);
 		task->nthreads++;
+		t->held = task->killed;
 		object_get(&task->object);
 	}
 	spin_unlock(&task->lock);
@@ -188,18 +189,36 @@ void task_leave(struct thread *t)
 	object_put(&task->object);
 }
 
+/* Marks the task, and keeps its threads off the fast path, which looks at
+ * `held` and goes to sleep under ipc_lock. Returns what the marks were, with
+ * task->lock held. */
+static uint8_t mark_and_hold(struct task *task, uint8_t bits)
+{
+	struct thread *t;
+	uint8_t was;
+
+	spin_lock(&ipc_lock);
+	spin_lock(&task->lock);
+	was = mark(task, bits);
+	LIST_FOREACH(t, &task->threads, task_link)
+		t->held = true;
+	spin_unlock(&ipc_lock);
+	return was;
+}
+
+void task_hold(struct task *task)
+{
+	mark_and_hold(task, TASK_HELD);
+	spin_unlock(&task->lock);
+}
+
 void task_kill(struct task *task, int64_t status)
 {
 	struct thread *t;
 	bool empty;
 
-	/* fastpath.c looks at `killed` and goes to sleep under ipc_lock. */
-	spin_lock(&ipc_lock);
-	spin_lock(&task->lock);
-	if (!(task->killed & TASK_KILLED))
+	if (!(mark_and_hold(task, TASK_KILLED) & TASK_KILLED))
 		task->status = status;
-	mark(task, TASK_KILLED);
-	spin_unlock(&ipc_lock);
 	LIST_FOREACH(t, &task->threads, task_link) {
 		if (sched_claim(t, true))
 			sched_enqueue(t, false);

@@ -14,8 +14,8 @@
 
 #define TASK_THREADS_MAX 256u
 
-/* Bits of `killed`. Any of them keeps its threads off the fast path. */
-enum { TASK_KILLED = 1, TASK_FUSED = 2, TASK_TORN_DOWN = 4 };
+/* Bits of `killed`. */
+enum { TASK_KILLED = 1, TASK_HELD = 2, TASK_TORN_DOWN = 4 };
 
 struct account;
 struct aspace;
@@ -65,6 +65,9 @@ void init_start(const struct bootinfo *bi);
 int task_enter(struct task *task, struct thread *t);
 /* The current thread leaves its task; the last one tears it down. Sleeps. */
 void task_leave(struct thread *t);
+
+/* Its threads, and those that it will have, stay off the fast path. */
+void task_hold(struct task *task);
 
 /* Makes every thread of the task exit as soon as it would return to user
  * mode, or sleeps. Does not wait for that. The first status counts. */

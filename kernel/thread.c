@@ -10,12 +10,16 @@
 #include "arch/x86_64/panic.h"
 #include "arch/x86_64/print.h"
 #include "arch/x86_64/string.h"
+#include "arch/x86_64/trap.h"
 #include "kernel/ipc.h"
 #include "kernel/sched.h"
 #include "kernel/task.h"
 #include "mm/kmalloc.h"
 
 static uint32_t last_id;
+static struct waitq resumed = {
+	SPINLOCK_INIT("resumed"), TAILQ_HEAD_INITIALIZER(resumed.threads)
+};
 
 static void thread_destroy(void *thread)
 {
@@ -116,6 +120,37 @@ void thread_use_space(struct aspace *as)
 	current()->as = as;
 	tlb_switch_to(as);
 	irq_restore(flags);
+}
+
+/* One that waits in IPC, or is about to, must not be taken to user mode by
+ * the fast path: with RF in its frame SYSRET will not do (sysret_fits). Any
+ * other meets kernel_user_return, soon if it is in user mode now. */
+void thread_suspend(struct thread *t)
+{
+	spin_lock(&ipc_lock);
+	t->held = true;
+	__atomic_store_n(&t->suspended, true, __ATOMIC_SEQ_CST);
+	if (t->ipc.state != IPC_NONE)
+		thread_frame(t)->rflags |= RFLAGS_RF;
+	spin_unlock(&ipc_lock);
+	sched_kick(t);
+}
+
+void thread_resume(struct thread *t)
+{
+	spin_lock(&ipc_lock);
+	__atomic_store_n(&t->suspended, false, __ATOMIC_SEQ_CST);
+	spin_unlock(&ipc_lock);
+	waitq_wake_all(&resumed);
+}
+
+void thread_pause(void)
+{
+	spin_lock(&ipc_lock);
+	if (current()->suspended)
+		waitq_wait(&resumed, &ipc_lock, 0);
+	else
+		spin_unlock(&ipc_lock);
 }
 
 bool thread_killed(void)

@@ -61,6 +61,8 @@ struct thread {
 	struct context parked; /* ends an IPC wait that left no stack */
 
 	uint8_t state;   /* atomic; enum thread_state */
+	bool held;       /* stays off the fast path; set under ipc_lock */
+	bool suspended;  /* atomic; set under ipc_lock */
 
 	/* Under the run queue's lock of `cpu`. */
 	void *sp;
@@ -116,6 +118,13 @@ static inline bool thread_exchange(struct thread *t, uint8_t was, uint8_t next)
 
 /* Ends the calling thread. Interrupts on, no lock held. */
 void thread_exit(void) __attribute__((noreturn));
+
+/* Keeps a thread out of user mode until it is resumed, from the moment on
+ * that it would return there; it may be about to, on another CPU. */
+void thread_suspend(struct thread *t);
+void thread_resume(struct thread *t);
+/* The current thread waits until it is not suspended, or its task is killed. */
+void thread_pause(void);
 
 /* The task of the current thread was killed. */
 bool thread_killed(void);

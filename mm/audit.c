@@ -103,7 +103,7 @@ static void pte_seen(struct region *r, uint64_t va, pte_t pte)
 		struct frame *f = entry_frame(*memobj_entry(r->obj, index));
 
 		pa = f && f->state != FRAME_INBOUND ? frame_pa(f) : 0;
-		writable &= pa && f->state != FRAME_LAUNDRY &&
+		writable &= pa && f->state != FRAME_LAUNDRY && !f->copied &&
 			    !memobj_shares(r->obj, index);
 		spin_unlock(&r->obj->family->lock);
 		if (pa)

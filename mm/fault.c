@@ -13,7 +13,8 @@
  *  E the region went away meanwhile: the fault starts over and fails;
  *  F it is shared with a clone: a read maps it without W, a write gets a
  *    copy, INBOUND until no CPU has the shared one for it any more; while a
- *    clone is being made, who would begin to write waits (I13, Z20).
+ *    clone or a copy is being made, who would begin to write waits, and who
+ *    reads is mapped without W (I13, Z20).
  * Locks: none held on entry; family->lock, then as->lock, never across a
  * sleep.
  */
@@ -85,11 +86,8 @@ static struct frame *use_spare(struct fault *t)
  * for one page are a luxury then. Holds the lock. */
 static void release_slot_if_scarce(struct frame *f)
 {
-	if (!f->slot || !swap_is_tight())
-		return;
-	swap_slot_free(f->slot);
-	f->slot = 0;
-	f->dirty = true;
+	if (f->slot && swap_is_tight())
+		frame_drop_slot(f);
 }
 
 /* The page has arrived in `f`. Holds the lock. */
@@ -146,7 +144,7 @@ static int fault_read(struct fault *t, memobj_entry_t was)
  * a copy for this object alone. No CPU can write to a shared page, so the
  * bytes hold still (I13). What CPUs may have for this object is flushed before
  * anyone can see the copy; until then `f` counts us, so that nobody frees it
- * (P1). Holds the lock, on return too. */
+ * (P1), and nobody writes to it. Holds the lock, on return too. */
 static void fault_copy(struct fault *t, memobj_entry_t *entry, struct frame *f)
 {
 	struct family *fam = t->obj->family;
@@ -156,6 +154,7 @@ static void fault_copy(struct fault *t, memobj_entry_t *entry, struct frame *f)
 	memcpy(frame_kva(copy), frame_kva(f), WEIR_PAGE_SIZE);
 	copy->dirty = true;
 	f->mapcount++;
+	f->copied = true;
 	rmap_unmap_member(f, t->obj, b);
 	*entry = (memobj_entry_t)copy;
 	frame_set_state(copy, FRAME_INBOUND);
@@ -163,6 +162,8 @@ static void fault_copy(struct fault *t, memobj_entry_t *entry, struct frame *f)
 	tlb_batch_flush(b);
 	spin_lock(&fam->lock);
 	f->mapcount--;
+	f->copied = false;
+	waitq_wake_all(frame_waitq(f));
 	if (!family_next(fam, NULL, t->index, (memobj_entry_t)f))
 		family_drop_frame(f);
 	arrived(copy);
@@ -177,14 +178,16 @@ static void pin(struct frame *f)
 }
 
 /* Whether the fault must wait for somebody, and does so: for IO (outcomes B
- * and D), for the end of a clone (F). Holds the lock, which is gone if so. */
+ * and D), for the end of a clone or of a copy (F). Holds the lock, which is
+ * gone if so. */
 static bool fault_waits(struct fault *t, struct frame *f)
 {
 	struct family *fam = t->obj->family;
+	bool alone = t->write || t->pin;
 
-	if ((t->write || t->pin) && fam->cloning)
+	if (alone && fam->cloning)
 		waitq_sleep(&fam->cloned, &fam->lock);
-	else if (f && (f->state == FRAME_INBOUND ||
+	else if (f && (f->state == FRAME_INBOUND || (f->copied && alone) ||
 		       (f->state == FRAME_LAUNDRY && t->write)))
 		waitq_sleep(frame_waitq(f), &fam->lock);
 	else
@@ -238,6 +241,14 @@ static int fault_bring(struct fault *t, struct frame **out)
 	}
 }
 
+/* Whether the frame may be mapped with W, also for a read: never while a fault
+ * that writes would wait, or copy. Holds the lock. */
+static bool may_write(struct fault *t, struct frame *f)
+{
+	return !t->obj->family->cloning && !f->copied &&
+	       f->state != FRAME_LAUNDRY && !memobj_shares(t->obj, t->index);
+}
+
 /* [fault 5/6] Writes the PTE, if the region is still what it was. `pa` is
  * the page, `f` its frame (NULL: wired). Holds the lock. False: start over. */
 static bool fault_map(struct fault *t, uint64_t pa, struct frame *f)
@@ -253,8 +264,7 @@ static bool fault_map(struct fault *t, uint64_t pa, struct frame *f)
 	    r->offset + (t->va - r->start) / WEIR_PAGE_SIZE == t->index) {
 		pte_t flags = pte_flags(r->prot);
 
-		if (f && (f->state == FRAME_LAUNDRY ||
-			  memobj_shares(t->obj, t->index)))
+		if (f && !may_write(t, f))
 			flags &= ~(pte_t)PTE_W;
 		if (*pte & PTE_P) {
 			assert(pte_pa(*pte) == pa);

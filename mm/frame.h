@@ -49,7 +49,7 @@ struct frame {
 	bool dirty;      /* memory is newer than the slot (or there is none) */
 	bool taken_back; /* a fault used it while a pass had it */
 	bool pinned;     /* stays in memory; under lru_lock, too */
-	bool named;      /* the audit's: an object has it */
+	bool copied;     /* by a fault, which has a flush to wait for */
 	uint32_t slot;   /* swap slot with this page's copy; 0: none */
 	uint32_t mapcount; /* PTEs that map it, and faults that copy it */
 	union {
@@ -57,7 +57,8 @@ struct frame {
 		uint64_t pieces;       /* kmalloc's frames: free pieces */
 	};
 	uint32_t index; /* page of its objects; kmalloc's: size class */
-	uint32_t ptes;  /* the audit's: that map it */
+	/* The audit's: PTEs that map it; an object has it. */
+	uint32_t ptes : 31, named : 1;
 
 	/* The lru list's, under lru_lock; the allocator's while FREE. */
 	TAILQ_ENTRY(frame) lru;

@@ -33,6 +33,17 @@ static bool range_valid(uint64_t va, uint64_t npages)
 	       va <= WEIR_USER_TOP - npages * WEIR_PAGE_SIZE;
 }
 
+/* Makes `r` a region with the first fields of `like`. Holds the family's lock
+ * and as->lock. */
+static void add_region(struct region *r, struct region like)
+{
+	*r = like;
+	memobj_get(r->obj);
+	region_insert(&r->as->regions, r);
+	r->as->nregions++;
+	LIST_INSERT_HEAD(&r->obj->regions, r, obj_link);
+}
+
 int aspace_map(struct aspace *as, struct memobj *obj, uint64_t page_off,
 	       uint64_t *va, uint64_t npages, unsigned prot, unsigned maxprot)
 {
@@ -59,15 +70,10 @@ int aspace_map(struct aspace *as, struct memobj *obj, uint64_t page_off,
 		status = -WEIR_ENOMEM;
 	else if (!region_free_range(&as->regions, *va, *va + bytes))
 		status = -WEIR_EBUSY;
-	if (!status) {
-		*r = (struct region){ .start = *va, .end = *va + bytes,
-				      .prot = prot, .maxprot = maxprot,
-				      .as = as, .obj = memobj_get(obj),
-				      .offset = page_off };
-		region_insert(&as->regions, r);
-		as->nregions++;
-		LIST_INSERT_HEAD(&obj->regions, r, obj_link);
-	}
+	else
+		add_region(r, (struct region){ .start = *va,
+			.end = *va + bytes, .prot = prot, .maxprot = maxprot,
+			.as = as, .obj = obj, .offset = page_off });
 	spin_unlock(&as->lock);
 	spin_unlock(&obj->family->lock);
 	mutex_unlock(&as->map_mutex);
@@ -79,8 +85,7 @@ int aspace_map(struct aspace *as, struct memobj *obj, uint64_t page_off,
 /* Makes `va` a boundary between regions. Holds map_mutex; sleeps. */
 static int split_at(struct aspace *as, uint64_t va)
 {
-	struct region *r = region_at_or_above(&as->regions, va), *upper;
-	struct memobj *obj;
+	struct region *r = region_at_or_above(&as->regions, va), *upper, like;
 
 	if (!r || r->start >= va)
 		return 0;
@@ -89,19 +94,15 @@ static int split_at(struct aspace *as, uint64_t va)
 	upper = kzalloc(sizeof(*upper));
 	if (!upper)
 		return -WEIR_ENOMEM;
-	obj = r->obj;
-	spin_lock(&obj->family->lock);
+	spin_lock(&r->obj->family->lock);
 	spin_lock(&as->lock);
-	*upper = (struct region){
-		.start = va, .end = r->end, .prot = r->prot,
-		.maxprot = r->maxprot, .as = as, .obj = memobj_get(obj),
-		.offset = r->offset + (va - r->start) / WEIR_PAGE_SIZE };
+	like = *r;
+	like.start = va;
+	like.offset += (va - r->start) / WEIR_PAGE_SIZE;
 	r->end = va;
-	region_insert(&as->regions, upper);
-	as->nregions++;
-	LIST_INSERT_HEAD(&obj->regions, upper, obj_link);
+	add_region(upper, like);
 	spin_unlock(&as->lock);
-	spin_unlock(&obj->family->lock);
+	spin_unlock(&r->obj->family->lock);
 	return 0;
 }
 

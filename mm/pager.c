@@ -17,7 +17,6 @@
 #include "arch/x86_64/string.h"
 #include "arch/x86_64/time.h"
 #include "kernel/abi/weir.h"
-#include "kernel/stat.h"
 #include "mm/frame.h"
 #include "mm/kmalloc.h"
 #include "mm/memobj.h"
@@ -27,6 +26,8 @@ struct pager {
 	uint64_t answerers; /* atomic */
 	struct pager_client client;
 	uint64_t deadline_ns;
+	struct frame *bounce; /* its use is under bounce_mutex */
+	struct mutex bounce_mutex;
 
 	struct spinlock lock; /* guards all below */
 	struct pageio_list requests;
@@ -40,12 +41,17 @@ struct pager *pager_create(uint64_t npages, struct pager_client client,
 			   struct memobj **obj)
 {
 	struct pager *p = kzalloc(sizeof(*p));
+	struct frame *bounce = p ? frame_alloc(FRAME_MAYWAIT) : NULL;
 
-	*obj = p ? memobj_create_paged(npages, p, account) : NULL;
+	*obj = bounce ? memobj_create_paged(npages, p, account) : NULL;
 	if (!*obj) {
+		if (bounce)
+			frame_free(bounce);
 		kfree(p);
 		return NULL;
 	}
+	p->bounce = bounce;
+	mutex_init(&p->bounce_mutex);
 	p->refs = 2;
 	p->answerers = 1;
 	p->client = client;
@@ -100,6 +106,7 @@ void pager_forget(struct pager *p)
 	if (__atomic_sub_fetch(&p->refs, 1, __ATOMIC_ACQ_REL))
 		return;
 	p->client.release(p->client.arg);
+	frame_free(p->bounce);
 	kfree(p);
 }
 
@@ -164,14 +171,35 @@ void pager_submit(struct pageio *io)
 		p->client.notify(p->client.arg, p->client.bits);
 }
 
+void *pager_bounce_take(struct pager *p)
+{
+	mutex_lock(&p->bounce_mutex);
+	return frame_kva(p->bounce);
+}
+
+void pager_bounce_drop(struct pager *p)
+{
+	mutex_unlock(&p->bounce_mutex);
+}
+
+static struct pageio *first_untaken(struct pager *p, bool write)
+{
+	struct pageio *io;
+
+	TAILQ_FOREACH(io, &p->requests, link)
+		if (!io->taken && io->write == write)
+			break;
+	return io;
+}
+
 int pager_next(struct pager *p, struct weir_pager_request *out, void *bounce)
 {
 	struct pageio *io;
 
 	spin_lock(&p->lock);
-	TAILQ_FOREACH(io, &p->requests, link)
-		if (!io->taken)
-			break;
+	io = first_untaken(p, false);
+	if (!io)
+		io = first_untaken(p, true);
 	if (io) {
 		io->taken = true;
 		*out = (struct weir_pager_request){

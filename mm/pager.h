@@ -56,8 +56,14 @@ void pager_submit(struct pageio *io);
  * True: done() will not. */
 bool pager_cancel(struct pageio *io);
 
-/* The next request that nobody has taken; `bounce` gets the bytes of a
- * write. 0 or -WEIR_EBUSY: none waits. */
+/* A page of the kernel's between a request and its program, which is copied to
+ * and from without a lock; one for all who answer. It is there from the start,
+ * for who gives memory must not need some (P5). take sleeps. */
+void *pager_bounce_take(struct pager *p);
+void pager_bounce_drop(struct pager *p);
+
+/* The next request that nobody has taken, reads first, for somebody waits for
+ * them; `bounce` gets the bytes of a write. 0 or -WEIR_EBUSY: none waits. */
 int pager_next(struct pager *p, struct weir_pager_request *out, void *bounce);
 /* It could not be handed over after all: somebody else may take it. */
 void pager_untake(struct pager *p, uint64_t cookie);

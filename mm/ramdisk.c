@@ -100,7 +100,7 @@ static struct pageio *next_due(void)
 
 	spin_lock(&disk_lock);
 	while (!(io = TAILQ_FIRST(&queue)) || io->due_ns > time_ns()) {
-		waitq_wait(&work, &disk_lock, io ? io->due_ns : 0);
+		waitq_sleep_until(&work, &disk_lock, io ? io->due_ns : 0);
 		spin_lock(&disk_lock);
 	}
 	TAILQ_REMOVE(&queue, io, link);

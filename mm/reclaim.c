@@ -15,8 +15,6 @@
  */
 #include "mm/reclaim.h"
 
-#include <bsd/sys/queue.h>
-
 #include "arch/x86_64/cpu.h"
 #include "arch/x86_64/panic.h"
 #include "arch/x86_64/time.h"
@@ -41,10 +39,9 @@ enum fate {
 };
 
 struct pass {
-	SLIST_ENTRY(pass) link;
+	uint64_t turn; /* under passes_lock; odd: under way */
 	const struct tlb_policy *policy;
 	struct tlb_batch *batch; /* the running thread's */
-	unsigned colour;       /* of passes_out, where it is counted */
 	enum paged_rule paged; /* what happens to dirty pages of pagers */
 	bool left_alone;       /* it met some, and left them alone */
 	unsigned n;
@@ -62,11 +59,8 @@ struct pass {
 
 #define NPASSES 16
 static struct spinlock passes_lock = SPINLOCK_INIT("passes");
-static SLIST_HEAD(, pass) passes = SLIST_HEAD_INITIALIZER(passes);
-static struct waitq passes_wait;
-static unsigned colour, passes_out[2]; /* under passes_lock */
-static struct waitq drained;
-static struct mutex drain_mutex; /* there are only two colours */
+static struct pass *passes[NPASSES];
+static struct waitq passes_wait; /* for the end of a pass */
 
 static unsigned batch_size = 64;
 
@@ -95,10 +89,6 @@ static bool pass_has_place(struct pass *p, struct frame *f)
 		p->left_alone |= p->paged == PAGED_LEAVE;
 		return p->paged == PAGED_GIVE;
 	}
-	if (f->slot && !swap_slot_takes_writes(f->slot)) {
-		swap_slot_free(f->slot);
-		f->slot = 0;
-	}
 	return f->slot || (f->slot = swap_slot_alloc(
 				   swap_attached() && rmap_system(f)));
 }
@@ -113,6 +103,8 @@ static void pass_unmap(struct pass *p, struct item *it)
 
 	it->fate = FATE_KEEP;
 	spin_lock(&f->family->lock);
+	if (f->slot && !swap_slot_takes_writes(f->slot))
+		frame_drop_slot(f); /* nor is it sure to be read again */
 	accessed = rmap_age(f, &dirty);
 	if (!accessed && (!dirty || pass_has_place(p, f))) {
 		pte_dirty = rmap_unmap(f, p->batch);
@@ -301,10 +293,7 @@ static void pass_wait_io(struct pass *p)
 		spin_lock(&p->lock);
 		if (p->in_flight == 0)
 			break;
-		if (due)
-			waitq_wait(&p->done, &p->lock, due);
-		else
-			waitq_sleep(&p->done, &p->lock);
+		waitq_sleep_until(&p->done, &p->lock, due);
 	}
 	spin_unlock(&p->lock);
 }
@@ -356,50 +345,43 @@ static uint64_t reclaim_pass(struct pass *p, enum paged_rule paged)
 
 /* ---- who reclaims ---------------------------------------------------- */
 
+/* Begins a turn of one that is free. */
 static struct pass *pass_get(void)
 {
-	struct pass *p;
-
 	for (;;) {
 		spin_lock(&passes_lock);
-		p = SLIST_FIRST(&passes);
-		if (p)
-			break;
+		for (unsigned i = 0; i < NPASSES; i++)
+			if (passes[i]->turn % 2 == 0) {
+				passes[i]->turn++;
+				spin_unlock(&passes_lock);
+				return passes[i];
+			}
 		waitq_sleep(&passes_wait, &passes_lock);
 	}
-	SLIST_REMOVE_HEAD(&passes, link);
-	p->colour = colour;
-	passes_out[colour]++;
-	spin_unlock(&passes_lock);
-	return p;
 }
 
 static void pass_put(struct pass *p)
 {
 	spin_lock(&passes_lock);
-	SLIST_INSERT_HEAD(&passes, p, link);
-	if (--passes_out[p->colour] == 0)
-		waitq_wake_all(&drained);
-	waitq_wake_one(&passes_wait);
+	p->turn++;
+	waitq_wake_all(&passes_wait);
 	spin_unlock(&passes_lock);
 }
 
-/* Waits for the passes that are under way; others may start, in the other
- * colour, for one that is waited for may wait for a pager, which may need a
- * pass to find a frame (P5). */
+/* Waits for the turns that are under way, one after the other; others may
+ * start meanwhile, for one that is waited for may wait for a pager, which may
+ * need a pass to find a frame (P5). */
 void reclaim_drain(void)
 {
-	mutex_lock(&drain_mutex);
-	spin_lock(&passes_lock);
-	unsigned old = colour;
-
-	colour = !old;
-	while (passes_out[old]) {
-		waitq_sleep(&drained, &passes_lock);
+	for (unsigned i = 0; i < NPASSES; i++) {
 		spin_lock(&passes_lock);
+		for (uint64_t turn = passes[i]->turn;
+		     turn % 2 && passes[i]->turn == turn;) {
+			waitq_sleep(&passes_wait, &passes_lock);
+			spin_lock(&passes_lock);
+		}
+		spin_unlock(&passes_lock);
 	}
-	spin_unlock(&passes_lock);
-	mutex_unlock(&drain_mutex);
 }
 
 uint64_t one_pass(enum paged_rule paged)
@@ -417,8 +399,6 @@ uint64_t one_pass(enum paged_rule paged)
 void passes_init(void)
 {
 	waitq_init(&passes_wait);
-	waitq_init(&drained);
-	mutex_init(&drain_mutex);
 	for (unsigned i = 0; i < NPASSES; i++) {
 		struct pass *p = kzalloc(sizeof(*p));
 
@@ -426,6 +406,6 @@ void passes_init(void)
 			panic("no memory for reclaim passes");
 		spin_init(&p->lock, "pass");
 		waitq_init(&p->done);
-		SLIST_INSERT_HEAD(&passes, p, link);
+		passes[i] = p;
 	}
 }

@@ -106,7 +106,9 @@ bool rmap_unmap_member(struct frame *f, struct memobj *m, struct tlb_batch *b)
 		spin_lock(&r->as->lock);
 		pte_t *pte = aspace_pte(r->as, va);
 
-		if (r->dying)
+		/* A copy must be seen by all who had the frame, also where a
+		 * pass has unmapped it and not flushed yet. */
+		if (r->dying || (f->copied && aspace_owes(r->as)))
 			tlb_batch_inherit(b, r->as);
 		if (pte && (*pte & PTE_P)) {
 			pte_t old = take_pte(pte);

@@ -145,6 +145,13 @@ void swap_slot_free(uint32_t slot)
 	spin_unlock(&slot_lock);
 }
 
+void frame_drop_slot(struct frame *f)
+{
+	swap_slot_free(f->slot);
+	f->slot = 0;
+	f->dirty = true;
+}
+
 int swap_attach(struct memobj *obj)
 {
 	uint64_t nslots = obj->npages - 1; /* page 0 is no slot */

@@ -33,6 +33,10 @@ void swap_slot_free(uint32_t slot);
 
 bool swap_slot_taken(uint32_t slot);
 
+/* The page is nowhere but in the frame from now on. Caller holds the lock of
+ * its family. */
+void frame_drop_slot(struct frame *f);
+
 /* False: its device failed, and the page needs another slot. */
 bool swap_slot_takes_writes(uint32_t slot);
 

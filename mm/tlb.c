@@ -60,14 +60,6 @@ static void flush_own_page(uint64_t va)
 	stat_add(WEIR_C_nr_tlb_local_flush_one, 1);
 }
 
-static void flush_own_range(struct tlb_cpu *c, uint64_t va, uint64_t npages,
-			    uint64_t gen)
-{
-	for (uint64_t i = 0; i < npages; i++)
-		flush_own_page(va + i * WEIR_PAGE_SIZE);
-	c->seen = gen;
-}
-
 /* Goes over to the kernel's own tables. */
 static void leave_tables(struct tlb_cpu *c, unsigned self)
 {
@@ -83,12 +75,15 @@ static void serve(struct tlb_cpu *c, unsigned self, struct tlb_request *r)
 {
 	if (!c->as || (r->as && r->as != c->as))
 		return; /* loaded after the PTE was cleared: nothing stale */
-	if (r->kind == LEAVE_TABLES)
+	if (r->kind == LEAVE_TABLES) {
 		leave_tables(c, self);
-	else if (r->kind == FLUSH_RANGE && c->seen + 1 == r->gen)
-		flush_own_range(c, r->va, r->npages, r->gen); /* I15 */
-	else if (c->seen < LOAD(&c->as->tlb_pending))
+	} else if (r->kind == FLUSH_RANGE && c->seen + 1 == r->gen) {
+		for (uint64_t i = 0; i < r->npages; i++)
+			flush_own_page(r->va + i * WEIR_PAGE_SIZE);
+		c->seen = r->gen; /* I15 */
+	} else if (c->seen < LOAD(&c->as->tlb_pending)) {
 		tlb_flush_own(c);
+	}
 }
 
 /* Serves every request that waits for this CPU; acknowledges each after its
@@ -124,16 +119,13 @@ static void tlb_interrupt(struct trapframe *tf)
  * other (both sequentially consistent). */
 static uint64_t must_interrupt(uint64_t cpus, enum request_kind kind)
 {
-	uint64_t out = 0;
-
 	cpus &= ~cpu_bit(cpu_id());
-	for (uint64_t left = cpus; left; left &= left - 1) {
-		unsigned cpu = __builtin_ctzll(left);
-
-		if (kind == LEAVE_TABLES || !LOAD(&tlb_cpus[cpu].lazy))
-			out |= cpu_bit(cpu);
-	}
-	return out;
+	if (kind == LEAVE_TABLES)
+		return cpus;
+	for (uint64_t left = cpus; left; left &= left - 1)
+		if (LOAD(&tlb_cpus[__builtin_ctzll(left)].lazy))
+			cpus &= ~(left & -left);
+	return cpus;
 }
 
 /* Waits until nobody is left in r->waiting. */
@@ -294,26 +286,23 @@ void tlb_batch_flush(struct tlb_batch *b)
 	batch_clear(b);
 }
 
+/* Pays if it is `due`, which `counter` counts. */
+static void fence(struct tlb_batch *b, bool due, enum weir_counter counter)
+{
+	stat_add(due ? counter : WEIR_C_tlb_flush_avoided, 1);
+	if (due)
+		tlb_batch_flush(b);
+}
+
 void tlb_batch_flush_before_io(struct tlb_batch *b)
 {
-	if (PLANTED(Z1))
-		return;
-	if (!b->writable) {
-		stat_add(WEIR_C_tlb_flush_avoided, 1);
-		return;
-	}
-	stat_add(WEIR_C_tlb_flush_before_io, 1);
-	tlb_batch_flush(b);
+	if (!PLANTED(Z1))
+		fence(b, b->writable, WEIR_C_tlb_flush_before_io);
 }
 
 void tlb_batch_flush_before_free(struct tlb_batch *b)
 {
-	if (!b->flush_required) {
-		stat_add(WEIR_C_tlb_flush_avoided, 1);
-		return;
-	}
-	stat_add(WEIR_C_tlb_flush_before_free, 1);
-	tlb_batch_flush(b);
+	fence(b, b->flush_required, WEIR_C_tlb_flush_before_free);
 }
 
 /* ---- whole spaces --------------------------------------------------- */
@@ -332,11 +321,16 @@ void tlb_flush_range(struct aspace *as, uint64_t va, uint64_t npages,
 				    __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
 }
 
+bool aspace_owes(struct aspace *as)
+{
+	return LOAD(&as->tlb_flushed) < LOAD(&as->tlb_pending);
+}
+
 void aspace_flush_pending(struct aspace *as)
 {
 	uint64_t gen = LOAD(&as->tlb_pending);
 
-	if (PLANTED(Z5) || LOAD(&as->tlb_flushed) >= gen)
+	if (PLANTED(Z5) || !aspace_owes(as))
 		return;
 	shoot(LOAD(&as->cpus),
 	      (struct tlb_request){ .kind = FLUSH_ALL, .as = as });

@@ -77,6 +77,9 @@ void tlb_batch_flush_before_free(struct tlb_batch *b);
  * whoever recorded it: for unmap, protect and exit (I7). Context as above. */
 void aspace_flush_pending(struct aspace *as);
 
+/* Not every debt that was recorded on `as` is known to be paid. */
+bool aspace_owes(struct aspace *as);
+
 /* The caller changed PTEs of [va, va + npages pages) under as->lock and got
  * `gen` from tlb_debt there: flushes that range, or all when that is cheaper,
  * on the CPUs of `as`. Context as above. */

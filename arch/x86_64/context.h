@@ -30,12 +30,12 @@ void context_park(struct context *c, void *stack_top, void (*fn)(void *),
 
 static inline void fpu_save(void *area)
 {
-	__asm__ volatile("fxsave64 (%0)" :: "r"(area) : "memory");
+	__asm__ volatile("fxsave64 %0" : "=m"(*(uint8_t (*)[512])area));
 }
 
 static inline void fpu_restore(const void *area)
 {
-	__asm__ volatile("fxrstor64 (%0)" :: "r"(area) : "memory");
+	__asm__ volatile("fxrstor64 %0" :: "m"(*(const uint8_t (*)[512])area));
 }
 
 void fpu_init_area(void *area);

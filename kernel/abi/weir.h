@@ -112,6 +112,8 @@ enum weir_thread_op {
 	WEIR_THREAD_AFFINITY,   /* arg: CPU mask; CPUs that exist, not empty */
 	WEIR_THREAD_YIELD,      /* calling thread only */
 	WEIR_THREAD_CPU,        /* result: the CPU it runs on; calling thread */
+	WEIR_THREAD_SUSPEND,    /* it does not return to user mode ... */
+	WEIR_THREAD_RESUME,     /* ... until then */
 };
 
 /* dev_irq operations */
@@ -197,7 +199,9 @@ struct weir_object_info {
 			struct weir_quota limit, used;
 		} task;
 		struct {
-			uint32_t id, prio, cpu, state;
+			uint32_t id, prio, cpu;
+			uint32_t state; /* 0: it runs, or could; else it
+					 * waits, is suspended, or dead */
 		} thread;
 	};
 };

@@ -2,7 +2,7 @@
 import pytest
 
 DEFAULTS = {"bad": "0", "cpus": "0", "mem": "0", "swap": "0",
-            "tlb": "two-pass", "batch": "64", "seed": "1", "delay": "0", "run": ""}
+            "virtio": "0", "tlb": "two-pass", "batch": "64", "seed": "1", "delay": "0", "run": ""}
 
 
 @pytest.fixture
@@ -23,6 +23,7 @@ def parse(driver):
     (" \t\r\n ", {}),
     ("cpus=8", {"cpus": "8"}),
     ("cpus=64 mem=256 swap=512", {"cpus": "64", "mem": "256", "swap": "512"}),
+    ("swap=8 swap=virtio", {"swap": "8", "virtio": "1"}),
     ("cpus=1 cpus=2", {"cpus": "2"}),  # later words win
     ("tlb=immediate", {"tlb": "immediate"}),
     ("tlb=batch-clean", {"tlb": "batch-clean"}),

@@ -133,9 +133,15 @@ def test_disks_that_are_refused(tmp_path, fake, disks, sentence):
     assert result.verdict.count("\n") == 0
 
 
-def test_bochs_has_no_disks(fake):
-    result = boot(fake(STATUS), machine="bochs", disks=["x"])
+@pytest.mark.parametrize("option", [{"disks": ["x"]}, {"swap_disk": 8}])
+def test_bochs_has_no_disks(fake, option):
+    result = boot(fake(STATUS), machine="bochs", **option)
     assert result.status == vm.HOST and "no --disk" in result.verdict
+
+
+def test_swap_disk_of_no_size(fake):
+    result = boot(fake(STATUS), swap_disk=0)
+    assert result.status == vm.HOST and "--swap-disk" in result.verdict
 
 
 def test_records_in_any_pieces():

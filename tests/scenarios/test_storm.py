@@ -1,4 +1,7 @@
-"""Everything that pages, at once: user/tests/storm.c says what that is."""
+"""Everything that pages, at once: user/tests/storm.c says what that is.
+
+Anonymous memory goes to a disk through the block server.
+"""
 
 import json
 
@@ -11,8 +14,8 @@ POLICIES = ["immediate", "batch-clean", "batch-dirty", "two-pass"]
 def storm(clean, *words, **options):
     """A run's figures; a hang, a wrong byte, or a task that ended in another
     way than it must is a failure of `clean`."""
-    result = clean("storm", "seconds=10", "json", *words, cpus=4,
-                   timeout=300, **options)
+    result = clean("storm", "seconds=10", "json", *words, cpus=4, swap=24,
+                   swap_disk=64, timeout=300, **options)
     figures = json.loads(result.text)
     assert figures["wrong"] == 0, report(result)
     assert figures["checks"] > 10_000, figures

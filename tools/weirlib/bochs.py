@@ -55,8 +55,9 @@ class Bochs(vm.Machine):
         if o.accel != "tcg" or o.firmware != "bios":
             raise HostError("with --machine bochs there is neither --accel "
                             "nor --firmware uefi")
-        if o.disks:
-            raise HostError("with --machine bochs there is no --disk")
+        if o.disks or o.swap_disk is not None:
+            raise HostError("with --machine bochs there is no --disk, and no "
+                            "--swap-disk")
         if shutil.which(BOCHS) is None:
             raise HostError(f"{BOCHS} is not installed (packages bochs and "
                             "bochs-term)")

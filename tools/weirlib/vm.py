@@ -56,6 +56,7 @@ class Options:
     iso: Path = None
     ram: int = None             # MiB of the machine; default: enough
     disks: list = field(default_factory=list)   # FILE[,serial=NAME][,ro]
+    swap_disk: int = None       # MiB of an empty disk that is swap
     gdb: bool = False           # wait for a debugger on gdb.sock
     cpu_word: bool = True       # tell the kernel how many CPUs to expect
 
@@ -96,6 +97,8 @@ def kernel_words(options, command):
     for key in ("mem", "swap", "tlb"):
         if getattr(options, key) is not None:
             words.append(f"{key}={getattr(options, key)}")
+    if options.swap_disk is not None:
+        words.append("swap=virtio")
     words += options.words
     if command:
         words.append("run=" + " ".join(word(a) for a in command))
@@ -189,12 +192,23 @@ class Machine:
                       "readonly=on",
             "-device", "ide-cd,drive=cd,bootindex=0",
         ]
-        args += disk_arguments(o.disks)
+        args += disk_arguments(o.disks + self._swap_disk())
         args += self._accelerator() + self._firmware() + self._serial()
         if o.gdb:
             args += ["-S", "-gdb", f"unix:{self.dir}/gdb.sock,server=on,"
                      "wait=off"]
         return args
+
+    def _swap_disk(self):
+        """A sparse file, gone with the machine."""
+        if self.options.swap_disk is None:
+            return []
+        if not 1 <= self.options.swap_disk <= 1 << 20:
+            raise HostError("--swap-disk: 1 to 1048576 MiB")
+        path = self.dir / "swap.img"
+        with open(path, "wb") as file:
+            file.truncate(self.options.swap_disk << 20)
+        return [f"{path},serial=swap"]
 
     def _iso(self):
         iso = Path(self.options.iso or default_iso())

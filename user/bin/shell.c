@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "user/bin/shell/jobs.h"
+#include "user/lib/blk.h"
 #include "user/lib/fs.h"
 #include "user/lib/lineedit.h"
 #include "user/lib/stream.h"
@@ -302,9 +303,23 @@ static int run_script(const char *path)
 	return run_text(text, size);
 }
 
+/* With swap=virtio the disk is part of the machine: what is run asks how much
+ * swap there is. The block server answers once the kernel has it. */
+static void wait_for_swap(void)
+{
+	struct weir_system system;
+	struct blk_info info;
+
+	system_read(&system);
+	if (system.swap_virtio)
+		blk_info(0, &info);
+}
+
 int main(int argc, char **argv)
 {
 	static char line[4096];
+
+	wait_for_swap();
 
 	if (argc == 1 && startup->in.kind == STREAM_CONSOLE) {
 		interactive();

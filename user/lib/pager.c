@@ -8,28 +8,6 @@
 #define BIT_REQUEST 0
 #define BIT_STOP 1
 
-/* Where there is no frame the request stays: until there is one again, or its
- * deadline takes it away. */
-static void settle(struct upager *p, uint64_t cookie, const void *bytes,
-		   int status)
-{
-	while (sys_pager_done(p->pager, cookie, bytes, status) ==
-	       -WEIR_ENOMEM)
-		;
-}
-
-/* The next request in *r; false: there is none. Who gave up because there is
- * no frame would not be told again. */
-static bool next(struct upager *p, struct weir_pager_request *r, void *bytes)
-{
-	long error;
-
-	do
-		error = sys_pager_next(p->pager, r, bytes);
-	while (error == -WEIR_ENOMEM);
-	return error == 0;
-}
-
 static void answer(struct upager *p, const struct weir_pager_request *r,
 		   void *bytes)
 {
@@ -41,7 +19,7 @@ static void answer(struct upager *p, const struct weir_pager_request *r,
 	} else {
 		status = p->write(p->arg, r->page, bytes);
 	}
-	settle(p, r->cookie, bytes, status ? 1 : 0);
+	sys_pager_done(p->pager, r->cookie, bytes, status ? 1 : 0);
 }
 
 /* What an earlier incarnation had in hand: nobody else is given it. It may
@@ -53,7 +31,7 @@ static void answer_again(struct upager *p, const struct weir_pager_request *r,
 	if (r->kind == WEIR_PAGER_READ && r->page < p->npages)
 		answer(p, r, bytes);
 	else
-		settle(p, r->cookie, NULL, 1);
+		sys_pager_done(p->pager, r->cookie, NULL, 1);
 }
 
 static void serve(void *arg)
@@ -67,7 +45,7 @@ static void serve(void *arg)
 	if (bytes && r->cookie)
 		answer_again(p, r, bytes);
 	while (bytes && !(bits & 1u << BIT_STOP)) {
-		while (next(p, r, bytes))
+		while (sys_pager_next(p->pager, r, bytes) == 0)
 			answer(p, r, bytes);
 		if (sys_ntfn_wait(p->ntfn, ~0ull, 0, &bits) < 0)
 			break;

@@ -339,6 +339,128 @@ static void test_race(uint64_t ns)
 	       rounds, torn, (unsigned long long)stale);
 }
 
+/* --- a moment, across leaves ---------------------------------------------- */
+#define LEAF 512u
+#define LEAVES 24u
+
+static uint64_t walked; /* atomic: pages of the first leaf that were written */
+
+/* The count, which has been written before. */
+static uint64_t *count_of(const struct view *v)
+{
+	return &v->page[(LEAVES - 1) * LEAF][0];
+}
+
+/* Reads, writes and counts pages that nobody has touched, one by one. */
+static void walker(void *arg)
+{
+	const struct view *v = arg;
+
+	for (uint64_t i = 0; i < LEAF; i++) {
+		volatile uint64_t *word = &v->page[i][0];
+
+		if (*word == 0)
+			*word = 1;
+		__atomic_store_n(count_of(v), i + 1, __ATOMIC_SEQ_CST);
+		__atomic_store_n(&walked, i + 1, __ATOMIC_SEQ_CST);
+	}
+}
+
+/* A clone takes its time. What it has of the walk is one moment of it, though
+ * the pages of the walk come into being meanwhile, to be read at first. */
+static void test_moment(void)
+{
+	struct view a = view_new(LEAVES * LEAF), b;
+	struct uthread *t;
+	uint64_t n, wrong = 0;
+
+	for (unsigned i = 1; i < LEAVES; i++)
+		a.page[i * LEAF][0] = 0;
+	walked = 0;
+	t = uthread_start(walker, &a, -1);
+	CHECK(t);
+	while (__atomic_load_n(&walked, __ATOMIC_SEQ_CST) < 8)
+		uthread_yield();
+	b = view_clone(&a);
+	n = *count_of(&b);
+	for (unsigned i = 0; i < LEAF; i++)
+		wrong += i != n && b.page[i][0] != (i < n);
+	CHECK(wrong == 0);
+	uthread_join(t);
+	view_drop(&a);
+	view_drop(&b);
+}
+
+/* --- a copy, while a pass owes its flush ---------------------------------- */
+#define LATE_PAGES 48u
+#define DELAY_US 20000u
+
+static struct view late;
+static uint64_t published[LATE_PAGES]; /* atomic */
+
+static void late_reader(void *arg)
+{
+	(void)arg;
+	while (!__atomic_load_n(&stop, __ATOMIC_SEQ_CST))
+		for (unsigned i = 0; i < LATE_PAGES; i++) {
+			uint64_t n = __atomic_load_n(&published[i],
+						     __ATOMIC_SEQ_CST);
+
+			if (__atomic_load_n(&late.page[i][0],
+					    __ATOMIC_SEQ_CST) < n)
+				__atomic_add_fetch(&stale, 1,
+						   __ATOMIC_SEQ_CST);
+		}
+}
+
+/* Maps it anew: what was dirty in the page table is so in the frames now. */
+static void map_again(struct view *v)
+{
+	CHECK(sys_mem_unmap(startup->self, (uintptr_t)v->page, v->pages) == 0);
+	*v = view_of(v->mem, v->pages);
+}
+
+/* Shared pages are written while a pass has unmapped them, and has not flushed,
+ * for no CPU could write to them: who reads on another CPU sees the copies. */
+static void test_late(void)
+{
+	struct weir_system sys;
+	struct uthread *t[2];
+	struct view clone;
+
+	system_read(&sys);
+	CHECK(sys_sys_ctl(WEIR_CTL_DELAY, DELAY_US, 0) == 0);
+	CHECK(sys_sys_ctl(WEIR_CTL_BATCH, 8, 0) == 0); /* few others in it */
+	stop = 0;
+	stale = 0;
+	memset(published, 0, sizeof(published));
+	late = view_new(LATE_PAGES);
+	for (unsigned i = 0; i < LATE_PAGES; i++)
+		late.page[i][0] = 1;
+	clone = view_clone(&late);
+	map_again(&late);
+	t[0] = uthread_start(late_reader, NULL, -1);
+	for (unsigned i = 0; i < LATE_PAGES; i++)
+		while (!present(&late, i))
+			uthread_yield();
+	t[1] = uthread_start(reclaimer, NULL, -1);
+	CHECK(t[0] && t[1]);
+	for (unsigned i = 0; i < LATE_PAGES; i++) {
+		for (unsigned k = 0; k < 100000 && present(&late, i); k++)
+			uthread_yield();
+		late.page[i][0] = 2;
+		__atomic_store_n(&published[i], 2, __ATOMIC_SEQ_CST);
+	}
+	__atomic_store_n(&stop, 1, __ATOMIC_SEQ_CST);
+	for (unsigned i = 0; i < 2; i++)
+		uthread_join(t[i]);
+	CHECK(sys_sys_ctl(WEIR_CTL_DELAY, sys.delay_us, 0) == 0);
+	CHECK(sys_sys_ctl(WEIR_CTL_BATCH, sys.batch, 0) == 0);
+	view_drop(&late);
+	view_drop(&clone);
+	CHECK(stale == 0);
+}
+
 /* --- a program ------------------------------------------------------------ */
 static char story[64] = "once";
 static uint64_t told;
@@ -440,6 +562,10 @@ int main(int argc, char **argv)
 	test_no_leak();
 	test_fork();
 	test_race(seconds * 1000000000);
+	for (unsigned i = 0; i < 5; i++) {
+		test_moment();
+		test_late();
+	}
 	printf("clones: %u checks, %u failed\n", checks, failures);
 	return failures ? 1 : 0;
 }

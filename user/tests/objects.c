@@ -221,6 +221,110 @@ static void test_threads(void)
 		uthread_join(uthread_start(nothing, NULL, -1));
 }
 
+/* --- suspending ---------------------------------------------------------- */
+static uint64_t turns, served; /* atomic */
+
+/* A thread without anything of the runtime's, and its handle. */
+static handle_t bare_thread(void (*fn)(uint64_t), uint64_t arg, char *stack)
+{
+	long h = sys_thread_create(startup->self, (uintptr_t)fn,
+				   (uintptr_t)stack + PAGE - 8, arg);
+
+	CHECK(h > 0);
+	return (handle_t)h;
+}
+
+static void turn(uint64_t arg)
+{
+	(void)arg;
+	for (;;)
+		__atomic_add_fetch(&turns, 1, __ATOMIC_SEQ_CST);
+}
+
+static void serve_calls(uint64_t ep)
+{
+	struct weir_msg m;
+
+	sys_ipc_recv((handle_t)ep, &m);
+	for (;;) {
+		__atomic_add_fetch(&served, 1, __ATOMIC_SEQ_CST);
+		sys_ipc_reply_recv((handle_t)ep, &m);
+	}
+}
+
+static void call_once(void *ep)
+{
+	struct weir_msg m = { .label = 1 };
+
+	CHECK(sys_ipc_call((handle_t)(uintptr_t)ep, &m) == 0);
+}
+
+static bool waits(handle_t thread)
+{
+	struct weir_object_info info;
+
+	CHECK(sys_object_info(thread, &info, sizeof(info)) == 0);
+	return info.thread.state != 0;
+}
+
+static void wait_for(uint64_t *count, uint64_t more_than)
+{
+	while (__atomic_load_n(count, __ATOMIC_SEQ_CST) <= more_than)
+		uthread_yield();
+}
+
+/* A task whose only thread suspends itself; its creator ends it. */
+static void test_suspended_child(void)
+{
+	struct child child;
+	char *const argv[] = { "objects", "suspended", NULL };
+	int status;
+
+	CHECK(spawn("objects", argv, NULL, &child) == 0);
+	CHECK(sys_task_kill(child.task, 5) == 0);
+	CHECK(child_wait(&child, &status) == 0 && status == 5);
+}
+
+static void test_suspend(void)
+{
+	char *stacks = pages_map(2, NULL);
+	handle_t ep = (handle_t)sys_ep_create();
+	handle_t loop = bare_thread(turn, 0, stacks), server;
+	struct uthread *client;
+	uint64_t n;
+
+	wait_for(&turns, 0);
+	CHECK(sys_thread_ctl(loop, WEIR_THREAD_SUSPEND, 0) == 0);
+	while (!waits(loop))
+		uthread_yield();
+	n = __atomic_load_n(&turns, __ATOMIC_SEQ_CST);
+	for (unsigned i = 0; i < 1000; i++)
+		uthread_yield();
+	CHECK(__atomic_load_n(&turns, __ATOMIC_SEQ_CST) == n);
+	CHECK(sys_thread_ctl(loop, WEIR_THREAD_RESUME, 0) == 0);
+	wait_for(&turns, n);
+	CHECK(sys_thread_ctl(loop, WEIR_THREAD_SUSPEND, 0) == 0);
+
+	/* A server that waits takes the call, but does not run. */
+	server = bare_thread(serve_calls, ep, stacks + PAGE);
+	call_once((void *)(uintptr_t)ep);
+	while (!waits(server))
+		uthread_yield();
+	n = __atomic_load_n(&served, __ATOMIC_SEQ_CST);
+	CHECK(sys_thread_ctl(server, WEIR_THREAD_SUSPEND, 0) == 0);
+	client = uthread_start(call_once, (void *)(uintptr_t)ep, -1);
+	for (unsigned i = 0; i < 1000; i++)
+		uthread_yield();
+	CHECK(__atomic_load_n(&served, __ATOMIC_SEQ_CST) == n);
+	CHECK(sys_thread_ctl(server, WEIR_THREAD_RESUME, 0) == 0);
+	uthread_join(client);
+	CHECK(__atomic_load_n(&served, __ATOMIC_SEQ_CST) == n + 1);
+	test_suspended_child();
+	sys_handle_close(server);
+	sys_handle_close(loop);
+	sys_handle_close(ep); /* both threads end with this task */
+}
+
 /* --- memory -------------------------------------------------------------- */
 static void test_memory(void)
 {
@@ -423,6 +527,8 @@ int main(int argc, char **argv)
 	uint64_t before, lost;
 
 	if (argc > 1 && !arg_u64(argv[1], "seed", &rng)) {
+		if (strcmp(argv[1], "suspended") == 0)
+			sys_thread_ctl(0, WEIR_THREAD_SUSPEND, 0);
 		if (strcmp(argv[1], "random") == 0)
 			random_calls();
 		child_main(argv[1]);
@@ -433,6 +539,7 @@ int main(int argc, char **argv)
 	test_threads();
 	test_memory();
 	test_info();
+	test_suspend();
 	test_children();
 	test_chain();
 	/* Once for what is kept on purpose; the second time must be free. */

@@ -78,9 +78,9 @@ int main(int argc, char **argv)
 	param_defaults(&p);
 	bad = param_parse(argv[1], &p, complain);
 	check_ranges(&p);
-	printf("bad=%u\ncpus=%lu\nmem=%lu\nswap=%lu\ntlb=%s\nbatch=%lu\n"
-	       "seed=%lu\ndelay=%lu\nrun=%s\n", bad,
-	       p.cpus, p.mem_mib, p.swap_mib, policies[p.policy], p.batch,
-	       p.seed, p.delay_us, p.run);
+	printf("bad=%u\ncpus=%lu\nmem=%lu\nswap=%lu\nvirtio=%u\n"
+	       "tlb=%s\nbatch=%lu\nseed=%lu\ndelay=%lu\nrun=%s\n", bad,
+	       p.cpus, p.mem_mib, p.swap_mib, p.swap_virtio,
+	       policies[p.policy], p.batch, p.seed, p.delay_us, p.run);
 	return 0;
 }

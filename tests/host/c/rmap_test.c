@@ -59,6 +59,11 @@ void tlb_batch_add(struct tlb_batch *b, struct aspace *as, uint64_t va,
 	added_dirty += !!(old & PTE_D);
 }
 
+bool aspace_owes(struct aspace *as)
+{
+	return as->tlb_flushed < as->tlb_pending;
+}
+
 void tlb_batch_inherit(struct tlb_batch *b, struct aspace *as)
 {
 	CHECK(b == &batch && spin_held(&as->lock));

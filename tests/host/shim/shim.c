@@ -258,9 +258,15 @@ bool waitq_wait(struct waitq *wq, struct spinlock *release,
 	return true;
 }
 
+void waitq_sleep_until(struct waitq *wq, struct spinlock *release,
+		       uint64_t deadline_ns)
+{
+	waitq_wait(wq, release, deadline_ns);
+}
+
 void waitq_sleep(struct waitq *wq, struct spinlock *release)
 {
-	waitq_wait(wq, release, 0);
+	waitq_sleep_until(wq, release, 0);
 }
 
 void waitq_wake_all(struct waitq *wq)

@@ -10,8 +10,6 @@
 
 #include "user/servers/blk/virtio.h"
 
-#define DEADLINE_NS 2000000000ull
-#define RETRY_NS 1000000ull
 #define PRIORITY 30u
 #define BIT 0u
 
@@ -39,10 +37,8 @@ static void serve_swap(void *arg)
 		error = sys_pager_next(pager, &r, virtio_bytes(slot));
 		if (error == 0)
 			serve_one(&r, slot);
-		else /* with ENOMEM the request stays: again in a moment */
-			sys_ntfn_wait(requests, 1ull << BIT,
-				      error == -WEIR_EBUSY ? 0 :
-				      now_ns() + RETRY_NS, NULL);
+		else
+			sys_ntfn_wait(requests, 1ull << BIT, 0, NULL);
 	}
 }
 
@@ -64,7 +60,7 @@ static long attach(uint64_t pages)
 	if (h < 0)
 		return h;
 	requests = (handle_t)h;
-	h = sys_pager_create(requests, BIT, pages, DEADLINE_NS, &mem);
+	h = sys_pager_create(requests, BIT, pages, 0, &mem);
 	if (h < 0)
 		return h;
 	pager = (handle_t)h;

@@ -24,6 +24,7 @@ enum { S_RESET = 0, S_ACKNOWLEDGE = 1, S_DRIVER = 2, S_DRIVER_OK = 4 };
 
 #define QUEUE_MAX 256u /* entries; what a legacy device has is not ours */
 #define RING_PAGES 3u  /* of a queue of that size */
+#define INTERRUPT_PRIORITY 31u
 #define MEMORY_PAGES (1 + SLOTS * SLOT_PAGES + DISKS_MAX * RING_PAGES)
 #define SERIAL_BYTES 20u
 #define PENDING 0xffu
@@ -178,6 +179,7 @@ static void serve_interrupts(void *arg)
 	uint64_t lines;
 
 	(void)arg;
+	sys_thread_ctl(0, WEIR_THREAD_PRIO, INTERRUPT_PRIORITY);
 	while (sys_ntfn_wait(interrupts, ~0ull, 0, &lines) == 0) {
 		for (unsigned i = 0; i < ndisks; i++)
 			in(&disks[i], ISR, 1);

@@ -1,7 +1,7 @@
 /*
  * maps.c - mappings that come and go while reclaim takes their pages: two
- * views of one object, protection, objects that die, windows of the paged
- * object. Two threads of a task do this in one address space.
+ * views of one object, protection, clones, objects that die, windows of the
+ * paged object. Two threads of a task do this in one address space.
  */
 #include "user/tests/storm/storm.h"
 
@@ -11,6 +11,7 @@
 struct maps {
 	handle_t mem;
 	uint32_t version[OBJECT_PAGES]; /* 0: zeros */
+	uint32_t mark; /* in each version that is written here */
 };
 
 static volatile uint64_t *map(struct worker *w, handle_t mem, uint64_t page,
@@ -50,7 +51,7 @@ static void write_page(struct worker *w, struct maps *m,
 {
 	uint64_t key;
 
-	m->version[page]++;
+	m->version[page] = (m->version[page] + 1) | m->mark;
 	key = key_of(w, m, page);
 	for (uint64_t i = 0; i < WORDS; i++)
 		p[i] = storm_word(key, i);
@@ -110,6 +111,36 @@ static void short_life(struct worker *w)
 	unmap(w, p, n);
 }
 
+/* Both go on from the same bytes, and neither sees what the other writes. */
+static void clone_life(struct worker *w, struct maps *m)
+{
+	uint64_t n = 1 + storm_random(w, 12);
+	uint64_t first = storm_random(w, OBJECT_PAGES - n);
+	long mem = sys_mem_clone(m->mem);
+	struct maps copy = *m;
+	volatile uint64_t *a, *b;
+
+	if (!storm_check(w, mem > 0, "no clone", first))
+		return;
+	copy.mem = (handle_t)mem;
+	copy.mark = 1u << 31;
+	a = map(w, m->mem, first, n, READ_WRITE);
+	b = map(w, copy.mem, first, n, READ_WRITE);
+	for (uint64_t i = 0; a && b && i < n; i++) {
+		uint64_t what = storm_random(w, 4);
+
+		if (what & 1)
+			write_page(w, m, a + i * WORDS, first + i);
+		if (what & 2)
+			write_page(w, &copy, b + i * WORDS, first + i);
+		check_page(w, m, a + i * WORDS, first + i);
+		check_page(w, &copy, b + i * WORDS, first + i);
+	}
+	unmap(w, a, n);
+	unmap(w, b, n);
+	sys_handle_close(copy.mem);
+}
+
 /* A window of the paged object: all but the cells is known. */
 static void window(struct worker *w)
 {
@@ -136,8 +167,10 @@ void storm_maps(struct worker *w)
 	while (!storm_stopped(w)) {
 		uint64_t what = storm_random(w, 8);
 
-		if (what < 5)
+		if (what < 4)
 			two_views(w, &m);
+		else if (what < 6)
+			clone_life(w, &m);
 		else if (what < 7)
 			window(w);
 		else

@@ -14,6 +14,8 @@ struct mutex {
 };
 void waitq_init(struct waitq *wq);
 void waitq_sleep(struct waitq *wq, struct spinlock *release);
+void waitq_sleep_until(struct waitq *wq, struct spinlock *release,
+		       uint64_t deadline_ns);
 /* On the host nobody is killed. */
 bool waitq_wait(struct waitq *wq, struct spinlock *release,
 		uint64_t deadline_ns);
