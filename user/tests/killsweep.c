@@ -6,11 +6,11 @@
  *
  * The script: calls and replies, handles that move both ways, shared memory
  * that is mapped, protected, cloned and unmapped, a page that the server
- * supplies as its pager, signals, a second thread on either side. For n = 1, 2, ... the
- * victim dies at its n-th call, before that has an effect and in a second run
- * once it has returned, until the script ends unharmed. The other one must
- * then find out and end by itself: what it gets is an error, not a wrong
- * result, and not nothing. After each run frames, slots and tasks must be
+ * supplies as its pager, signals, a second thread on either side. For n = 1, 2,
+ * ... the victim dies at its n-th call, before that has an effect and in a
+ * second run once it has returned, until the script ends unharmed. The other
+ * one must then find out and end by itself: what it gets is an error, not a
+ * wrong result, and not nothing. After each run frames, slots and tasks must be
  * exactly what they were. Exit status 1: something was not so.
  */
 #include <stdio.h>
