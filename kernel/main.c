@@ -87,6 +87,7 @@ static void beat(void *arg)
 				  progress(), task_sleepers(),
 				  sched_all_idle());
 		com2_record("beat", text, n);
+		audit();
 	}
 }
 

@@ -35,6 +35,7 @@ static const struct key {
 	{ "delay", FIELD(delay_us), 0, DELAY_MAX_US },
 	{ "tlb", FIELD(policy), 0, 0 },
 	{ "run", FIELD(run), 0, 0 },
+	{ "check", FIELD(audit), 0, 0 },
 };
 
 /* A decimal number of [min, max]; false leaves *out alone. */
@@ -85,6 +86,8 @@ static bool set(struct params *p, const struct key *k, const char *value)
 
 	if (k->field == FIELD(swap_mib) && strcmp(value, "virtio") == 0)
 		return p->swap_virtio = true;
+	if (k->field == FIELD(audit))
+		return strcmp(value, "audit") == 0 && (p->audit = true);
 	if (k->max)
 		return set_number(field, k, value);
 	return k->field == FIELD(run) ? set_run(field, value) :

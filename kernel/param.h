@@ -21,6 +21,7 @@ struct params {
 	uint64_t batch;    /* frames per reclaim pass */
 	uint64_t seed;     /* of the swap device's delays */
 	uint64_t delay_us; /* longest delay of a swap IO */
+	bool audit;        /* check=audit: see task.h */
 	char run[RUN_MAX]; /* what init runs first; "": nothing */
 };
 

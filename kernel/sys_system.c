@@ -241,6 +241,8 @@ int64_t sys_sys_ctl(struct trapframe *tf, const struct cap *cap)
 	case WEIR_CTL_TEST:
 		if (arg == WEIR_TEST_PANIC)
 			panic(WEIR_TEST_SENTENCE);
+		if (arg == WEIR_TEST_AUDIT)
+			return audit();
 		if (arg == WEIR_TEST_SYSTEM) {
 			current()->as->system = ARG2(tf);
 			return 0;

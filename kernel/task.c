@@ -19,7 +19,7 @@
 #include "mm/kmalloc.h"
 
 static struct spinlock tasks_lock = SPINLOCK_INIT("tasks");
-static LIST_HEAD(, task) tasks = LIST_HEAD_INITIALIZER(tasks);
+struct task_list tasks = LIST_HEAD_INITIALIZER(tasks);
 static uint32_t last_id;
 
 static uint8_t mark(struct task *t, uint8_t bits)
@@ -70,12 +70,12 @@ static void take_apart(struct task *t, bool tell)
 {
 	if (!t->parent)
 		panic("init exited with status %ld", (long)t->status);
-	spin_lock(&tasks_lock);
-	LIST_REMOVE(t, all_link);
-	spin_unlock(&tasks_lock);
 	kill_children(t);
 	aspace_destroy_mappings(t->as);
 	handles_close_all(&t->handles);
+	spin_lock(&tasks_lock);
+	LIST_REMOVE(t, all_link);
+	spin_unlock(&tasks_lock);
 	if (tell)
 		send_exit(t);
 	cap_put(t->fault);

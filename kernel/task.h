@@ -73,6 +73,17 @@ void task_hold(struct task *task);
  * mode, or sleeps. Does not wait for that. The first status counts. */
 void task_kill(struct task *task, int64_t status);
 
+/* All tasks that have anything, for the audit; under tasks_lock. */
+LIST_HEAD(task_list, task);
+extern struct task_list tasks;
+
+/* audit.c, with check=audit: stops the world and has counts compared with what
+ * is there; mm/README.md says which. Panics where they do not agree. The
+ * number of audits, -WEIR_EBUSY (something was under way, so that of counts of
+ * references only bounds were compared), or -WEIR_EINVAL (no check=audit).
+ * Thread context, no spinlock held. */
+int64_t audit(void);
+
 /* Fills *out for the index-th living task; false: there are not so many. */
 bool task_info(unsigned index, struct weir_task *out);
 /* Threads of all tasks that are asleep. */

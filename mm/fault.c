@@ -110,6 +110,7 @@ static int fault_read(struct fault *t, memobj_entry_t was)
 			     .pager = was ? NULL : fam->pager };
 	int status;
 
+	f->slot = io.slot;
 	if (was && !PLANTED(Z27)) /* planted: looks again only afterwards */
 		family_replace(fam, t->index, was, (memobj_entry_t)f);
 	frame_set_state(f, FRAME_INBOUND);
@@ -119,6 +120,7 @@ static int fault_read(struct fault *t, memobj_entry_t was)
 	stat_add(WEIR_C_pgmajfault, 1);
 	if (PLANTED(Z27) && was) {
 		if (*memobj_entry(t->obj, t->index) != was) {
+			f->slot = 0;
 			frame_free(f);
 			return 0;
 		}
@@ -127,12 +129,12 @@ static int fault_read(struct fault *t, memobj_entry_t was)
 	if (status) {
 		family_replace(fam, t->index, (memobj_entry_t)f, was);
 		f->family = NULL;
+		f->slot = 0;
 		t->spare = f;
 		spin_unlock(&fam->lock);
 		waitq_wake_all(frame_waitq(f));
 		return -WEIR_EIO;
 	}
-	f->slot = io.slot;
 	release_slot_if_scarce(f);
 	arrived(f);
 	return 0;

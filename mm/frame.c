@@ -27,21 +27,17 @@
 
 /* Constant after boot. */
 struct frame *frames;
-static uint64_t frames_end; /* frame numbers are below */
+uint64_t frames_end; /* frame numbers are below */
 static uint64_t frames_managed;
 static unsigned cache_max;
 struct watermarks watermarks;
 
 static struct spinlock frame_lock = SPINLOCK_INIT("frame_lock");
-static struct frame_list buddy[FRAME_MAX_ORDER + 1]; /* under frame_lock */
+struct frame_list buddy[FRAME_MAX_ORDER + 1]; /* under frame_lock */
 
 static uint64_t free_frames; /* atomic */
 
-static struct frame_cache {
-	struct spinlock lock;
-	unsigned count;          /* under lock */
-	struct frame_list list; /* under lock */
-} __attribute__((aligned(64))) caches[MAX_CPUS];
+struct frame_cache caches[MAX_CPUS];
 
 static uint64_t pfn_of(const struct frame *f)
 {
@@ -137,7 +133,8 @@ static struct frame *buddy_take(unsigned order)
 
 /* ---- Allocation ---- */
 
-/* Makes a free block its caller's: the only exit from FREE. */
+/* Makes a free block its caller's: the only exit from FREE. Holds the lock
+ * of the list that it was on, so that FREE is to be on one. */
 static void block_claim(struct frame *f, unsigned order)
 {
 	for (uint64_t i = 0; i < 1ull << order; i++) {
@@ -147,6 +144,7 @@ static void block_claim(struct frame *f, unsigned order)
 		f[i].family = NULL;
 		f[i].index = 0;
 	}
+	__atomic_sub_fetch(&free_frames, 1ull << order, __ATOMIC_RELAXED);
 }
 
 /* Brings the cache to `n` frames, or as near as there are free ones. Holds
@@ -197,6 +195,7 @@ static struct frame *cache_take(struct frame_cache *cache)
 	if (f) {
 		TAILQ_REMOVE(&cache->list, f, lru);
 		cache->count--;
+		block_claim(f, 0);
 	}
 	spin_unlock(&cache->lock);
 	return f;
@@ -205,22 +204,17 @@ static struct frame *cache_take(struct frame_cache *cache)
 /* One try, without waiting. */
 static struct frame *alloc_try(unsigned order, unsigned flags)
 {
-	uint64_t n = 1ull << order;
 	struct frame *f;
 
-	if (nr_free() < floor_of(flags) + n)
+	if (nr_free() < floor_of(flags) + (1ull << order))
 		return NULL;
-	if (order) {
-		spin_lock(&frame_lock);
-		f = buddy_take(order);
-		spin_unlock(&frame_lock);
-	} else {
-		f = cache_take(&caches[cpu_id()]);
-	}
-	if (f) {
+	if (!order)
+		return cache_take(&caches[cpu_id()]);
+	spin_lock(&frame_lock);
+	f = buddy_take(order);
+	if (f)
 		block_claim(f, order);
-		__atomic_sub_fetch(&free_frames, n, __ATOMIC_RELAXED);
-	}
+	spin_unlock(&frame_lock);
 	return f;
 }
 

@@ -17,6 +17,9 @@
 
 #include <bsd/sys/queue.h>
 
+#include "arch/x86_64/cpu.h"
+#include "arch/x86_64/spin.h"
+
 struct bootinfo;
 struct family;
 struct waitq;
@@ -53,7 +56,9 @@ struct frame {
 		struct family *family; /* the reverse link; NULL: none */
 		uint64_t pieces;       /* kmalloc's frames: free pieces */
 	};
-	uint64_t index; /* page of its objects; kmalloc's: size class */
+	uint32_t index; /* page of its objects; kmalloc's: size class */
+	/* The audit's: PTEs that map it; an object has it. */
+	uint32_t ptes : 31, named : 1;
 
 	/* The lru list's, under lru_lock; the allocator's while FREE. */
 	TAILQ_ENTRY(frame) lru;
@@ -128,7 +133,16 @@ uint64_t nr_frames(void);
  * any lock. */
 void frame_cache_drain(void);
 
-/* ---- between frame.c, frame_init.c and frame_state.c ---- */
+/* ---- between frame.c, frame_init.c, frame_state.c and audit.c ---- */
+
+extern struct frame *frames;
+extern uint64_t frames_end; /* frame numbers are below */
+extern struct frame_list buddy[FRAME_MAX_ORDER + 1]; /* under frame_lock */
+extern struct frame_cache {
+	struct spinlock lock;
+	unsigned count;         /* under lock */
+	struct frame_list list; /* under lock */
+} __attribute__((aligned(64))) caches[MAX_CPUS];
 
 /* Panics unless `f` may be freed now. */
 void frame_check_freeable(const struct frame *f);

@@ -15,8 +15,9 @@
 #include "kernel/abi/weir.h"
 #include "mm/frame.h"
 
-/* Sizes are powers of two: MARK ("kmem") is ored with the exponent. */
-#define MARK 0x6b6d656d00ull
+/* Sizes are powers of two: MARK ("kme") is ored with the exponent; it is no
+ * page of an object. */
+#define MARK 0x6b6d6500u
 #define MIN_SHIFT 6 /* so that 64 bits count a frame's pieces */
 #define PAGE_SHIFT 12 /* from here on blocks of whole frames */
 #define MAX_SHIFT 22

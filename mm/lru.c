@@ -19,10 +19,7 @@
 #include "mm/reclaim.h"
 
 static struct spinlock lru_lock = SPINLOCK_INIT("lru");
-static struct {
-	struct frame_list frames; /* youngest first */
-	uint64_t length;
-} lists[LRU_NLISTS] = {
+struct lru_lists lists[LRU_NLISTS] = {
 	{ TAILQ_HEAD_INITIALIZER(lists[0].frames), 0 },
 	{ TAILQ_HEAD_INITIALIZER(lists[1].frames), 0 },
 };

@@ -7,7 +7,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-struct frame;
+#include "mm/frame.h"
+
 
 enum lru_list { LRU_ACTIVE, LRU_INACTIVE, LRU_NLISTS };
 
@@ -20,5 +21,11 @@ unsigned lru_isolate(enum lru_list list, struct frame **out, unsigned max);
 void lru_putback(struct frame *f, enum lru_list list);
 
 uint64_t lru_length(enum lru_list list);
+
+/* For the audit; under lru_lock. */
+extern struct lru_lists {
+	struct frame_list frames; /* youngest first */
+	uint64_t length;
+} lists[LRU_NLISTS];
 
 #endif

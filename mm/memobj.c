@@ -19,15 +19,17 @@
 #include "mm/reclaim.h"
 #include "mm/swap.h"
 
-#define FANOUT 512u
-#define FANOUT_BITS 9u
+#define RADIX_BITS 9u
+
+static struct spinlock families_lock = SPINLOCK_INIT("families");
+struct family_list families = LIST_HEAD_INITIALIZER(families);
 
 static unsigned height_for(uint64_t npages)
 {
 	unsigned height = 1;
 
-	while (npages > FANOUT) {
-		npages = (npages + FANOUT - 1) >> FANOUT_BITS;
+	while (npages > RADIX_WAYS) {
+		npages = (npages + RADIX_WAYS - 1) >> RADIX_BITS;
 		height++;
 	}
 	return height;
@@ -68,8 +70,13 @@ struct memobj *memobj_create_paged(uint64_t npages, struct pager *pager,
 	waitq_init(&fam->cloned);
 	fam->pager = pager;
 	obj = memobj_create_member(npages, fam, account);
-	if (!obj)
+	if (!obj) {
 		kfree(fam);
+		return NULL;
+	}
+	spin_lock(&families_lock);
+	LIST_INSERT_HEAD(&families, fam, all_link);
+	spin_unlock(&families_lock);
 	return obj;
 }
 
@@ -127,6 +134,9 @@ void family_put(struct family *fam)
 {
 	if (__atomic_sub_fetch(&fam->refs, 1, __ATOMIC_ACQ_REL))
 		return;
+	spin_lock(&families_lock);
+	LIST_REMOVE(fam, all_link);
+	spin_unlock(&families_lock);
 	if (fam->pager)
 		pager_forget(fam->pager);
 	kfree(fam);
@@ -145,7 +155,7 @@ static void **radix_cell(struct memobj *obj, uint64_t index, unsigned level)
 
 		if (!node)
 			return NULL;
-		cell = &node[index >> (FANOUT_BITS * (l - 1)) & (FANOUT - 1)];
+		cell = &node[index >> RADIX_BITS * (l - 1) & (RADIX_WAYS - 1)];
 	}
 	return cell;
 }
@@ -180,6 +190,7 @@ int memobj_prepare(struct memobj *obj, uint64_t index, unsigned flags)
 
 		if (hole && spare) {
 			*hole = frame_kva(spare);
+			obj->tables++;
 			spare = NULL;
 			hole = radix_hole(obj, index);
 		}
@@ -275,17 +286,18 @@ static void entry_release(struct memobj *obj, uint64_t index,
 static void radix_release(struct memobj *obj, void **cell, unsigned height,
 			  uint64_t index)
 {
-	unsigned shift = FANOUT_BITS * (height - 1);
+	unsigned shift = RADIX_BITS * (height - 1);
 	void **node = *cell;
 
 	if (!node)
 		return;
-	for (uint64_t i = 0; height > 1 && i < FANOUT; i++)
+	for (uint64_t i = 0; height > 1 && i < RADIX_WAYS; i++)
 		radix_release(obj, &node[i], height - 1, index + (i << shift));
 	spin_lock(&obj->family->lock);
-	for (uint64_t i = 0; height == 1 && i < FANOUT; i++)
+	for (uint64_t i = 0; height == 1 && i < RADIX_WAYS; i++)
 		entry_release(obj, index + i, (memobj_entry_t *)&node[i]);
 	*cell = NULL;
+	obj->tables--;
 	spin_unlock(&obj->family->lock);
 	table_free(frame_of_kva(node), obj->account);
 }

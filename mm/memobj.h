@@ -49,10 +49,15 @@ static inline struct frame *entry_frame(memobj_entry_t e)
 	return e & 1 ? (struct frame *)0 : (struct frame *)e;
 }
 
+/* The array is a tree of nodes of so many cells, a frame each. */
+#define RADIX_WAYS 512u
+
 /* An object and its clones. */
 struct family {
 	struct pager *pager; /* constant: who keeps the pages; NULL: swap */
 	uint64_t refs; /* atomic: members, isolated frames */
+	uint64_t found; /* the audit's: how many of these there are */
+	LIST_ENTRY(family) all_link; /* under families_lock */
 
 	struct spinlock lock; /* guards all below, what the members guard by
 			       * it, and the fields of their frames */
@@ -73,13 +78,19 @@ struct memobj {
 	struct account *account; /* who pays; a reference is held */
 
 	uint64_t refs; /* atomic: handles, regions, faults */
+	uint64_t found; /* the audit's: how many of these there are */
 
 	/* Under family->lock. */
 	uint64_t pages; /* entries that are not 0; read without it, too */
 	LIST_ENTRY(memobj) sibling;
-	void *root; /* radix tree of entries */
+	uint64_t tables; /* nodes of the tree of entries */
+	void *root;
 	LIST_HEAD(, region) regions; /* the reverse mapping starts here */
 };
+
+/* All families; for the audit. */
+LIST_HEAD(family_list, family);
+extern struct family_list families;
 
 /* A new object of `npages` (1..MEMOBJ_MAX_PAGES) zero pages, one reference;
  * NULL when out of memory or out of range. Uses no frame until touched; what

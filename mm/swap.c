@@ -103,7 +103,7 @@ static uint32_t take_slot(struct swapdev *d)
 	return slot;
 }
 
-bool swap_attached(void)
+struct memobj *swap_attached(void)
 {
 	return devs[1].object;
 }
@@ -121,8 +121,7 @@ uint32_t swap_slot_alloc(bool vital)
 	return slot;
 }
 
-/* Whether `slot` is a taken one. */
-static bool slot_taken(uint32_t slot)
+bool swap_slot_taken(uint32_t slot)
 {
 	struct swapdev *d = dev_of(slot);
 	uint32_t n = slot % ATTACHED;
@@ -138,7 +137,7 @@ void swap_slot_free(uint32_t slot)
 	uint32_t n = slot % ATTACHED;
 
 	spin_lock(&slot_lock);
-	if (!slot_taken(slot))
+	if (!swap_slot_taken(slot))
 		panic("swap slot %x of %u is freed twice, or does not exist",
 		      slot, d->total);
 	d->bits[n / 64] &= ~(1ull << n % 64);
@@ -210,7 +209,7 @@ void swap_submit(struct pageio *io)
 {
 	unsigned state = io->frame->state;
 
-	assert(slot_taken(io->slot));
+	assert(swap_slot_taken(io->slot));
 	assert(io->done);
 	if (io->write)
 		assert(state == FRAME_LAUNDRY);

@@ -25,11 +25,13 @@ void swap_start(void);
 /* A free slot, or 0 when swap is full; `vital`: only of the ramdisk. Any
  * context, any lock. */
 uint32_t swap_slot_alloc(bool vital);
-/* There is a device that may be better not trusted. */
-bool swap_attached(void);
+/* The memory of the device that may be better not trusted, or NULL. */
+struct memobj *swap_attached(void);
 /* Gives the slot back; panics when it is free already or out of range. The
  * slot must have no IO in flight. Any context, any lock. */
 void swap_slot_free(uint32_t slot);
+
+bool swap_slot_taken(uint32_t slot);
 
 /* The page is nowhere but in the frame from now on. Caller holds the lock of
  * its family. */

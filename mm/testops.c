@@ -99,6 +99,8 @@ int mm_test_op(struct aspace *as, uint64_t op, uint64_t arg)
 		return test_pte(as, va, true);
 	case WEIR_TEST_LOOK:
 		return test_pte(as, va, false);
+	case WEIR_TEST_LEAK:
+		return swap_slot_alloc(false);
 	case WEIR_TEST_FAIL_READS:
 	case WEIR_TEST_FAIL_WRITES:
 		ramdisk_fail_next(op == WEIR_TEST_FAIL_WRITES, arg);

@@ -28,6 +28,7 @@ enum vector {
 	VEC_TIMER = 0xe0,
 	VEC_TLB = 0xe1,
 	VEC_RESCHED = 0xe2,
+	VEC_AUDIT = 0xe3,
 	VEC_PIC = 0xf0, /* the old PICs, masked, where nobody meets them */
 	VEC_PANIC = 0xfe, /* by INT, in panic() */
 	VEC_SPURIOUS = 0xff,

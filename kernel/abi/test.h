@@ -27,6 +27,12 @@ enum weir_test {
 	WEIR_TEST_FUSE,
 	/* The calling task becomes a system task (arg2: 1), or none (0). */
 	WEIR_TEST_SYSTEM,
+	/* With check=audit, makes an audit; returns how many were made, or
+	 * -WEIR_EBUSY: something was under way, so that only bounds of
+	 * references were compared. */
+	WEIR_TEST_AUDIT,
+	/* Loses a slot of the swap device, which an audit finds. */
+	WEIR_TEST_LEAK,
 };
 
 #define WEIR_TEST_SENTENCE "a test asked for this panic"

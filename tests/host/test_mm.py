@@ -40,3 +40,10 @@ def test_rmap(driver):
 def test_rmap_planted_bug_is_caught(driver):
     program = driver("rmap_test", ["mm/rmap.c"], flags=("-DMUTANT=Z22",))
     assert "CHECK failed" in program(status=1)
+
+
+def test_audit(driver):
+    """Each count that is made wrong is named."""
+    driver("audit_test", ["mm/audit.c", "mm/memobj.c", "mm/account.c",
+                          "mm/aspace.c", "mm/lru.c", "mm/region.c",
+                          *SWAP])()

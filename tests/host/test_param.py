@@ -35,6 +35,7 @@ def parse(driver):
     ("delay=1000", {"delay": "1000"}),
     ("cpus=007", {"cpus": "7"}),
     ("run=demo", {"run": "demo"}),
+    ("check=audit", {}),
     ('run="wl --threads 4"', {"run": "wl --threads 4"}),
     (r'run="echo \"a b\" \\"', {"run": r'echo "a b" \ '[:-1]}),
     ('run="a=b c=d" cpus=2', {"run": "a=b c=d", "cpus": "2"}),

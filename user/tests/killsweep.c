@@ -5,12 +5,12 @@
  *   killsweep
  *
  * The script: calls and replies, handles that move both ways, shared memory
- * that is mapped, protected and unmapped, a page that the server supplies as
- * its pager, signals, a second thread on either side. For n = 1, 2, ... the
- * victim dies at its n-th call, before that has an effect and in a second run
- * once it has returned, until the script ends unharmed. The other one must
- * then find out and end by itself: what it gets is an error, not a wrong
- * result, and not nothing. After each run frames, slots and tasks must be
+ * that is mapped, protected, cloned and unmapped, a page that the server
+ * supplies as its pager, signals, a second thread on either side. For n = 1, 2,
+ * ... the victim dies at its n-th call, before that has an effect and in a
+ * second run once it has returned, until the script ends unharmed. The other
+ * one must then find out and end by itself: what it gets is an error, not a
+ * wrong result, and not nothing. After each run frames, slots and tasks must be
  * exactly what they were. Exit status 1: something was not so.
  */
 #include <stdio.h>
@@ -99,6 +99,29 @@ static void use_memory(void)
 	need(sys_handle_close(m.handle) == 0, 14);
 }
 
+/* Memory and its clone, each of which is written. */
+static void use_clone(void)
+{
+	long mem = sys_mem_create(2, 0), copy;
+	volatile uint64_t *p, *q;
+
+	need(mem > 0, 23);
+	p = map((handle_t)mem, 2, 24);
+	p[0] = p[PAGE / 8] = WORD;
+	copy = sys_mem_clone((handle_t)mem);
+	need(copy > 0, 25);
+	q = map((handle_t)copy, 2, 26);
+	p[0] = 1;
+	q[PAGE / 8] = 2;
+	need(p[0] == 1 && q[0] == WORD && p[PAGE / 8] == WORD &&
+	     q[PAGE / 8] == 2, 27);
+	need(sys_handle_close((handle_t)mem) == 0, 28);
+	unmap(p, 2, 29);
+	need(q[0] == WORD && q[PAGE / 8] == 2, 30);
+	unmap(q, 2, 31);
+	need(sys_handle_close((handle_t)copy) == 0, 32);
+}
+
 static char stack[8192] __attribute__((aligned(16)));
 
 /* The second thread of the client. */
@@ -128,6 +151,7 @@ static int client(void)
 	call(&m, 17);
 	wait_for(1, 18);
 	use_memory();
+	use_clone();
 	h = sys_thread_create(startup->self, (uintptr_t)helper,
 			      (uintptr_t)stack + sizeof(stack), 0);
 	need(h > 0 && sys_handle_close((handle_t)h) == 0, 19);

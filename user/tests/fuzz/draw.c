@@ -7,7 +7,7 @@
  *                notification, memory, pager   * handle of any kind
  *   P pointer  L bytes  N pages  V address  R rights  O small number
  *   B protection  D deadline  S stack or code  X any number
- *   f fault endpoint, or 0  F flags  Z index, mostly 0
+ *   f fault endpoint, or 0  F flags  Z index, mostly 0  Q quota, or 0
  */
 #include "user/tests/fuzz/fuzz.h"
 
@@ -22,7 +22,7 @@
 #define SIG_handle_dup "*RX"
 #define SIG_handle_close "*"
 #define SIG_handle_give "t*R"
-#define SIG_task_create "fPLFP"
+#define SIG_task_create "fPLFQ"
 #define SIG_task_kill "tX"
 #define SIG_thread_create "tSSX"
 #define SIG_thread_exit ""
@@ -142,6 +142,11 @@ static uint64_t pointer(uint64_t *rng)
 			return (uint64_t)places.paged +
 			       below(rng, PAGED_PAGES * PAGE);
 		break;
+	case 12: /* which may be a clone */
+	case 13:
+		if (places.mapped)
+			return (uint64_t)places.mapped + below(rng, PAGE);
+		break;
 	case 11: /* two pages, the second perhaps swapped out */
 		return (uint64_t)arena - below(rng, 64) +
 		       PAGE * (1 + below(rng, ARENA_PAGES - 1));
@@ -212,6 +217,17 @@ static uint64_t rights(uint64_t *rng)
 	return once_in(rng, 2) ? WEIR_R_ALL : next_random(rng) >> 58;
 }
 
+/* Limits that tasks come up to, or none. */
+static uint64_t quota(uint64_t *rng)
+{
+	static const struct weir_quota quotas[] = {
+		{ 8, 4, 1 }, { 40, 0, 2 }, { 0, 16, 0 }, { 1, 1, 1 },
+	};
+	uint64_t i = below(rng, 8);
+
+	return i < 4 ? (uintptr_t)&quotas[i] : 0;
+}
+
 static uint64_t argument(uint64_t *rng, char letter)
 {
 	switch (letter) {
@@ -234,6 +250,7 @@ static uint64_t argument(uint64_t *rng, char letter)
 	case 'F': return once_in(rng, 4) ? any_number(rng) : 0;
 	case 'Z': return once_in(rng, 4) ? any_number(rng) : 0;
 	case 'S': return pointer(rng);
+	case 'Q': return once_in(rng, 8) ? pointer(rng) : quota(rng);
 	}
 	return any_number(rng);
 }

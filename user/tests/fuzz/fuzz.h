@@ -59,6 +59,7 @@ struct places {
 	char *edge;    /* a page before a hole */
 	char *readonly, *code;
 	char *flips;   /* a page that comes and goes */
+	char *mapped;  /* what was mapped last */
 	char *paged;   /* PAGED_PAGES that their pager supplies late or never */
 };
 #define ARENA_PAGES 48u

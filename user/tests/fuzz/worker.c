@@ -58,7 +58,12 @@ static void take(uint64_t *rng, const struct args *a, long result)
 		return keep(rng, K_TASK, (handle_t)result);
 	case WEIR_SYS_thread_create:
 		return keep(rng, K_THREAD, (handle_t)result);
+	case WEIR_SYS_mem_map:
+		if (a->v[0] == startup->self)
+			places.mapped = (char *)result;
+		return;
 	case WEIR_SYS_mem_create:
+	case WEIR_SYS_mem_clone:
 		return keep(rng, K_MEM, (handle_t)result);
 	case WEIR_SYS_pager_create:
 		keep(rng, K_MEM, (handle_t)a->v[2]);
