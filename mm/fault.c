@@ -50,20 +50,10 @@ struct fault {
  * to the object; fails where nothing is mapped or the access is forbidden. */
 static int fault_find(struct fault *t)
 {
-	unsigned need = t->exec ? WEIR_P_EXEC :
-			t->write ? WEIR_P_WRITE : WEIR_P_READ;
-	int status = -WEIR_EFAULT;
-	struct region *r;
-
-	spin_lock(&t->as->lock);
-	r = aspace_region(t->as, t->va);
-	if (r && !r->dying && (r->prot & need)) {
-		t->obj = memobj_get(r->obj);
-		t->index = r->offset + (t->va - r->start) / WEIR_PAGE_SIZE;
-		status = 0;
-	}
-	spin_unlock(&t->as->lock);
-	return status;
+	t->obj = aspace_object(t->as, t->va, t->exec ? WEIR_P_EXEC :
+			       t->write ? WEIR_P_WRITE : WEIR_P_READ,
+			       &t->index);
+	return t->obj ? 0 : -WEIR_EFAULT;
 }
 
 /* The spare frame becomes the family's. Holds the lock. */

@@ -106,9 +106,7 @@ static int split_at(struct aspace *as, uint64_t va)
 	return 0;
 }
 
-/* Clears one PTE and moves its dirty bit to the frame (I1). True if it was
- * present. Holds the family's lock and as->lock. */
-static bool clear_pte(struct region *r, uint64_t va, pte_t *pte)
+bool aspace_clear_pte(struct region *r, uint64_t va, pte_t *pte)
 {
 	uint64_t index = r->offset + (va - r->start) / WEIR_PAGE_SIZE;
 	pte_t old = pte_xchg(pte, 0);
@@ -143,7 +141,7 @@ static bool clear_region(struct region *r)
 		pte_t *pte = aspace_pte(r->as, va);
 
 		for (; pte && va < stop; va += WEIR_PAGE_SIZE)
-			changed |= clear_pte(r, va, pte++);
+			changed |= aspace_clear_pte(r, va, pte++);
 		spin_unlock(&r->as->lock);
 		spin_unlock(&r->obj->family->lock);
 		va = stop;
