@@ -26,6 +26,7 @@
 #include "kernel/sync.h"
 #include "kernel/thread.h"
 #include "mm/frame.h"
+#include "mm/lru.h"
 #include "mm/pageio.h"
 #include "mm/pagetable.h"
 #include "mm/planted.h"
@@ -67,7 +68,7 @@ static struct frame *use_spare(struct fault *t)
 	f->mapcount = 0;
 	f->dirty = false;
 	f->taken_back = false;
-	f->pinned = t->pin;
+	f->pinned = false; /* as yet: it may be for those that share it, too */
 	f->slot = 0;
 	return f;
 }
@@ -83,7 +84,7 @@ static void release_slot_if_scarce(struct frame *f)
 /* The page has arrived in `f`. Holds the lock. */
 static void arrived(struct frame *f)
 {
-	lru_add_active(f);
+	lru_add(f, LRU_ACTIVE);
 	waitq_wake_all(frame_waitq(f));
 }
 
@@ -220,7 +221,7 @@ static int fault_bring(struct fault *t, struct frame **out)
 					     (memobj_entry_t)t->spare))
 			status = -WEIR_EFULL;
 		else if (!was && !fam->pager)
-			lru_add_active(use_spare(t));
+			lru_add(use_spare(t), LRU_ACTIVE);
 		else if ((status = fault_read(t, was)))
 			return status;
 		spin_unlock(&fam->lock);
