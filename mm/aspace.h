@@ -31,7 +31,6 @@ struct region {
 	uint64_t offset;    /* page of obj at start */
 	RB_ENTRY(region) node;         /* as->regions, under as->lock */
 	LIST_ENTRY(region) obj_link;   /* obj->regions, under its lock */
-	SLIST_ENTRY(region) dead_link; /* while being unmapped */
 };
 RB_HEAD(region_tree, region);
 #define REGIONS_MAX 4096u
