@@ -51,20 +51,29 @@ void account_put(struct account *a)
 	}
 }
 
+/* Never passes the limit, not for a moment: others would fail by that. */
+static bool charge_one(uint64_t *used, uint64_t n, uint64_t limit)
+{
+	uint64_t was = __atomic_load_n(used, __ATOMIC_RELAXED);
+
+	do
+		if (n > limit - was)
+			return false;
+	while (!__atomic_compare_exchange_n(used, &was, was + n, false,
+					    __ATOMIC_RELAXED,
+					    __ATOMIC_RELAXED));
+	return true;
+}
+
 bool account_charge(struct account *a, enum account_kind kind, uint64_t n)
 {
 	struct account *full = a;
 
-	for (; full; full = full->parent)
-		if (__atomic_add_fetch(&full->used[kind], n,
-				       __ATOMIC_RELAXED) > full->limit[kind])
-			break;
-	if (!full)
-		return true;
-	__atomic_sub_fetch(&full->used[kind], n, __ATOMIC_RELAXED);
-	for (; a != full; a = a->parent)
+	while (full && charge_one(&full->used[kind], n, full->limit[kind]))
+		full = full->parent;
+	for (; full && a != full; a = a->parent)
 		__atomic_sub_fetch(&a->used[kind], n, __ATOMIC_RELAXED);
-	return false;
+	return !full;
 }
 
 void account_uncharge(struct account *a, enum account_kind kind, uint64_t n)

@@ -160,3 +160,19 @@ struct region *aspace_region(struct aspace *as, uint64_t va)
 	r = region_at_or_above(&as->regions, va);
 	return r && r->start <= va ? r : NULL;
 }
+
+struct memobj *aspace_object(struct aspace *as, uint64_t va, unsigned prot,
+			     uint64_t *index)
+{
+	struct memobj *obj = NULL;
+	struct region *r;
+
+	spin_lock(&as->lock);
+	r = aspace_region(as, va);
+	if (r && !r->dying && (r->prot & prot) == prot) {
+		obj = memobj_get(r->obj);
+		*index = r->offset + (va - r->start) / WEIR_PAGE_SIZE;
+	}
+	spin_unlock(&as->lock);
+	return obj;
+}

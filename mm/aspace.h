@@ -31,7 +31,6 @@ struct region {
 	uint64_t offset;    /* page of obj at start */
 	RB_ENTRY(region) node;         /* as->regions, under as->lock */
 	LIST_ENTRY(region) obj_link;   /* obj->regions, under its lock */
-	SLIST_ENTRY(region) dead_link; /* while being unmapped */
 };
 RB_HEAD(region_tree, region);
 #define REGIONS_MAX 4096u
@@ -96,8 +95,18 @@ int aspace_fault(struct aspace *as, uint64_t va, bool write, bool exec);
 /* The PTE of `va`, or NULL where a table is missing. Holds as->lock. */
 pte_t *aspace_pte(struct aspace *as, uint64_t va);
 
+/* Clears one PTE of a region and moves its dirty bit to the frame (I1); the
+ * debt is the caller's. True if it was present. Holds the family's lock and
+ * as->lock. */
+bool aspace_clear_pte(struct region *r, uint64_t va, pte_t *pte);
+
 /* The region that contains `va`, or NULL. Holds as->lock. */
 struct region *aspace_region(struct aspace *as, uint64_t va);
+
+/* The object that is mapped at `va`, with a reference, and which page of it;
+ * NULL: none, or it is not mapped with all of `prot`. */
+struct memobj *aspace_object(struct aspace *as, uint64_t va, unsigned prot,
+			     uint64_t *index);
 
 /* How to ask for a frame on behalf of a space. What the system cannot go on
  * without may use the reserve, so that a program that takes all memory costs

@@ -26,6 +26,7 @@
 #include "kernel/sync.h"
 #include "kernel/thread.h"
 #include "mm/frame.h"
+#include "mm/lru.h"
 #include "mm/pageio.h"
 #include "mm/pagetable.h"
 #include "mm/planted.h"
@@ -50,20 +51,10 @@ struct fault {
  * to the object; fails where nothing is mapped or the access is forbidden. */
 static int fault_find(struct fault *t)
 {
-	unsigned need = t->exec ? WEIR_P_EXEC :
-			t->write ? WEIR_P_WRITE : WEIR_P_READ;
-	int status = -WEIR_EFAULT;
-	struct region *r;
-
-	spin_lock(&t->as->lock);
-	r = aspace_region(t->as, t->va);
-	if (r && !r->dying && (r->prot & need)) {
-		t->obj = memobj_get(r->obj);
-		t->index = r->offset + (t->va - r->start) / WEIR_PAGE_SIZE;
-		status = 0;
-	}
-	spin_unlock(&t->as->lock);
-	return status;
+	t->obj = aspace_object(t->as, t->va, t->exec ? WEIR_P_EXEC :
+			       t->write ? WEIR_P_WRITE : WEIR_P_READ,
+			       &t->index);
+	return t->obj ? 0 : -WEIR_EFAULT;
 }
 
 /* The spare frame becomes the family's. Holds the lock. */
@@ -77,7 +68,7 @@ static struct frame *use_spare(struct fault *t)
 	f->mapcount = 0;
 	f->dirty = false;
 	f->taken_back = false;
-	f->pinned = t->pin;
+	f->pinned = false; /* as yet: it may be for those that share it, too */
 	f->slot = 0;
 	return f;
 }
@@ -93,7 +84,7 @@ static void release_slot_if_scarce(struct frame *f)
 /* The page has arrived in `f`. Holds the lock. */
 static void arrived(struct frame *f)
 {
-	lru_add_active(f);
+	lru_add(f, LRU_ACTIVE);
 	waitq_wake_all(frame_waitq(f));
 }
 
@@ -232,7 +223,7 @@ static int fault_bring(struct fault *t, struct frame **out)
 					     (memobj_entry_t)t->spare))
 			status = -WEIR_EFULL;
 		else if (!was && !fam->pager)
-			lru_add_active(use_spare(t));
+			lru_add(use_spare(t), LRU_ACTIVE);
 		else if ((status = fault_read(t, was)))
 			return status;
 		spin_unlock(&fam->lock);

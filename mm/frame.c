@@ -351,41 +351,14 @@ void frames_add(uint64_t start, uint64_t end)
 	spin_unlock(&frame_lock);
 }
 
-uint64_t frame_longest_run(uint64_t *start)
+void *frame_carve(unsigned order)
 {
-	uint64_t best = 0, run = 0;
+	struct frame *f = frames_alloc(order);
 
-	for (uint64_t i = 0; i < frames_end; i++) {
-		run = frames[i].state == FRAME_FREE ? run + 1 : 0;
-		if (run > best) {
-			best = run;
-			*start = i + 1 - run;
-		}
-	}
-	return best;
-}
-
-uint64_t frame_carve(uint64_t npages)
-{
-	uint64_t start = 0, run = frame_longest_run(&start);
-	struct frame *f;
-
-	if (!npages || npages > run)
-		return 0;
-	start += run - npages; /* low memory stays free */
-	frame_cache_drain();
-	spin_lock(&frame_lock);
-	for (unsigned order = 0; order <= FRAME_MAX_ORDER; order++)
-		while ((f = TAILQ_FIRST(&buddy[order])))
-			unlist_block(f);
-	for (uint64_t i = 0; i < npages; i++)
-		frames[start + i].state = FRAME_PINNED;
-	for (f = frames; f < frames + frames_end; f++)
-		if (f->state == FRAME_FREE)
-			buddy_put(f, 0);
-	frames_managed -= npages;
-	__atomic_sub_fetch(&free_frames, npages, __ATOMIC_RELAXED);
+	if (!f)
+		return NULL;
+	f->head = false;
+	frames_managed -= 1ull << order;
 	scale();
-	spin_unlock(&frame_lock);
-	return start * WEIR_PAGE_SIZE;
+	return frame_kva(f);
 }

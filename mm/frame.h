@@ -83,14 +83,10 @@ enum frame_flags {
 #define FRAME_LEAST_MIB 8
 void frame_init(const struct bootinfo *bi, uint64_t mem_mib);
 
-/* The length of the longest run of free frames, which *start is the number of
- * the first of. Boot only. */
-uint64_t frame_longest_run(uint64_t *start);
-
-/* Takes `npages` for good, in one piece, for the ramdisk; returns the first
- * byte's physical address, or 0 when no such piece is left. Boot only, after
- * frame_init; the watermarks are scaled again to what remains. */
-uint64_t frame_carve(uint64_t npages);
+/* Takes 2^order frames in one piece for good, for the ramdisk, or NULL when no
+ * such piece is left. Boot only, after frame_init; the watermarks are scaled
+ * again to what remains. */
+void *frame_carve(unsigned order);
 
 /* One frame in state PINNED, all fields 0; NULL when out of memory. Without
  * FRAME_MAYWAIT half of what lies below the min watermark may be used, with

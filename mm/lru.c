@@ -50,18 +50,10 @@ static void pull(struct frame *f)
 	lists[list].length--;
 }
 
-void lru_add_active(struct frame *f)
+void lru_add(struct frame *f, enum lru_list list)
 {
 	spin_lock(&lru_lock);
-	push(f, LRU_ACTIVE);
-	spin_unlock(&lru_lock);
-}
-
-void lru_putback(struct frame *f, enum lru_list list)
-{
-	spin_lock(&lru_lock);
-	assert(f->state == FRAME_ISOLATED);
-	if (list == LRU_ACTIVE)
+	if (f->state == FRAME_ISOLATED && list == LRU_ACTIVE)
 		stat_add(WEIR_C_pgactivate, 1);
 	f->taken_back = false;
 	push(f, list);

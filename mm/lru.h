@@ -1,5 +1,5 @@
 /*
- * lru.h - the active and inactive lists, for reclaim alone.
+ * lru.h - the active and inactive lists.
  */
 #ifndef MM_LRU_H
 #define MM_LRU_H
@@ -16,9 +16,9 @@ enum lru_list { LRU_ACTIVE, LRU_INACTIVE, LRU_NLISTS };
  * with a reference to its family. Returns how many. No lock held. */
 unsigned lru_isolate(enum lru_list list, struct frame **out, unsigned max);
 
-/* Gives an isolated frame back, youngest end; drops no reference. Caller
- * holds the family's lock. */
-void lru_putback(struct frame *f, enum lru_list list);
+/* A frame that is mapped for the first time, or an isolated one that is given
+ * back (drops no reference): youngest end. Caller holds the family's lock. */
+void lru_add(struct frame *f, enum lru_list list);
 
 uint64_t lru_length(enum lru_list list);
 

@@ -24,8 +24,6 @@
 /* Where aspace_map looks for room when the caller does not care. */
 #define MAP_BASE 0x10000000ull
 
-SLIST_HEAD(region_list, region);
-
 static bool range_valid(uint64_t va, uint64_t npages)
 {
 	return va % WEIR_PAGE_SIZE == 0 && npages > 0 &&
@@ -106,9 +104,7 @@ static int split_at(struct aspace *as, uint64_t va)
 	return 0;
 }
 
-/* Clears one PTE and moves its dirty bit to the frame (I1). True if it was
- * present. Holds the family's lock and as->lock. */
-static bool clear_pte(struct region *r, uint64_t va, pte_t *pte)
+bool aspace_clear_pte(struct region *r, uint64_t va, pte_t *pte)
 {
 	uint64_t index = r->offset + (va - r->start) / WEIR_PAGE_SIZE;
 	pte_t old = pte_xchg(pte, 0);
@@ -143,7 +139,7 @@ static bool clear_region(struct region *r)
 		pte_t *pte = aspace_pte(r->as, va);
 
 		for (; pte && va < stop; va += WEIR_PAGE_SIZE)
-			changed |= clear_pte(r, va, pte++);
+			changed |= aspace_clear_pte(r, va, pte++);
 		spin_unlock(&r->as->lock);
 		spin_unlock(&r->obj->family->lock);
 		va = stop;
@@ -187,7 +183,6 @@ static void drop_region(struct region *r)
 int aspace_unmap(struct aspace *as, uint64_t va, uint64_t npages)
 {
 	uint64_t end = va + npages * WEIR_PAGE_SIZE;
-	struct region_list dead = SLIST_HEAD_INITIALIZER(dead);
 	bool changed = false;
 	struct region *r;
 	int status;
@@ -201,16 +196,11 @@ int aspace_unmap(struct aspace *as, uint64_t va, uint64_t npages)
 	if (status)
 		goto out;
 	for (r = region_at_or_above(&as->regions, va); r && r->start < end;
-	     r = region_next(&as->regions, r)) {
+	     r = region_next(&as->regions, r))
 		changed |= clear_region(r);
-		SLIST_INSERT_HEAD(&dead, r, dead_link);
-	}
-	if (!SLIST_EMPTY(&dead))
-		settle(as, va, npages, changed);
-	while ((r = SLIST_FIRST(&dead))) {
-		SLIST_REMOVE_HEAD(&dead, dead_link);
+	settle(as, va, npages, changed);
+	while ((r = region_at_or_above(&as->regions, va)) && r->start < end)
 		drop_region(r);
-	}
 out:
 	mutex_unlock(&as->map_mutex);
 	return status;

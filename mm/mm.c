@@ -25,14 +25,12 @@ static unsigned mib_of(uint64_t pages)
 static unsigned default_swap_mib(void)
 {
 	unsigned all = mib_of(nr_frames());
-	uint64_t start;
-	unsigned piece = mib_of(frame_longest_run(&start));
 	unsigned mib = all * 3 / 4;
 
 	/* One more is for rounding, and for the slot table. */
 	if (all - mib < FRAME_LEAST_MIB + 1)
 		mib = all > FRAME_LEAST_MIB + 1 ? all - FRAME_LEAST_MIB - 1 : 0;
-	return mib < piece ? mib : piece;
+	return mib;
 }
 
 /* A page for the kernel's page tables and stacks; 0 when there is none. */

@@ -7,19 +7,21 @@
  * and free real. Owns the queue, ordered by due time. Locks: disk_lock; the
  * wait queue under it.
  */
-#include "arch/x86_64/paging.h"
 #include "arch/x86_64/string.h"
 #include "arch/x86_64/time.h"
 #include "kernel/abi/weir.h"
 #include "kernel/param.h"
 #include "kernel/sync.h"
 #include "mm/frame.h"
+#include "mm/kmalloc.h"
 #include "mm/swap.h"
 
 #define PRIO 30
+#define MIB_ORDER 8u /* of its blocks */
+#define MIB_PAGES (1u << MIB_ORDER)
 
 /* Constant after ramdisk_init. */
-static char *disk;
+static char **blocks; /* of a MiB each */
 
 static uint64_t max_delay_us; /* atomic */
 static uint64_t fail_next[2]; /* atomic: reads, writes; testing aid */
@@ -77,7 +79,8 @@ void ramdisk_submit(struct pageio *io)
 
 static void transfer(struct pageio *io)
 {
-	char *page = disk + (io->slot - 1) * WEIR_PAGE_SIZE;
+	uint32_t n = io->slot - 1;
+	char *page = blocks[n / MIB_PAGES] + n % MIB_PAGES * WEIR_PAGE_SIZE;
 	char *memory = frame_kva(io->frame);
 
 	if (__atomic_load_n(&fail_next[io->write], __ATOMIC_RELAXED)) {
@@ -119,13 +122,19 @@ static void ramdisk_thread(void *arg)
 	}
 }
 
-void ramdisk_init(uint64_t pa)
+bool ramdisk_init(uint64_t mib)
 {
-	disk = KVA(pa);
+	blocks = kzalloc(mib * sizeof(*blocks));
+	for (uint64_t i = 0; blocks && i < mib; i++) {
+		blocks[i] = frame_carve(MIB_ORDER);
+		if (!blocks[i])
+			return false;
+	}
 	TAILQ_INIT(&queue);
 	waitq_init(&work);
 	rng = params.seed ? params.seed : 1;
 	ramdisk_set_delay(params.delay_us);
+	return blocks;
 }
 
 void ramdisk_start(void)

@@ -188,7 +188,7 @@ static bool pass_decide(struct frame *f, bool keep, enum lru_list list)
 	bool orphan = pass_orphan(f);
 
 	if (!orphan && (keep || f->taken_back || f->dirty || f->mapcount)) {
-		lru_putback(f, list);
+		lru_add(f, list);
 		return false;
 	}
 	if (orphan && f->slot)

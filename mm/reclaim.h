@@ -55,8 +55,6 @@ void klaunderd_wake(void);
 
 /* ---- lru.c ---- */
 
-/* The lists: a frame enters when it is first mapped; see mm/README.md. */
-void lru_add_active(struct frame *f);
 /* Takes a frame that nobody names any more off its list; false: reclaim has
  * it. */
 bool lru_remove(struct frame *f);

@@ -183,19 +183,17 @@ int swap_attach(struct memobj *obj)
 
 void swap_init(uint64_t mib)
 {
-	uint64_t npages = mib * PAGES_PER_MIB, pa;
+	uint64_t npages = mib * PAGES_PER_MIB;
 	uint64_t *bits;
 
 	if (mib == 0)
 		return;
-	pa = mib > UINT32_MAX / PAGES_PER_MIB ? 0 : frame_carve(npages);
 	bits = kzalloc((npages + 64) / 64 * sizeof(*bits));
-	if (!pa || !bits ||
+	if (!bits || !ramdisk_init(mib) ||
 	    nr_frames() < FRAME_LEAST_MIB * PAGES_PER_MIB)
-		panic("too little memory for swap=%lu: %lu MiB in one piece "
-		      "and %u MiB beside it are needed; give the machine more, "
-		      "or lower swap=", mib, mib, FRAME_LEAST_MIB);
-	ramdisk_init(pa);
+		panic("too little memory for swap=%lu: %lu MiB, and %u MiB "
+		      "beside it, are needed; give the machine more, or lower "
+		      "swap=", mib, mib, FRAME_LEAST_MIB);
 	swap_slots_init(bits, npages);
 }
 

@@ -58,9 +58,10 @@ void swap_submit(struct pageio *io);
  * (nslots + 64) / 64 words and must be zero. */
 void swap_slots_init(uint64_t *bits, uint32_t nslots);
 
-/* mm/ramdisk.c: the device over memory at `pa`, a page a slot. submit: any
- * context, any lock, never sleeps, never fails but through io->status. */
-void ramdisk_init(uint64_t pa);
+/* mm/ramdisk.c: the device of `mib` MiB, a page a slot; false: out of memory.
+ * submit: any context, any lock, never sleeps, never fails but through
+ * io->status. */
+bool ramdisk_init(uint64_t mib);
 void ramdisk_start(void);
 void ramdisk_submit(struct pageio *io);
 /* The longest delay of an IO from now on, in microseconds; 0: none. */

@@ -26,40 +26,11 @@ static int describe(pte_t pte)
 	       (pte & PTE_D ? WEIR_PTE_DIRTY : 0);
 }
 
-/* The object mapped at `va`, with a reference, or NULL. */
-static struct memobj *object_at(struct aspace *as, uint64_t va)
-{
-	struct memobj *obj = NULL;
-	struct region *r;
-
-	spin_lock(&as->lock);
-	r = aspace_region(as, va);
-	if (r && !r->dying)
-		obj = memobj_get(r->obj);
-	spin_unlock(&as->lock);
-	return obj;
-}
-
-/* Exchanges the present PTE for 0. Holds the lock of the frame's object and
- * as->lock. */
-static void take_out(struct aspace *as, pte_t *pte, bool wired)
-{
-	pte_t old = pte_xchg(pte, 0);
-	struct frame *f;
-
-	as->resident--;
-	if (wired)
-		return;
-	f = frame_of_pa(pte_pa(old));
-	f->mapcount--;
-	if (old & PTE_D)
-		f->dirty = true;
-}
-
 /* LOOK and CLEAR. */
 static int test_pte(struct aspace *as, uint64_t va, bool clear)
 {
-	struct memobj *obj = object_at(as, va);
+	uint64_t index;
+	struct memobj *obj = aspace_object(as, va, WEIR_P_READ, &index);
 	struct region *r;
 	int was = 0;
 	pte_t *pte;
@@ -73,7 +44,7 @@ static int test_pte(struct aspace *as, uint64_t va, bool clear)
 	if (r && r->obj == obj && pte && (*pte & PTE_P)) {
 		was = describe(*pte);
 		if (clear)
-			take_out(as, pte, obj->wired);
+			aspace_clear_pte(r, va, pte);
 	}
 	spin_unlock(&as->lock);
 	spin_unlock(&obj->family->lock);

@@ -284,9 +284,9 @@ def test_more_memory_asked_for_than_there(clean):
 
 def test_swap_that_does_not_fit(weir):
     result = weir("echo", "no", cpus=1, swap=4096, ram=128)
-    assert_panic(result, "too little memory for swap=4096: 4096 MiB in one "
-                 "piece and 8 MiB beside it are needed; give the machine "
-                 "more, or lower swap=")
+    assert_panic(result, "too little memory for swap=4096: 4096 MiB, and "
+                 "8 MiB beside it, are needed; give the machine more, or "
+                 "lower swap=")
 
 
 @pytest.mark.parametrize("asked,there", [(4, 2), (1, 2)])

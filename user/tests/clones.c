@@ -222,6 +222,29 @@ static void test_pin(void)
 	view_drop(&b);
 }
 
+/* A pinned page that was shared and in swap is one's own: the other is not
+ * pinned by that. */
+static void test_pin_swapped(void)
+{
+	struct view a = view_new(8), b, c;
+
+	fill(&a, 8000);
+	b = view_clone(&a);
+	reclaim_all();
+	be_system(true);
+	CHECK(sys_mem_pin(a.mem, 0, 8, 1) == 0);
+	be_system(false);
+	CHECK(sys_mem_clone(a.mem) == -WEIR_EBUSY);
+	c = view_clone(&b);
+	CHECK(wrong(&a, 8000) == 0 && wrong(&b, 8000) == 0 &&
+	      wrong(&c, 8000) == 0);
+	reclaim_all();
+	CHECK(present(&a, 3) && !present(&b, 3) && !present(&c, 3));
+	view_drop(&a);
+	view_drop(&b);
+	view_drop(&c);
+}
+
 /* Wired and pinned memory goes when its object does. */
 static void test_pinned_end(void)
 {
@@ -509,6 +532,7 @@ static void one_by_one(void)
 	test_swapped();
 	test_errors();
 	test_pin();
+	test_pin_swapped();
 	test_pinned_end();
 }
 

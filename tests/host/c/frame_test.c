@@ -270,32 +270,30 @@ static void test_misuse(void)
 static void test_carve(void)
 {
 	for (unsigned i = 0; i < 200; i++) {
-		uint64_t n = 1 + shim_random() % 2500, pa, before, run, at;
+		unsigned order = shim_random() % (FRAME_MAX_ORDER + 2);
+		uint64_t n = 1ull << order, before;
+		void *kva;
 
 		setup();
 		for (unsigned k = shim_random() % 300; k > 0; k--)
 			CHECK(frame_alloc(0));
 		before = nr_free();
-		run = frame_longest_run(&at);
-		CHECK(frame_carve(run + 1) == 0);
-		pa = frame_carve(n);
-		if (!pa) {
-			CHECK(n > run);
+		kva = frame_carve(order);
+		CHECK(!!kva == (order <= FRAME_MAX_ORDER));
+		if (!kva)
 			continue;
-		}
 		CHECK(nr_free() == before - n);
 		CHECK(nr_frames() == MANAGED - n);
 		for (uint64_t k = 0; k < n; k++) {
-			struct frame *f = frame_of_pa(pa + k * 4096);
+			struct frame *f = frame_of_kva((char *)kva + k * 4096);
 
 			CHECK(f->state == FRAME_PINNED && !f->head);
 		}
 		frame_check();
 		while (frame_alloc(FRAME_RESERVE))
 			;
-		CHECK(nr_free() == 0);
+		CHECK(nr_free() == 0 && !frame_carve(0));
 	}
-	CHECK(frame_carve(0) == 0);
 }
 
 /* ---- Memory maps ---- */

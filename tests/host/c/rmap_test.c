@@ -176,7 +176,8 @@ static void test_first_store(void)
 }
 
 /* A region outside the frame's page has no say; a dying one hands on its
- * debt, mapped or not (Z12, Z13). */
+ * debt, mapped or not (Z12, Z13); and so does what a pass has left of a frame
+ * that is being copied (I11). */
 static void test_regions(void)
 {
 	setup();
@@ -185,6 +186,12 @@ static void test_regions(void)
 	spaces[2].r.dying = true;
 	CHECK(unmap());
 	CHECK(added == 1 && inherited == 1);
+	for (unsigned copied = 0; copied < 2; copied++) {
+		setup();
+		frame.copied = copied;
+		spaces[1].as.tlb_pending = 1;
+		CHECK(!unmap() && inherited == copied);
+	}
 }
 
 static void test_age(void)

@@ -289,7 +289,7 @@ int main(int argc, char **argv)
 	frames_setup(descriptors, NFRAMES);
 	frames_add(1, NFRAMES);
 	expect_panic(init_swap, (void *)45, "too little memory for swap=45");
-	expect_panic(init_swap, (void *)4000, "4000 MiB in one piece");
+	expect_panic(init_swap, (void *)4000, "4000 MiB, and 8 MiB");
 	expect_panic(init_swap, (void *)(1ul << 40), "too little memory");
 	swap_init(16);
 	CHECK(swap_slots_total() == 4096 && nr_frames() == NFRAMES - 1 - 4096);
