@@ -37,16 +37,11 @@ static void see_cap(struct cap cap)
 static void see_task(struct task *task)
 {
 	struct handle_table *h = &task->handles;
-	uint64_t nhandles = 0;
 	struct thread *t;
 
 	audit_space(task->as);
-	for (unsigned i = 0; i <= h->mask; i++) {
+	for (unsigned i = 0; i <= h->mask; i++)
 		see_cap(h->slots[i].cap);
-		nhandles += h->slots[i].cap.type != OBJ_NONE;
-	}
-	audit_use(task->account, ACCOUNT_HANDLES, nhandles);
-	audit_use(task->account, ACCOUNT_THREADS, task->nthreads);
 	LIST_FOREACH(t, &task->threads, task_link) {
 		see_cap(t->cap);
 		at_rest &= t == current() || t->state == THREAD_WAITING;

@@ -4,13 +4,9 @@
 #include "mm/account.h"
 
 #include "arch/x86_64/panic.h"
-#include "arch/x86_64/spin.h"
 #include "kernel/abi/weir.h"
 #include "mm/frame.h"
 #include "mm/kmalloc.h"
-
-static struct spinlock accounts_lock = SPINLOCK_INIT("accounts");
-struct account_list accounts = LIST_HEAD_INITIALIZER(accounts);
 
 struct account *account_create(struct account *parent,
 			       const uint64_t limit[ACCOUNT_NKINDS])
@@ -23,9 +19,6 @@ struct account *account_create(struct account *parent,
 	a->parent = account_get(parent);
 	for (unsigned i = 0; i < ACCOUNT_NKINDS; i++)
 		a->limit[i] = limit[i] ? limit[i] : UINT64_MAX;
-	spin_lock(&accounts_lock);
-	LIST_INSERT_HEAD(&accounts, a, all_link);
-	spin_unlock(&accounts_lock);
 	return a;
 }
 
@@ -43,9 +36,6 @@ void account_put(struct account *a)
 
 		for (unsigned i = 0; i < ACCOUNT_NKINDS; i++)
 			assert(a->used[i] == 0);
-		spin_lock(&accounts_lock);
-		LIST_REMOVE(a, all_link);
-		spin_unlock(&accounts_lock);
 		kfree(a);
 		a = parent;
 	}

@@ -31,18 +31,13 @@ struct account {
 
 	uint64_t refs;                 /* atomic: tasks, objects, children */
 	uint64_t used[ACCOUNT_NKINDS]; /* atomic */
-	uint64_t found[ACCOUNT_NKINDS]; /* the audit's */
-	LIST_ENTRY(account) all_link;  /* under accounts_lock */
 };
-
-/* All of them; for the audit. */
-LIST_HEAD(account_list, account);
-extern struct account_list accounts;
 
 /* A limit of 0 is none. NULL: out of memory. */
 struct account *account_create(struct account *parent,
 			       const uint64_t limit[ACCOUNT_NKINDS]);
-/* Of NULL, too. Any context, any lock but kmalloc's. */
+/* Of NULL, too. Any context, any lock but kmalloc's. With the last reference
+ * all must be uncharged. */
 struct account *account_get(struct account *a);
 void account_put(struct account *a);
 

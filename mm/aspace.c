@@ -106,7 +106,6 @@ int aspace_prepare_pte(struct aspace *as, uint64_t va)
 		spin_lock(&as->lock);
 		if (!as->dead && !table_cell(as, va, 0, &hole) && spare) {
 			*hole = frame_pa(spare) | PTE_P | PTE_W | PTE_U;
-			as->tables++;
 			spare = NULL;
 			hole = NULL;
 			table_cell(as, va, 0, &hole);
@@ -135,7 +134,6 @@ static void free_tables(struct aspace *as, pte_t *table, unsigned level,
 		struct frame *f = frame_of_pa(pte_pa(table[i]));
 
 		table[i] = 0;
-		as->tables--;
 		table_free(f, as->account);
 	}
 }

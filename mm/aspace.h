@@ -54,7 +54,6 @@ struct aspace {
 	struct region_tree regions;
 	unsigned nregions; /* at most REGIONS_MAX */
 	uint64_t resident; /* present PTEs */
-	uint64_t tables;   /* but the root */
 	bool dead;         /* destroyed: no new mappings */
 };
 

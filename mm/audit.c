@@ -3,8 +3,8 @@
  *
  * The world stands still, and nobody holds a spinlock: what is below reads
  * without locks, and takes one only where a function that it calls wants it
- * held. It changes nothing but its sums, some of them in frames, accounts,
- * families and objects, which are 0 between two audits. What a frame between
+ * held. It changes nothing but its sums, some of them in frames, families and
+ * objects, which are 0 between two audits. What a frame between
  * two steps may look like is in frame_seen; all else has no steps between two
  * holds of a lock, but for references and charges that somebody has in hand.
  */
@@ -67,13 +67,6 @@ static void object_seen(struct memobj *obj)
 	LIST_FOREACH(r, &obj->regions, obj_link)
 		obj->found++;
 	obj->family->found++;
-	audit_use(obj->account, ACCOUNT_FRAMES, pages + obj->tables);
-}
-
-void audit_use(struct account *a, enum account_kind kind, uint64_t n)
-{
-	for (; a; a = a->parent)
-		a->found[kind] += n;
 }
 
 void audit_begin(void)
@@ -132,7 +125,6 @@ void audit_space(struct aspace *as)
 		}
 	spin_unlock(&as->lock);
 	compare("pages of space", as, as->resident, pages, true);
-	audit_use(as->account, ACCOUNT_FRAMES, as->tables);
 }
 
 /* A frame of a family that no entry names is with a pass, which has unmapped
@@ -204,17 +196,12 @@ static void compare_refs(const char *what, const void *whose,
 
 bool audit_end(bool exact)
 {
-	struct account *a;
 	struct family *fam;
 	struct memobj *m;
 
 	frames_seen();
 	for (unsigned s = 0; s < FRAME_NSTATES; states[s++] = 0)
 		exact &= !states[s] || s == FRAME_PINNED;
-	LIST_FOREACH(a, &accounts, all_link)
-		for (unsigned k = 0; k < ACCOUNT_NKINDS; k++)
-			compare_refs("use of account", a, a->used[k],
-				     &a->found[k], exact || k);
 	LIST_FOREACH(fam, &families, all_link) {
 		compare_refs("family", fam, fam->refs, &fam->found, exact);
 		LIST_FOREACH(m, &fam->members, sibling)

@@ -190,7 +190,6 @@ int memobj_prepare(struct memobj *obj, uint64_t index, unsigned flags)
 
 		if (hole && spare) {
 			*hole = frame_kva(spare);
-			obj->tables++;
 			spare = NULL;
 			hole = radix_hole(obj, index);
 		}
@@ -297,7 +296,6 @@ static void radix_release(struct memobj *obj, void **cell, unsigned height,
 	for (uint64_t i = 0; height == 1 && i < RADIX_WAYS; i++)
 		entry_release(obj, index + i, (memobj_entry_t *)&node[i]);
 	*cell = NULL;
-	obj->tables--;
 	spin_unlock(&obj->family->lock);
 	table_free(frame_of_kva(node), obj->account);
 }

@@ -83,7 +83,6 @@ struct memobj {
 	/* Under family->lock. */
 	uint64_t pages; /* entries that are not 0; read without it, too */
 	LIST_ENTRY(memobj) sibling;
-	uint64_t tables; /* nodes of the tree of entries */
 	void *root;
 	LIST_HEAD(, region) regions; /* the reverse mapping starts here */
 };

@@ -40,7 +40,6 @@ int aspace_unmap(struct aspace *as, uint64_t va, uint64_t n) { return 0; }
 
 /* ---- the scene ----------------------------------------------------------- */
 
-static struct account *account;
 static struct memobj *obj, *clone;
 static struct aspace *spaces[2];
 static uint64_t handles = 1; /* on each object */
@@ -107,15 +106,13 @@ static void map(struct aspace *as, struct memobj *o)
  * has a slot, and a pass has it. */
 static void build(void)
 {
-	const uint64_t limits[ACCOUNT_NKINDS] = { 10000, 10, 10 };
 	struct frame *f;
 	uint32_t slot;
 
-	account = account_create(NULL, limits);
-	obj = memobj_create_anon(PAGES, account);
-	clone = memobj_create_member(PAGES, obj->family, account);
+	obj = memobj_create_anon(PAGES, NULL);
+	clone = memobj_create_member(PAGES, obj->family, NULL);
 	for (unsigned i = 0; i < 2; i++) {
-		spaces[i] = aspace_create(account);
+		spaces[i] = aspace_create(NULL);
 		map(spaces[i], i ? clone : obj);
 	}
 	for (uint64_t i = 0; i < PAGES; i += PAGES - 1) {
@@ -132,7 +129,7 @@ static void build(void)
 	f = page(obj, 3);
 	f->slot = swap_slot_alloc(false);
 	CHECK(lru_isolate(LRU_ACTIVE, &f, 1) == 1 && f->index == 0);
-	lru_putback(f, LRU_INACTIVE);
+	lru_add(f, LRU_INACTIVE);
 	family_put(obj->family);
 }
 
@@ -154,15 +151,15 @@ static struct frame *frame(uint64_t index)
 /* ---- what is made wrong -------------------------------------------------- */
 
 enum wrong {
-	OBJECT, HANDLE, FAMILY, OBJECT_PAGES, RESIDENT, USED, HANDLES, INDEX,
-	OWNER, MAPCOUNT, COPY, LEAK, DOUBLE, FREE_SLOT, WRONG_PAGE, WRITABLE,
+	OBJECT, HANDLE, FAMILY, OBJECT_PAGES, RESIDENT, INDEX, OWNER,
+	MAPCOUNT, COPY, LEAK, DOUBLE, FREE_SLOT, WRONG_PAGE, WRITABLE,
 	FORBIDDEN, OUTSIDE, PINNED, UNNAMED, LIST, FREE_FRAMES, LRU_LENGTH,
 };
 static const char *const said[] = {
 	[OBJECT] = "audit: object", [HANDLE] = "audit: object",
 	[FAMILY] = "audit: family 0x", [OBJECT_PAGES] = "pages of object",
-	[RESIDENT] = "pages of space", [USED] = "use of account",
-	[HANDLES] = "use of account", [INDEX] = "audit: page of",
+	[RESIDENT] = "pages of space",
+	[INDEX] = "audit: page of",
 	[OWNER] = "family of", [MAPCOUNT] = "copies",
 	[COPY] = "mappings of", [LEAK] = "audit: slots", [DOUBLE] = "slots",
 	[FREE_SLOT] = "audit: slot 0x", [WRONG_PAGE] = "audit: page at",
@@ -182,8 +179,6 @@ static void go_wrong(enum wrong what)
 	case FAMILY: obj->family->refs++; break;
 	case OBJECT_PAGES: clone->pages--; break;
 	case RESIDENT: spaces[1]->resident++; break;
-	case USED: account->used[ACCOUNT_FRAMES]++; break;
-	case HANDLES: account->used[ACCOUNT_HANDLES]++; break;
 	case INDEX: frame(1)->index = 7; break;
 	case OWNER: frame(1)->family = (struct family *)obj; break;
 	case MAPCOUNT: frame(0)->mapcount++; break;
