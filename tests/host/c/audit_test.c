@@ -236,7 +236,7 @@ int main(void)
 	n = obj->refs++;
 	CHECK(!audit());
 	obj->refs = n;
-	lru_putback(f, LRU_ACTIVE);
+	lru_add(f, LRU_ACTIVE);
 	family_put(obj->family);
 	CHECK(audit());
 	return 0;
