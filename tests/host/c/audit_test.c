@@ -66,7 +66,7 @@ static struct frame *page(struct memobj *o, uint64_t index)
 
 	f->family = o->family;
 	f->index = index;
-	lru_add_active(f);
+	lru_add(f, LRU_ACTIVE);
 	set(o, index, (memobj_entry_t)f);
 	return f;
 }
@@ -226,7 +226,7 @@ int main(void)
 	frame(1)->mapcount++;
 	CHECK(!audit());
 	frame(1)->mapcount--;
-	lru_add_active(f);
+	lru_add(f, LRU_ACTIVE);
 	CHECK(audit());
 
 	/* A frame that is with a pass need not be named, and then only
