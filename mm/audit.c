@@ -186,14 +186,6 @@ static void frames_seen(void)
 	slots = 0;
 }
 
-/* And starts over. */
-static void compare_refs(const char *what, const void *whose,
-			 uint64_t counted, uint64_t *found, bool exact)
-{
-	compare(what, whose, counted, *found, exact);
-	*found = 0;
-}
-
 bool audit_end(bool exact)
 {
 	struct family *fam;
@@ -203,9 +195,12 @@ bool audit_end(bool exact)
 	for (unsigned s = 0; s < FRAME_NSTATES; states[s++] = 0)
 		exact &= !states[s] || s == FRAME_PINNED;
 	LIST_FOREACH(fam, &families, all_link) {
-		compare_refs("family", fam, fam->refs, &fam->found, exact);
-		LIST_FOREACH(m, &fam->members, sibling)
-			compare_refs("object", m, m->refs, &m->found, exact);
+		compare("family", fam, fam->refs, fam->found, exact);
+		fam->found = 0;
+		LIST_FOREACH(m, &fam->members, sibling) {
+			compare("object", m, m->refs, m->found, exact);
+			m->found = 0;
+		}
 	}
 	return exact;
 }

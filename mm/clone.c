@@ -109,8 +109,10 @@ int memobj_clone(struct memobj *obj, struct account *account,
 	if (!clone)
 		return -WEIR_ENOMEM;
 	set_cloning(fam, 1);
-	for (uint64_t i = 0; !status && i < obj->npages; i += LEAF_PAGES)
+	for (uint64_t i = 0; !status && i < obj->npages; i += LEAF_PAGES) {
 		status = clone_leaf(obj, clone, i);
+		cond_resched();
+	}
 	set_cloning(fam, -1);
 	if (status)
 		memobj_put(clone);

@@ -102,21 +102,13 @@ static int fault_read(struct fault *t, memobj_entry_t was)
 	int status;
 
 	f->slot = io.slot;
-	if (was && !PLANTED(Z27)) /* planted: looks again only afterwards */
+	if (was)
 		family_replace(fam, t->index, was, (memobj_entry_t)f);
 	frame_set_state(f, FRAME_INBOUND);
 	spin_unlock(&fam->lock);
 	status = pageio_read(&io);
 	spin_lock(&fam->lock);
 	stat_add(WEIR_C_pgmajfault, 1);
-	if (PLANTED(Z27) && was) {
-		if (*memobj_entry(t->obj, t->index) != was) {
-			f->slot = 0;
-			frame_free(f);
-			return 0;
-		}
-		family_replace(fam, t->index, was, (memobj_entry_t)f);
-	}
 	if (status) {
 		family_replace(fam, t->index, (memobj_entry_t)f, was);
 		f->family = NULL;
@@ -178,8 +170,9 @@ static bool fault_waits(struct fault *t, struct frame *f)
 
 	if (alone && fam->cloning)
 		waitq_sleep(&fam->cloned, &fam->lock);
-	else if (f && (f->state == FRAME_INBOUND || (f->copied && alone) ||
-		       (f->state == FRAME_LAUNDRY && t->write)))
+	else if (f && ((f->state == FRAME_INBOUND && !PLANTED(Z27)) ||
+		       (f->state == FRAME_LAUNDRY && t->write) ||
+		       (f->copied && alone)))
 		waitq_sleep(frame_waitq(f), &fam->lock);
 	else
 		return false;

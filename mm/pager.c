@@ -163,12 +163,12 @@ void pager_submit(struct pageio *io)
 	if (!dead) {
 		io->cookie = ++p->last_cookie;
 		TAILQ_INSERT_TAIL(&p->requests, io, link);
+		/* Once the lock is free, io and p may be gone. */
+		p->client.notify(p->client.arg, p->client.bits);
 	}
 	spin_unlock(&p->lock);
 	if (dead)
 		finish(io, -WEIR_EIO);
-	else /* io may be gone; the object keeps p */
-		p->client.notify(p->client.arg, p->client.bits);
 }
 
 void *pager_bounce_take(struct pager *p)

@@ -6,7 +6,7 @@
  * with an error, fails for the thread that made it (a read), or leaves the
  * page dirty in memory (a write). A pager that was late with a write, or is
  * gone, gets no more: its dirty pages go to the swap device instead, as
- * Mach's double paging does. Lock: pager->lock, a leaf; the page is copied
+ * Mach's double paging does. Lock: pager->lock; the page is copied
  * under it, to and from the kernel's memory only.
  */
 #ifndef MM_PAGER_H
@@ -23,7 +23,7 @@ struct weir_pager_request;
 
 /* Whoever must be told that a request has come. */
 struct pager_client {
-	void (*notify)(void *arg, uint64_t bits); /* any context */
+	void (*notify)(void *arg, uint64_t bits); /* under pager->lock */
 	void (*release)(void *arg); /* with the last reference */
 	void *arg;
 	uint64_t bits;

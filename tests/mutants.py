@@ -21,7 +21,7 @@ MUTANTS = [
      "tests/scenarios/test_memory.py::test_clones[4]"),
     ("Z22", "read, then clear, instead of exchange",
      "tests/host/test_mm.py::test_rmap"),
-    ("Z27", "swap-in without single flight",
+    ("Z27", "a page on its way in is not waited for",
      FENCES + "test_a_page_is_read_once"),
     ("Z35", "a flush that flushes nothing", FENCES + "test_litmus"),
 ]

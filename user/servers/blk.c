@@ -23,6 +23,7 @@ static struct session {
 	struct disk *disk;
 	handle_t owner; /* a task */
 	uint8_t *bytes; /* the client's memory; NULL: not there yet */
+	handle_t mem;   /* pinned, or wired */
 	uint64_t size;
 	unsigned users; /* threads that serve a request of it */
 	bool closed;    /* no more of them */
@@ -30,12 +31,19 @@ static struct session {
 static struct mutex sessions_lock;
 
 /* --- sessions: under sessions_lock ---------------------------------------- */
+static void forget_memory(uint8_t *bytes, handle_t mem, uint64_t pages)
+{
+	pages_unmap(bytes, pages);
+	sys_mem_pin(mem, 0, pages, 0); /* wired memory stays what it is */
+	sys_handle_close(mem);
+}
+
 static void free_if_unused(struct session *s)
 {
 	if (!s->closed || s->users)
 		return;
 	if (s->bytes)
-		pages_unmap(s->bytes, s->size / WEIR_PAGE_SIZE);
+		forget_memory(s->bytes, s->mem, s->size / WEIR_PAGE_SIZE);
 	sys_handle_close(s->owner);
 	*s = (struct session){ 0 };
 }
@@ -164,23 +172,26 @@ static long map_memory(handle_t mem, uint64_t *size)
 	return va;
 }
 
-static long do_memory(struct session *s, handle_t came)
+static long do_memory(struct session *s, handle_t *came)
 {
+	handle_t mem = *came;
 	uint64_t size = 0;
-	long va = came ? map_memory(came, &size) : -WEIR_EINVAL;
+	long va = mem ? map_memory(mem, &size) : -WEIR_EINVAL;
 	bool taken = false;
 
 	if (va < 0)
 		return va;
+	*came = 0; /* the session's */
 	mutex_take(&sessions_lock);
 	if (!s->bytes) {
 		s->size = size;
+		s->mem = mem;
 		__atomic_store_n(&s->bytes, (uint8_t *)va, __ATOMIC_RELEASE);
 		taken = true;
 	}
 	mutex_drop(&sessions_lock);
 	if (!taken)
-		pages_unmap((void *)va, size / WEIR_PAGE_SIZE);
+		forget_memory((uint8_t *)va, mem, size / WEIR_PAGE_SIZE);
 	return taken ? 0 : -WEIR_EBUSY;
 }
 
@@ -225,7 +236,7 @@ static long do_transfer(struct session *s, unsigned slot,
 }
 
 static long dispatch(struct session *s, unsigned slot, struct weir_msg *m,
-		     handle_t came)
+		     handle_t *came)
 {
 	switch (m->label) {
 	case BLK_MEMORY:
@@ -254,7 +265,7 @@ static void serve(void *slot, struct weir_msg *m, handle_t *came)
 			error = do_open(m, came);
 	} else {
 		s = session_get(m->badge);
-		error = s ? dispatch(s, (unsigned)(uintptr_t)slot, m, *came)
+		error = s ? dispatch(s, (unsigned)(uintptr_t)slot, m, came)
 			  : -WEIR_EPEER;
 		if (s)
 			session_put(s);
