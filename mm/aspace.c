@@ -8,12 +8,10 @@
  */
 #include "mm/aspace.h"
 
-#include "arch/x86_64/cpu.h"
 #include "arch/x86_64/panic.h"
 #include "arch/x86_64/string.h"
 #include "kernel/abi/weir.h"
 #include "mm/account.h"
-#include "mm/frame.h"
 #include "mm/kmalloc.h"
 #include "mm/pagetable.h"
 #include "mm/region.h"

@@ -9,13 +9,9 @@
  * moment, and no copy starts while a CPU can write to the source (I13, Z20).
  */
 #include "arch/x86_64/panic.h"
-#include "kernel/abi/weir.h"
-#include "kernel/sync.h"
 #include "kernel/thread.h"
-#include "mm/frame.h"
 #include "mm/pagetable.h"
 #include "mm/planted.h"
-#include "mm/tlb.h"
 
 #define LEAF_PAGES 512u /* that one leaf of the array has */
 #define READ_EXEC (WEIR_P_READ | WEIR_P_EXEC)

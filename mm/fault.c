@@ -18,22 +18,16 @@
  * Locks: none held on entry; family->lock, then as->lock, never across a
  * sleep.
  */
-#include "arch/x86_64/cpu.h"
 #include "arch/x86_64/panic.h"
 #include "arch/x86_64/string.h"
-#include "kernel/abi/weir.h"
 #include "kernel/stat.h"
-#include "kernel/sync.h"
 #include "kernel/thread.h"
-#include "mm/frame.h"
 #include "mm/lru.h"
-#include "mm/pageio.h"
 #include "mm/pagetable.h"
 #include "mm/planted.h"
 #include "mm/reclaim.h"
 #include "mm/rmap.h"
 #include "mm/swap.h"
-#include "mm/tlb.h"
 
 /* One fault under way. */
 struct fault {

@@ -10,7 +10,6 @@
  */
 #include "mm/frame.h"
 
-#include "arch/x86_64/cpu.h"
 #include "arch/x86_64/panic.h"
 #include "arch/x86_64/paging.h"
 #include "arch/x86_64/string.h"

@@ -10,7 +10,6 @@
 #include "mm/kmalloc.h"
 
 #include "arch/x86_64/panic.h"
-#include "arch/x86_64/spin.h"
 #include "arch/x86_64/string.h"
 #include "kernel/abi/weir.h"
 #include "mm/frame.h"

@@ -8,13 +8,8 @@
  */
 #include "mm/lru.h"
 
-#include <bsd/sys/queue.h>
-
 #include "arch/x86_64/panic.h"
-#include "arch/x86_64/spin.h"
-#include "kernel/abi/weir.h"
 #include "kernel/stat.h"
-#include "mm/frame.h"
 #include "mm/memobj.h"
 #include "mm/reclaim.h"
 

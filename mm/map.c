@@ -12,10 +12,8 @@
  *    pays its batch's debt before we return (Z5). If it was us, reclaim
  *    finds the region dying and takes our debt into its batch (Z12, Z13).
  */
-#include "arch/x86_64/cpu.h"
 #include "arch/x86_64/panic.h"
 #include "kernel/abi/weir.h"
-#include "mm/frame.h"
 #include "mm/kmalloc.h"
 #include "mm/pagetable.h"
 #include "mm/region.h"

@@ -4,7 +4,6 @@
  */
 #include "mm/mm.h"
 
-#include "arch/x86_64/paging.h"
 #include "arch/x86_64/print.h"
 #include "kernel/abi/weir.h"
 #include "kernel/param.h"

@@ -4,7 +4,6 @@
 #include "mm/pageio.h"
 
 #include "arch/x86_64/time.h"
-#include "kernel/abi/weir.h"
 #include "kernel/stat.h"
 #include "kernel/sync.h"
 #include "mm/pager.h"

@@ -13,7 +13,6 @@
 
 #include "arch/x86_64/panic.h"
 #include "arch/x86_64/print.h"
-#include "arch/x86_64/spin.h"
 #include "arch/x86_64/string.h"
 #include "arch/x86_64/time.h"
 #include "kernel/abi/weir.h"

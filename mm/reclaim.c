@@ -15,14 +15,10 @@
  */
 #include "mm/reclaim.h"
 
-#include "arch/x86_64/cpu.h"
 #include "arch/x86_64/panic.h"
 #include "arch/x86_64/time.h"
-#include "kernel/abi/weir.h"
 #include "kernel/stat.h"
-#include "kernel/sync.h"
 #include "kernel/thread.h"
-#include "mm/frame.h"
 #include "mm/kmalloc.h"
 #include "mm/lru.h"
 #include "mm/memobj.h"
@@ -30,7 +26,6 @@
 #include "mm/planted.h"
 #include "mm/rmap.h"
 #include "mm/swap.h"
-#include "mm/tlb.h"
 
 enum fate {
 	FATE_FREE,   /* clean and unmapped: free it after fence 2 */

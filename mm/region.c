@@ -7,8 +7,6 @@
  */
 #include "mm/region.h"
 
-#include <stddef.h>
-
 #include "arch/x86_64/panic.h"
 #include "kernel/abi/weir.h"
 

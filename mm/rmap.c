@@ -7,11 +7,9 @@
  */
 #include "mm/rmap.h"
 
-#include "arch/x86_64/cpu.h"
 #include "arch/x86_64/panic.h"
 #include "kernel/abi/weir.h"
 #include "mm/aspace.h"
-#include "mm/frame.h"
 #include "mm/planted.h"
 #include "mm/tlb.h"
 

@@ -14,10 +14,7 @@
 #include "mm/swap.h"
 
 #include "arch/x86_64/panic.h"
-#include "arch/x86_64/spin.h"
-#include "kernel/abi/weir.h"
 #include "kernel/stat.h"
-#include "kernel/sync.h"
 #include "mm/frame.h"
 #include "mm/kmalloc.h"
 #include "mm/memobj.h"

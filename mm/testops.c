@@ -12,8 +12,6 @@
 #include "kernel/abi/test.h"
 #include "kernel/abi/weir.h"
 #include "mm/aspace.h"
-#include "mm/frame.h"
-#include "mm/memobj.h"
 #include "mm/swap.h"
 #include "mm/tlb.h"
 
