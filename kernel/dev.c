@@ -13,9 +13,7 @@
 #include "kernel/dev.h"
 
 #include "arch/x86_64/apic.h"
-#include "arch/x86_64/cpu.h"
-#include "arch/x86_64/trap.h"
-#include "kernel/handle.h"
+#include "kernel/thread.h"
 #include "kernel/ntfn.h"
 #include "mm/kmalloc.h"
 
