@@ -15,11 +15,14 @@
 #define BOOT_MAX_MODULES 8
 #define BOOT_USABLE 1 /* mmap type: RAM that is ours */
 
+/* As the loader has it, whose own may lie at any address. */
+struct boot_range {
+	uint64_t base, len;
+	uint32_t type, zero;
+} __attribute__((packed));
+
 struct bootinfo {
-	struct {
-		uint64_t base, len;
-		uint32_t type;
-	} mmap[BOOT_MAX_MMAP];
+	struct boot_range mmap[BOOT_MAX_MMAP];
 	unsigned nmmap;
 	uint8_t rsdp[36]; /* ACPI 1: the first 20 bytes, the rest zero */
 	bool has_rsdp;

@@ -38,11 +38,6 @@ struct tag_mmap {
 	uint32_t entry_size, version;
 };
 
-struct mmap_entry {
-	uint64_t base, len;
-	uint32_t type, zero;
-} __attribute__((packed)); /* the loader's entries may lie anywhere */
-
 /* Copies text that ends at a NUL, at `stop`, or after `n` bytes, into a
  * buffer of `room`. Returns false if it does not fit. */
 static bool copy_text(char *to, size_t room, const char *from, size_t n,
@@ -80,21 +75,16 @@ static const char *add_module(const struct tag *t, struct bootinfo *out)
 static const char *add_mmap(const struct tag *t, struct bootinfo *out)
 {
 	const struct tag_mmap *m = (const void *)t;
-	const struct mmap_entry *e;
 
-	if (t->size < sizeof(*m) || m->entry_size < sizeof(*e))
+	if (t->size < sizeof(*m) || m->entry_size < sizeof(struct boot_range))
 		return "the memory map's boot tag is malformed";
 	for (size_t at = sizeof(*m); at + m->entry_size <= t->size;
 	     at += m->entry_size) {
-		unsigned i = out->nmmap;
+		const void *range = (const char *)t + at;
 
-		if (i == BOOT_MAX_MMAP)
+		if (out->nmmap == BOOT_MAX_MMAP)
 			return "the memory map has too many entries";
-		e = (const void *)((const char *)t + at);
-		out->mmap[i].base = e->base;
-		out->mmap[i].len = e->len;
-		out->mmap[i].type = e->type;
-		out->nmmap++;
+		out->mmap[out->nmmap++] = *(const struct boot_range *)range;
 	}
 	return NULL;
 }

@@ -13,9 +13,7 @@
 #include "kernel/dev.h"
 
 #include "arch/x86_64/apic.h"
-#include "arch/x86_64/cpu.h"
-#include "arch/x86_64/trap.h"
-#include "kernel/handle.h"
+#include "kernel/thread.h"
 #include "kernel/ntfn.h"
 #include "mm/kmalloc.h"
 
@@ -42,24 +40,22 @@ static void aim(struct irq *i, struct ntfn *n, uint64_t bits)
 		object_put((struct object *)was);
 }
 
-/* Nobody holds it: it is quiet until it is opened again. */
+/* Nobody holds it, nor will anybody: it is quiet for good. */
 static void irq_close(void *irq)
 {
 	struct irq *i = irq;
 
-	ioapic_mask(i - irqs);
+	ioapic_set_mask(i - irqs, true);
 	aim(i, NULL, 0);
 }
 
 struct irq *irq_open(unsigned irq)
 {
-	if (irq >= ISA_IRQS)
-		return NULL;
-	if (!irqs[irq].lock.name)
-		spin_init(&irqs[irq].lock, "irq");
-	irqs[irq].object.destroy = irq_close;
-	object_get(&irqs[irq].object);
-	return &irqs[irq];
+	struct irq *i = &irqs[irq];
+
+	spin_init(&i->lock, "irq");
+	i->object = (struct object){ 1, irq_close };
+	return i;
 }
 
 static void irq_interrupt(struct trapframe *tf)
@@ -67,7 +63,7 @@ static void irq_interrupt(struct trapframe *tf)
 	unsigned number = tf->vector - VEC_IRQ0;
 	struct irq *i = &irqs[number];
 
-	ioapic_mask(number);
+	ioapic_set_mask(number, true);
 	spin_lock(&i->lock);
 	if (i->ntfn)
 		ntfn_signal(i->ntfn, i->bits);
@@ -79,16 +75,16 @@ int irq_bind(struct irq *i, struct ntfn *n, unsigned bit)
 	unsigned number = i - irqs;
 
 	irq_register(VEC_IRQ0 + number, irq_interrupt);
-	if (!ioapic_route(number, VEC_IRQ0 + number, 0))
+	if (!ioapic_route(number, VEC_IRQ0 + number))
 		return -WEIR_EIO;
 	aim(i, n, 1ull << bit);
-	ioapic_unmask(number);
+	ioapic_set_mask(number, false);
 	return 0;
 }
 
 void irq_ack(struct irq *i)
 {
-	ioapic_unmask(i - irqs);
+	ioapic_set_mask(i - irqs, false);
 }
 
 /* ---- ports --------------------------------------------------------------- */

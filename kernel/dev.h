@@ -13,7 +13,8 @@ struct ports;
 
 #define ISA_IRQS 16u
 
-/* The object for an ISA interrupt; there is one each. NULL: no such one. */
+/* Makes the object for an ISA interrupt below ISA_IRQS; once, by init.c. The
+ * reference is the caller's. */
 struct irq *irq_open(unsigned irq);
 
 /* From now on each interrupt signals `bit` of `n` (a reference is taken over)

@@ -277,11 +277,9 @@ int ipc_call(const struct cap *ep, struct weir_msg *msg)
 	return call(ep, msg, false);
 }
 
-void ipc_send(const struct cap *ep, const struct weir_msg *msg)
+void ipc_send(const struct cap *ep, struct weir_msg *msg)
 {
-	struct weir_msg copy = *msg;
-
-	call(ep, &copy, true);
+	call(ep, msg, true);
 }
 
 /* The next message for the current thread. Holds ipc_lock; releases it. */

@@ -54,6 +54,6 @@ void ipc_resume(void *t);
 
 /* A message from the kernel that wants no reply. Returns when it was
  * received, or nobody can any more; a kill does not end it. */
-void ipc_send(const struct cap *ep, const struct weir_msg *msg);
+void ipc_send(const struct cap *ep, struct weir_msg *msg);
 
 #endif

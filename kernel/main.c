@@ -6,7 +6,6 @@
  * sleep runs in the thread `start`; the boot stacks become the idle threads.
  */
 #include "arch/x86_64/apic.h"
-#include "arch/x86_64/cpu.h"
 #include "arch/x86_64/fwcfg.h"
 #include "arch/x86_64/print.h"
 #include "arch/x86_64/time.h"
@@ -20,7 +19,6 @@
 #include "mm/frame.h"
 #include "mm/mm.h"
 #include "mm/swap.h"
-#include "mm/tlb.h"
 
 #define CMDLINE_MAX 2048u
 #define BEAT_NS 1000000000ull

@@ -94,9 +94,10 @@ static bool set(struct params *p, const struct key *k, const char *value)
 					set_policy(field, value);
 }
 
-/* Complains in one sentence, cut short where a word is long. */
-static void say(void (*complain)(const char *), const char *what,
-		const char *word, const char *value)
+/* Complains in one sentence, cut short where a word is long. Returns how many
+ * words were bad: 1. */
+static unsigned say(void (*complain)(const char *), const char *what,
+		    const char *word, const char *value)
 {
 	char text[SENTENCE_MAX];
 
@@ -107,30 +108,28 @@ static void say(void (*complain)(const char *), const char *what,
 		if ((unsigned char)*c < 0x20 || (unsigned char)*c > 0x7e)
 			*c = '?';
 	complain(text);
+	return 1;
 }
 
-/* One word, split at its first '='. False: it was bad, and named. */
-static bool apply(char *word, struct params *p, void (*complain)(const char *))
+/* One word, split at its first '='. How many were bad, and named. */
+static unsigned apply(char *word, struct params *p,
+		      void (*complain)(const char *))
 {
 	char *value = word;
 
 	while (*value && *value != '=')
 		value++;
-	if (!*value) {
-		say(complain, "parameter without a value: ", word, NULL);
-		return false;
-	}
+	if (!*value)
+		return say(complain, "parameter without a value: ", word, NULL);
 	*value++ = 0;
 	for (size_t i = 0; i < LENGTH(keys); i++) {
 		if (strcmp(word, keys[i].name) != 0)
 			continue;
 		if (set(p, &keys[i], value))
-			return true;
-		say(complain, "parameter ", word, value);
-		return false;
+			return 0;
+		return say(complain, "parameter ", word, value);
 	}
-	say(complain, "unknown parameter: ", word, NULL);
-	return false;
+	return say(complain, "unknown parameter: ", word, NULL);
 }
 
 static bool blank(char c)
@@ -176,13 +175,10 @@ unsigned param_parse(const char *text, struct params *p,
 			text++;
 		if (!*text)
 			return bad;
-		if (!next_word(&text, word)) {
-			say(complain,
-			    "parameter too long, or a quote is open: ",
-			    word, NULL);
-			bad++;
-		} else if (!apply(word, p, complain)) {
-			bad++;
-		}
+		if (next_word(&text, word))
+			bad += apply(word, p, complain);
+		else
+			bad += say(complain, "parameter too long, or a quote "
+				   "is open: ", word, NULL);
 	}
 }

@@ -274,8 +274,9 @@ static bool steal(unsigned min)
 		if (nr >= min && (!best || nr > best->nr))
 			best = rq;
 	}
-	if (!best || !spin_trylock(&best->lock))
+	if (!best)
 		return false;
+	spin_lock(&best->lock);
 	/* A CPU that is idle takes one itself: two that wake at once would
 	 * else steal it from each other for ever. */
 	if (best->nr > (best->prio == PRIO_IDLE))

@@ -3,7 +3,6 @@
  */
 #include "kernel/syscall.h"
 #include "mm/aspace.h"
-#include "mm/memobj.h"
 
 int64_t sys_mem_create(struct trapframe *tf, const struct cap *cap)
 {

@@ -8,8 +8,6 @@
 #include "kernel/ntfn.h"
 #include "kernel/syscall.h"
 #include "mm/aspace.h"
-#include "mm/frame.h"
-#include "mm/memobj.h"
 #include "mm/pager.h"
 
 static void ring(void *ntfn, uint64_t bits)

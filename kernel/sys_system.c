@@ -14,12 +14,10 @@
 #include "kernel/stat.h"
 #include "kernel/syscall.h"
 #include "mm/aspace.h"
-#include "mm/frame.h"
 #include "mm/kmalloc.h"
 #include "mm/mm.h"
 #include "mm/reclaim.h"
 #include "mm/swap.h"
-#include "mm/tlb.h"
 
 #define KLOG_MAX 256u
 #define REPORT_MAX 4096u
@@ -104,8 +102,6 @@ int64_t sys_klog(struct trapframe *tf, const struct cap *cap)
 
 int64_t sys_report(struct trapframe *tf, const struct cap *cap)
 {
-	static const char *const kinds[] = { [WEIR_REPORT_OUT] = "out",
-					     [WEIR_REPORT_NOTE] = "note" };
 	uint64_t kind = ARG0(tf), n = ARG2(tf);
 	char *bytes;
 	int status;
@@ -118,7 +114,8 @@ int64_t sys_report(struct trapframe *tf, const struct cap *cap)
 		return -WEIR_ENOMEM;
 	status = copy_from_user(bytes, ARG1(tf), n);
 	if (!status)
-		com2_record(kinds[kind], bytes, n);
+		com2_record(kind == WEIR_REPORT_OUT ? "out" : "note", bytes,
+			    n);
 	kfree(bytes);
 	return status;
 }

@@ -2,16 +2,12 @@
  * sys_task.c - the system calls on tasks and threads, and the one that tells
  * what a handle names.
  */
-#include <stddef.h>
-
-#include "arch/x86_64/context.h"
 #include "arch/x86_64/usercopy.h"
 #include "kernel/ipc.h"
 #include "kernel/sched.h"
 #include "kernel/syscall.h"
 #include "mm/account.h"
 #include "mm/aspace.h"
-#include "mm/memobj.h"
 
 /* ---- tasks --------------------------------------------------------------- */
 
@@ -33,20 +29,16 @@ static int copy_name(char *name, size_t size, uint64_t from, uint64_t n)
 /* The right to call is all that a task's fault endpoint keeps. */
 static int lookup_fault_ep(uint64_t h, struct cap *out)
 {
-	struct cap ep;
-	int status;
+	struct cap ep = { .type = OBJ_NONE };
+	int status = 0;
 
-	*out = (struct cap){ .type = OBJ_NONE };
-	if (h == 0)
-		return 0;
-	status = lookup(h, OBJ_ENDPOINT, WEIR_R_WRITE, &ep);
-	if (status)
-		return status;
+	if (h)
+		status = lookup(h, OBJ_ENDPOINT, WEIR_R_WRITE, &ep);
 	*out = ep;
-	out->rights = WEIR_R_WRITE;
+	out->rights &= WEIR_R_WRITE;
 	cap_get(*out);
 	cap_put(ep);
-	return 0;
+	return status;
 }
 
 /* The account of a new task: with the limits at `from`, or, if that is 0, the
@@ -172,15 +164,13 @@ static int64_t thread_ctl(struct thread *t, uint64_t op, uint64_t arg)
 
 int64_t sys_thread_ctl(struct trapframe *tf, const struct cap *none)
 {
-	struct cap t;
-	int64_t result;
+	struct cap t = { .type = OBJ_NONE, .object = current() };
+	int64_t result = 0;
 
-	if (ARG0(tf) == 0)
-		return thread_ctl(current(), ARG1(tf), ARG2(tf));
-	result = lookup(ARG0(tf), OBJ_THREAD, WEIR_R_MANAGE, &t);
-	if (result)
-		return result;
-	result = thread_ctl(t.object, ARG1(tf), ARG2(tf));
+	if (ARG0(tf))
+		result = lookup(ARG0(tf), OBJ_THREAD, WEIR_R_MANAGE, &t);
+	if (!result)
+		result = thread_ctl(t.object, ARG1(tf), ARG2(tf));
 	cap_put(t);
 	return result;
 }

@@ -182,33 +182,33 @@ int64_t sys_ntfn_wait(struct trapframe *tf, const struct cap *cap)
 
 /* ---- handles ------------------------------------------------------------- */
 
-/* Puts a copy of `cap` into `table`: no more than `rights`, and `badge`, if
- * there is one. */
-static int64_t insert_copy(struct handle_table *table, struct cap cap,
-			   unsigned rights, uint64_t badge)
+/* Puts a copy of what `h` names into the table of `to`: no more than `rights`,
+ * and `badge`, if there is one; a badge is for good. */
+static int64_t copy_handle(uint64_t h, struct task *to, unsigned rights,
+			   uint64_t badge)
 {
-	cap.rights &= rights;
+	struct cap cap, copy;
+	int64_t result = lookup(h, OBJ_NONE, WEIR_R_DUP, &cap);
+
+	if (result)
+		return result;
+	copy = cap;
+	copy.rights &= rights;
 	if (badge)
-		cap.badge = badge;
-	cap_get(cap);
-	return handle_insert_or_put(table, cap);
+		copy.badge = badge;
+	if (cap.badge && copy.badge != cap.badge) {
+		result = -WEIR_ERIGHTS;
+	} else {
+		cap_get(copy);
+		result = handle_insert_or_put(&to->handles, copy);
+	}
+	cap_put(cap);
+	return result;
 }
 
 int64_t sys_handle_dup(struct trapframe *tf, const struct cap *none)
 {
-	uint64_t badge = ARG2(tf);
-	struct cap cap;
-	int64_t result = lookup(ARG0(tf), OBJ_NONE, WEIR_R_DUP, &cap);
-
-	if (result)
-		return result;
-	if (badge && cap.badge && badge != cap.badge)
-		result = -WEIR_ERIGHTS; /* a badge is for good */
-	else
-		result = insert_copy(&current()->task->handles, cap, ARG1(tf),
-				     badge);
-	cap_put(cap);
-	return result;
+	return copy_handle(ARG0(tf), current()->task, ARG1(tf), ARG2(tf));
 }
 
 int64_t sys_handle_close(struct trapframe *tf, const struct cap *cap)
@@ -220,13 +220,5 @@ int64_t sys_handle_close(struct trapframe *tf, const struct cap *cap)
 
 int64_t sys_handle_give(struct trapframe *tf, const struct cap *task)
 {
-	struct cap cap;
-	int64_t result = lookup(ARG1(tf), OBJ_NONE, WEIR_R_DUP, &cap);
-
-	if (result)
-		return result;
-	result = insert_copy(&((struct task *)task->object)->handles, cap,
-			     ARG2(tf), 0);
-	cap_put(cap);
-	return result;
+	return copy_handle(ARG1(tf), task->object, ARG2(tf), 0);
 }

@@ -9,8 +9,6 @@
 
 #include "arch/x86_64/panic.h"
 #include "arch/x86_64/print.h"
-#include "arch/x86_64/string.h"
-#include "arch/x86_64/trap.h"
 #include "kernel/ipc.h"
 #include "kernel/sched.h"
 #include "kernel/task.h"

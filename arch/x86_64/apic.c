@@ -8,7 +8,6 @@
 
 #include "arch/x86_64/acpi.h"
 #include "arch/x86_64/cpu.h"
-#include "arch/x86_64/ioapic.h"
 #include "arch/x86_64/paging.h"
 #include "arch/x86_64/panic.h"
 #include "arch/x86_64/print.h"
@@ -111,7 +110,7 @@ void apic_init(void)
 	pic_off(PIC2, VEC_PIC + 8, 2);
 	regs = mmio_map(acpi_info.lapic_pa, 4096);
 	apic_init_cpu();
-	ioapic_init(&acpi_info);
+	ioapic_init();
 }
 
 void apic_send(uint32_t apic_id, uint32_t message)

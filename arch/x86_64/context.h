@@ -4,8 +4,6 @@
 #ifndef ARCH_CONTEXT_H
 #define ARCH_CONTEXT_H
 
-#include <stdint.h>
-
 #include "arch/x86_64/cpu.h"
 
 /* What context_switch pops, lowest address first. */

@@ -3,10 +3,9 @@
  *
  * ioapic_lock guards the register pairs of all IOAPICs. Inputs start masked.
  */
-#include "arch/x86_64/ioapic.h"
+#include "arch/x86_64/apic.h"
 
 #include "arch/x86_64/acpi.h"
-#include "arch/x86_64/apic.h"
 #include "arch/x86_64/cpu.h"
 #include "arch/x86_64/paging.h"
 #include "arch/x86_64/spin.h"
@@ -23,7 +22,6 @@
 #define INTI_LEVEL 3
 
 static struct spinlock ioapic_lock = SPINLOCK_INIT("ioapic");
-static const struct acpi_info *info;
 static struct {
 	volatile uint8_t *regs;
 	uint32_t gsi_base, inputs;
@@ -41,12 +39,11 @@ static void write_reg(unsigned i, unsigned reg, uint32_t v)
 	*(volatile uint32_t *)(ioapics[i].regs + IOWIN) = v;
 }
 
-void ioapic_init(const struct acpi_info *acpi)
+void ioapic_init(void)
 {
-	info = acpi;
-	for (unsigned i = 0; i < info->nioapics; i++) {
-		ioapics[i].regs = mmio_map(info->ioapic[i].pa, 4096);
-		ioapics[i].gsi_base = info->ioapic[i].gsi_base;
+	for (unsigned i = 0; i < acpi_info.nioapics; i++) {
+		ioapics[i].regs = mmio_map(acpi_info.ioapic[i].pa, 4096);
+		ioapics[i].gsi_base = acpi_info.ioapic[i].gsi_base;
 		ioapics[i].inputs = (read_reg(i, REG_VERSION) >> 16 & 0xff)
 				    + 1;
 		for (unsigned n = 0; n < ioapics[i].inputs; n++)
@@ -54,15 +51,12 @@ void ioapic_init(const struct acpi_info *acpi)
 	}
 }
 
-/* Which IOAPIC and input serve `irq`. */
+/* Which IOAPIC and input serve the ISA interrupt `irq`. */
 static bool find(unsigned irq, unsigned *i, unsigned *input)
 {
-	uint32_t gsi;
+	uint32_t gsi = acpi_info.isa[irq].gsi;
 
-	if (!info)
-		return false;
-	gsi = irq < ACPI_ISA_IRQS ? info->isa[irq].gsi : irq;
-	for (*i = 0; *i < info->nioapics; (*i)++) {
+	for (*i = 0; *i < acpi_info.nioapics; (*i)++) {
 		*input = gsi - ioapics[*i].gsi_base;
 		if (gsi >= ioapics[*i].gsi_base && *input < ioapics[*i].inputs)
 			return true;
@@ -70,30 +64,26 @@ static bool find(unsigned irq, unsigned *i, unsigned *input)
 	return false;
 }
 
-bool ioapic_route(unsigned irq, unsigned vector, unsigned cpu)
+bool ioapic_route(unsigned irq, unsigned vector)
 {
 	uint32_t low = ENTRY_MASKED | vector;
 	unsigned i, input;
 
 	if (!find(irq, &i, &input))
 		return false;
-	if (irq < ACPI_ISA_IRQS) {
-		if ((info->isa[irq].flags & 3) == INTI_LOW)
-			low |= ENTRY_LOW;
-		if ((info->isa[irq].flags >> 2 & 3) == INTI_LEVEL)
-			low |= ENTRY_LEVEL;
-	} else {
-		low |= ENTRY_LOW | ENTRY_LEVEL; /* PCI's */
-	}
+	if ((acpi_info.isa[irq].flags & 3) == INTI_LOW)
+		low |= ENTRY_LOW;
+	if ((acpi_info.isa[irq].flags >> 2 & 3) == INTI_LEVEL)
+		low |= ENTRY_LEVEL;
 	spin_lock(&ioapic_lock);
 	write_reg(i, REG_ENTRY(input), ENTRY_MASKED);
-	write_reg(i, REG_ENTRY(input) + 1, cpus[cpu].apic_id << 24);
+	write_reg(i, REG_ENTRY(input) + 1, cpus[0].apic_id << 24);
 	write_reg(i, REG_ENTRY(input), low);
 	spin_unlock(&ioapic_lock);
 	return true;
 }
 
-static void set_mask(unsigned irq, uint32_t mask)
+void ioapic_set_mask(unsigned irq, bool masked)
 {
 	unsigned i, input;
 	uint32_t low;
@@ -102,16 +92,6 @@ static void set_mask(unsigned irq, uint32_t mask)
 		return;
 	spin_lock(&ioapic_lock);
 	low = read_reg(i, REG_ENTRY(input)) & ~ENTRY_MASKED;
-	write_reg(i, REG_ENTRY(input), low | mask);
+	write_reg(i, REG_ENTRY(input), low | (masked ? ENTRY_MASKED : 0));
 	spin_unlock(&ioapic_lock);
-}
-
-void ioapic_mask(unsigned irq)
-{
-	set_mask(irq, ENTRY_MASKED);
-}
-
-void ioapic_unmask(unsigned irq)
-{
-	set_mask(irq, 0);
 }

@@ -9,7 +9,6 @@
 #ifndef ARCH_PANIC_H
 #define ARCH_PANIC_H
 
-#include <stdarg.h>
 #include <stdint.h>
 
 struct trapframe;

@@ -17,23 +17,6 @@ void spin_init(struct spinlock *l, const char *name)
 	*l = (struct spinlock)SPINLOCK_INIT(name);
 }
 
-static void enter(void)
-{
-	uint64_t flags = irq_save();
-	struct cpu *c = this_cpu();
-
-	if (c->spin_depth++ == 0)
-		c->irq_was_on = flags & 0x200;
-}
-
-static void leave(void)
-{
-	struct cpu *c = this_cpu();
-
-	if (--c->spin_depth == 0 && c->irq_was_on)
-		irq_enable();
-}
-
 static void spin_until_taken(struct spinlock *l)
 {
 	uint64_t start = time_ns();
@@ -55,7 +38,11 @@ static void spin_until_taken(struct spinlock *l)
 
 void spin_lock(struct spinlock *l)
 {
-	enter();
+	uint64_t flags = irq_save();
+	struct cpu *c = this_cpu();
+
+	if (c->spin_depth++ == 0)
+		c->irq_was_on = flags & 0x200;
 	if (spin_try_quick(l, cpu_id() + 1))
 		return;
 	if (spin_held(l))
@@ -64,22 +51,16 @@ void spin_lock(struct spinlock *l)
 	spin_until_taken(l);
 }
 
-bool spin_trylock(struct spinlock *l)
-{
-	enter();
-	if (spin_try_quick(l, cpu_id() + 1))
-		return true;
-	leave();
-	return false;
-}
-
 void spin_unlock(struct spinlock *l)
 {
+	struct cpu *c = this_cpu();
+
 	if (!spin_held(l))
 		panic("cpu %u gives back the lock '%s', which cpu %d holds",
 		      cpu_id(), l->name, (int)l->holder - 1);
 	__atomic_store_n(&l->holder, 0, __ATOMIC_RELEASE);
-	leave();
+	if (--c->spin_depth == 0 && c->irq_was_on)
+		irq_enable();
 }
 
 bool spin_held(const struct spinlock *l)

@@ -23,13 +23,12 @@ struct spinlock {
 void spin_init(struct spinlock *l, const char *name);
 void spin_lock(struct spinlock *l);
 void spin_unlock(struct spinlock *l);
-/* false, and nothing has changed, when the lock is taken. */
-bool spin_trylock(struct spinlock *l);
 /* Held by this CPU? For assertions. */
 bool spin_held(const struct spinlock *l);
 
-/* For the fast path of IPC, all of which runs with interrupts off: as
- * trylock and unlock without their bookkeeping. `holder`: CPU id + 1. */
+/* For the fast path of IPC, all of which runs with interrupts off: as lock
+ * and unlock without their bookkeeping, but false, and nothing has changed,
+ * when the lock is taken. `holder`: CPU id + 1. */
 static inline bool spin_try_quick(struct spinlock *l, uint32_t holder)
 {
 	uint32_t nobody = 0;
