@@ -6,7 +6,8 @@
  *
  * An audit every N ms, 20 if nothing is said, beside the kernel's own; one at
  * the end that finds all at rest, so that every count has to be equal. The
- * program has a quota, which is all there is, so that what it uses is counted.
+ * program has a quota, which is all there is: the kernel asserts that what was
+ * charged is given back with it.
  * The exit status is the program's, or 1: nothing came to rest, or there is no
  * check=audit. `leak` loses a slot, which the kernel must find: it panics.
  */
