@@ -6,6 +6,7 @@ events, so a busy host changes them little; the command and the parameters
 stand on the page.
 """
 
+import importlib.util
 import json
 import sys
 
@@ -72,6 +73,10 @@ def draw(curve):
 
 
 def figures(_args):
+    if not importlib.util.find_spec("matplotlib"):
+        print("tools/weir figures draws with python3-matplotlib, which is "
+              "not installed", file=sys.stderr)
+        return 1
     clean = {(cpus, policy): measure(cpus, policy, 0)
              for cpus in CPUS for policy in POLICIES}
     curve = {policy: [clean[CURVE_CPUS, policy] if dirty == 0 else
