@@ -69,12 +69,10 @@ int64_t sys_port_out(struct trapframe *tf, const struct cap *ports)
 
 int64_t sys_ports_narrow(struct trapframe *tf, const struct cap *ports)
 {
-	struct ports *p;
-
 	if (!ports_hold(ports->object, ARG1(tf), ARG2(tf)))
 		return -WEIR_ERIGHTS;
-	p = ports_create(ARG1(tf), ARG2(tf));
-	return p ? give_handle(OBJ_PORTS, p, ports->rights) : -WEIR_ENOMEM;
+	return give_handle(OBJ_PORTS, ports_create(ARG1(tf), ARG2(tf)),
+			   ports->rights);
 }
 
 /* ---- records ------------------------------------------------------------- */

@@ -13,9 +13,6 @@
 #include "mm/pagetable.h"
 #include "mm/planted.h"
 
-#define LEAF_PAGES 512u /* that one leaf of the array has */
-#define READ_EXEC (WEIR_P_READ | WEIR_P_EXEC)
-
 /* Takes the right to write to pages [from, to) of the object from the PTEs of
  * `r`, and owes their flush, and that of all that others have removed there
  * and not flushed yet: reclaim, an unmap. Holds the family's lock. */
@@ -31,7 +28,7 @@ static void share_region(struct region *r, uint64_t from, uint64_t to,
 	spin_lock(&r->as->lock);
 	aspace_restrict(r->as, r->start + (from - r->offset) * WEIR_PAGE_SIZE,
 			r->start + (to - r->offset) * WEIR_PAGE_SIZE,
-			r->prot & READ_EXEC);
+			r->prot & ~WEIR_P_WRITE);
 	tlb_batch_inherit(b, r->as);
 	spin_unlock(&r->as->lock);
 }
@@ -40,7 +37,7 @@ static void share_region(struct region *r, uint64_t from, uint64_t to,
 static int share_leaf(struct memobj *obj, struct memobj *clone, uint64_t first,
 		      struct tlb_batch *b)
 {
-	uint64_t to = first + LEAF_PAGES;
+	uint64_t to = first + RADIX_WAYS;
 	struct region *r;
 	int status = 0;
 
@@ -105,7 +102,7 @@ int memobj_clone(struct memobj *obj, struct account *account,
 	if (!clone)
 		return -WEIR_ENOMEM;
 	set_cloning(fam, 1);
-	for (uint64_t i = 0; !status && i < obj->npages; i += LEAF_PAGES) {
+	for (uint64_t i = 0; !status && i < obj->npages; i += RADIX_WAYS) {
 		status = clone_leaf(obj, clone, i);
 		cond_resched();
 	}

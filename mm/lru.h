@@ -9,7 +9,6 @@
 
 #include "mm/frame.h"
 
-
 enum lru_list { LRU_ACTIVE, LRU_INACTIVE, LRU_NLISTS };
 
 /* Takes up to `max` of the oldest frames off a list: state ISOLATED, each

@@ -15,11 +15,6 @@ def disk(tmp_path):
     return path
 
 
-def counters(text):
-    return dict(line.split() for line in text.splitlines()
-                if len(line.split()) == 2)
-
-
 @pytest.mark.parametrize("policy", ["immediate", "batch-clean", "batch-dirty",
                                     "two-pass"])
 def test_no_store_is_lost_on_a_disk(clean, disk, policy):

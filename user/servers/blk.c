@@ -162,12 +162,13 @@ static long map_memory(handle_t mem, uint64_t *size)
 	if (system.frames_free + system.swap_free <
 	    info.mem.npages + system.frames_reserve)
 		return -WEIR_ENOMEM;
-	error = info.mem.kind == WEIR_MEM_IS_ANON ?
+	va = info.mem.kind == WEIR_MEM_IS_ANON ?
 		sys_mem_pin(mem, 0, info.mem.npages, 1) : 0;
-	if (error < 0)
-		return error;
-	va = sys_mem_map(startup->self, mem, 0, 0, info.mem.npages,
-			 READ_WRITE);
+	if (va >= 0)
+		va = sys_mem_map(startup->self, mem, 0, 0, info.mem.npages,
+				 READ_WRITE);
+	if (va < 0) /* not even a part of it stays pinned */
+		sys_mem_pin(mem, 0, info.mem.npages, 0);
 	*size = info.mem.npages * WEIR_PAGE_SIZE;
 	return va;
 }

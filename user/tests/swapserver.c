@@ -106,17 +106,16 @@ static long attach(void)
 	return error;
 }
 
-/* A hog of half as much again as there is memory; it has an account, so that
- * the frames of others do not count. */
+/* A hog that needs as much as there is memory, and all slots of the server. */
 static int run_hog(void)
 {
-	char pages[24], *const argv[] = { "swapserver", "hog", pages, NULL };
+	char pages[32], *const argv[] = { "swapserver", "hog", pages, NULL };
 	struct weir_system sys;
 	struct child child;
 	int status = -1;
 
 	system_read(&sys);
-	snprintf(pages, sizeof(pages), "%llu",
+	snprintf(pages, sizeof(pages), "pages=%llu",
 		 (unsigned long long)(sys.frames_free + sys.frames_anon) +
 			 SLOTS);
 	CHECK(spawn("swapserver", argv, NULL, &child) == 0);
@@ -201,12 +200,9 @@ int main(int argc, char **argv)
 {
 	uint64_t pages;
 
-	if (argc == 3 && strcmp(argv[1], "hog") == 0) {
-		char word[40];
-
-		snprintf(word, sizeof(word), "n=%s", argv[2]);
-		return arg_u64(word, "n", &pages) ? hog(pages) : STATUS_USAGE;
-	}
+	if (argc == 3 && strcmp(argv[1], "hog") == 0 &&
+	    arg_u64(argv[2], "pages", &pages))
+		return hog(pages);
 	for (unsigned i = 0; argc > 1 && i < 4; i++)
 		if (strcmp(argv[1], hows[i]) == 0) {
 			how = (enum how)i;
