@@ -5,8 +5,7 @@
  * are physical. The memory map is as the firmware gave it: unsorted, perhaps
  * overlapping; the kernel image and the modules lie inside usable entries.
  */
-#ifndef BOOT_BOOTINFO_H
-#define BOOT_BOOTINFO_H
+#pragma once
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -42,5 +41,3 @@ extern struct bootinfo boot_info;
  * compiles on the host. */
 const char *multiboot_parse(uint32_t magic, const void *info,
 			    struct bootinfo *out);
-
-#endif

@@ -1,8 +1,7 @@
 /*
  * dev.h - what drivers in user space need: interrupts and I/O ports.
  */
-#ifndef KERNEL_DEV_H
-#define KERNEL_DEV_H
+#pragma once
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -32,5 +31,3 @@ bool ports_hold(const struct ports *p, uint64_t first, uint64_t count);
  * size, -WEIR_ERIGHTS: out of the range. */
 int ports_io(struct ports *p, uint64_t port, uint64_t bytes, uint32_t *value,
 	     bool out);
-
-#endif

@@ -6,8 +6,7 @@
  * own: it holds a reference to the object. Table lock: a leaf, never held
  * while a reference is dropped (that may sleep).
  */
-#ifndef KERNEL_HANDLE_H
-#define KERNEL_HANDLE_H
+#pragma once
 
 #include <stddef.h>
 
@@ -123,5 +122,3 @@ void handle_move_end(struct handle_table *t, handle_t h, bool moved);
 /* References of a cap. put may sleep. */
 void cap_get(struct cap cap);
 void cap_put(struct cap cap);
-
-#endif

@@ -1,8 +1,7 @@
 /*
  * ipc.h - endpoints: synchronous calls, receiving, one-shot replies.
  */
-#ifndef KERNEL_IPC_H
-#define KERNEL_IPC_H
+#pragma once
 
 #include <bsd/sys/queue.h>
 
@@ -55,5 +54,3 @@ void ipc_resume(void *t);
 /* A message from the kernel that wants no reply. Returns when it was
  * received, or nobody can any more; a kill does not end it. */
 void ipc_send(const struct cap *ep, struct weir_msg *msg);
-
-#endif

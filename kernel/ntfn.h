@@ -1,8 +1,7 @@
 /*
  * ntfn.h - notifications: 64 bits that are signalled and waited for.
  */
-#ifndef KERNEL_NTFN_H
-#define KERNEL_NTFN_H
+#pragma once
 
 #include <stdint.h>
 
@@ -17,5 +16,3 @@ void ntfn_signal(struct ntfn *n, uint64_t bits);
  * -WEIR_ETIMEOUT (deadline in ns since boot, 0: none), -WEIR_EPEER (killed). */
 int ntfn_wait(struct ntfn *n, uint64_t mask, uint64_t deadline_ns,
 	      uint64_t *bits);
-
-#endif

@@ -4,8 +4,7 @@
  * Words `key=value`, separated by blanks; a word or its value may be put in
  * double quotes. \" \' \\ stand for the character. Later words win.
  */
-#ifndef KERNEL_PARAM_H
-#define KERNEL_PARAM_H
+#pragma once
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -36,5 +35,3 @@ void param_defaults(struct params *p);
  * `complain`, changes nothing, and counts in the result. */
 unsigned param_parse(const char *text, struct params *p,
 		     void (*complain)(const char *));
-
-#endif

@@ -2,8 +2,7 @@
  * runq.h - what each CPU keeps for the scheduler, and the switch; for sched.c,
  * sync.c and fastpath.c alone.
  */
-#ifndef KERNEL_RUNQ_H
-#define KERNEL_RUNQ_H
+#pragma once
 
 #include "kernel/stat.h"
 #include "kernel/task.h"
@@ -78,5 +77,3 @@ static inline void load_thread(struct cpu *cpu, unsigned id,
 	}
 	tlb_switch_on(id, next->as, users);
 }
-
-#endif

@@ -1,8 +1,7 @@
 /*
  * sched.h - what the files of kernel/ share about scheduling.
  */
-#ifndef KERNEL_SCHED_H
-#define KERNEL_SCHED_H
+#pragma once
 
 #include "kernel/thread.h"
 
@@ -53,5 +52,3 @@ bool sched_all_idle(void);
 /* sync.c: wakes the sleepers of this CPU whose deadline has passed. Interrupts
  * off. */
 void sleepq_expire(void);
-
-#endif

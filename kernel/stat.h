@@ -4,8 +4,7 @@
  * The list is abi/counters.def. Adding needs no lock: only its own CPU
  * writes a set, with one instruction, so an interrupt cannot split it.
  */
-#ifndef KERNEL_STAT_H
-#define KERNEL_STAT_H
+#pragma once
 
 #include "arch/x86_64/cpu.h"
 #include "kernel/abi/weir.h"
@@ -27,5 +26,3 @@ static inline void stat_add(enum weir_counter c, uint64_t n)
 
 /* One counter's sum; exact when nothing runs. */
 uint64_t stat_sum(enum weir_counter c);
-
-#endif

@@ -6,8 +6,7 @@
  * a wake-up, a deadline and a kill may race. Lock order: the caller's
  * spinlocks -> waitq.lock -> the sleep queue's -> the run queue's.
  */
-#ifndef KERNEL_SYNC_H
-#define KERNEL_SYNC_H
+#pragma once
 
 #include <bsd/sys/queue.h>
 
@@ -61,5 +60,3 @@ void cond_resched(void);
  * (lowest) to 31. */
 void thread_create_kernel(const char *name, void (*fn)(void *), void *arg,
 			  unsigned prio);
-
-#endif

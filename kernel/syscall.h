@@ -7,8 +7,7 @@
  * the call returns. Context: the calling thread, interrupts on, no lock; may
  * sleep.
  */
-#ifndef KERNEL_SYSCALL_H
-#define KERNEL_SYSCALL_H
+#pragma once
 
 #include "kernel/task.h"
 #include "kernel/thread.h"
@@ -38,5 +37,3 @@ static inline int lookup(uint64_t h, enum object_type type, unsigned rights,
 /* Gives `object` to the caller as a handle; the reference goes with it, also
  * when it fails. NULL: -WEIR_ENOMEM. */
 int64_t give_handle(enum object_type type, void *object, unsigned rights);
-
-#endif

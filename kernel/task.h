@@ -5,8 +5,7 @@
  * then it is torn down once, and only the structure stays for its handles.
  * Its end is the end of the tasks that it created.
  */
-#ifndef KERNEL_TASK_H
-#define KERNEL_TASK_H
+#pragma once
 
 #include <bsd/sys/queue.h>
 
@@ -88,5 +87,3 @@ int64_t audit(void);
 bool task_info(unsigned index, struct weir_task *out);
 /* Threads of all tasks that are asleep. */
 unsigned task_sleepers(void);
-
-#endif

@@ -5,8 +5,7 @@
  * is changed by compare-exchange when it wakes. Its owner references are
  * the handles on it and one while it can still run.
  */
-#ifndef KERNEL_THREAD_H
-#define KERNEL_THREAD_H
+#pragma once
 
 #include "arch/x86_64/context.h"
 #include "arch/x86_64/trap.h"
@@ -136,5 +135,3 @@ static inline struct thread *current(void)
 {
 	return this_cpu()->current;
 }
-
-#endif

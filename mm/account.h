@@ -6,8 +6,7 @@
  * to those above it, too, so that a group cannot have more than its head.
  * NULL is the account of those without limits. A count is exact; no locks.
  */
-#ifndef MM_ACCOUNT_H
-#define MM_ACCOUNT_H
+#pragma once
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -49,5 +48,3 @@ void account_uncharge(struct account *a, enum account_kind kind, uint64_t n);
  * frame_alloc. 0, -WEIR_ENOMEM, or -WEIR_EFULL: that would pass the limit. */
 int table_alloc(struct account *a, unsigned flags, struct frame **out);
 void table_free(struct frame *f, struct account *a);
-
-#endif

@@ -6,8 +6,7 @@
  * the region tree and every PTE. Order: the
  * family's lock before as->lock.
  */
-#ifndef MM_ASPACE_H
-#define MM_ASPACE_H
+#pragma once
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -115,5 +114,3 @@ static inline unsigned aspace_frame_flags(const struct aspace *as)
 	return FRAME_ZERO | (as->pinned ? 0 : FRAME_MAYWAIT) |
 	       (as->system ? FRAME_RESERVE : 0);
 }
-
-#endif

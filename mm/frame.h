@@ -8,8 +8,7 @@
  * frame_set_state knows the legal moves and panics on any other.
  * Invariants: I5 (a frame is freed with no mapping and no debt).
  */
-#ifndef MM_FRAME_H
-#define MM_FRAME_H
+#pragma once
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -150,5 +149,3 @@ void frames_setup(struct frame *array, uint64_t nframes);
 
 /* Frees the frames numbered [start, end), and scales the watermarks. */
 void frames_add(uint64_t start, uint64_t end);
-
-#endif

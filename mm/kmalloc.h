@@ -5,8 +5,7 @@
  * larger requests get whole frames, up to 4 MiB. Never waits, so that it
  * may be called with any lock held; reclaim never calls it (P5).
  */
-#ifndef MM_KMALLOC_H
-#define MM_KMALLOC_H
+#pragma once
 
 #include <stddef.h>
 #include <stdint.h>
@@ -20,5 +19,3 @@ void *kzalloc(size_t size);
 /* Gives a piece back; NULL is allowed. Panics on what was not kzalloc'ed or
  * was freed already. Any context, any lock. */
 void kfree(void *p);
-
-#endif

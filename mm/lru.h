@@ -1,8 +1,7 @@
 /*
  * lru.h - the active and inactive lists.
  */
-#ifndef MM_LRU_H
-#define MM_LRU_H
+#pragma once
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -26,5 +25,3 @@ extern struct lru_lists {
 	struct frame_list frames; /* youngest first */
 	uint64_t length;
 } lists[LRU_NLISTS];
-
-#endif

@@ -11,8 +11,7 @@
  * index exactly when their entries there are equal, so nobody counts; a
  * shared page is never mapped writable, and who writes gets a copy (fault.c).
  */
-#ifndef MM_MEMOBJ_H
-#define MM_MEMOBJ_H
+#pragma once
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -165,5 +164,3 @@ void family_replace(struct family *fam, uint64_t index, memobj_entry_t was,
  * will: a pass of reclaim, or a fault that copies it (mapcount). Caller holds
  * the family's lock. */
 void family_drop_frame(struct frame *f);
-
-#endif

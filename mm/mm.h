@@ -1,8 +1,7 @@
 /*
  * mm.h - starting memory management, testing it, auditing it.
  */
-#ifndef MM_MM_H
-#define MM_MM_H
+#pragma once
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -37,5 +36,3 @@ void audit_space(struct aspace *as);
 /* `exact`: nobody has references and charges in hand, unless a frame is on its
  * way. True: so it was, and all counts had to be equal. */
 bool audit_end(bool exact);
-
-#endif

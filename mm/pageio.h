@@ -6,8 +6,7 @@
  * from a thread of their own. Invariants: I4 (no write-out while a CPU may
  * store to the page), I9.
  */
-#ifndef MM_PAGEIO_H
-#define MM_PAGEIO_H
+#pragma once
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -44,5 +43,3 @@ void pageio_submit(struct pageio *io);
 /* Starts a read and sleeps until it is over (`done` and `arg` are set here).
  * 0 or -WEIR_EIO. A pager that is late, or a kill meanwhile, is an error. */
 int pageio_read(struct pageio *io);
-
-#endif

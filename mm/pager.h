@@ -9,8 +9,7 @@
  * Mach's double paging does. Lock: pager->lock; the page is copied
  * under it, to and from the kernel's memory only.
  */
-#ifndef MM_PAGER_H
-#define MM_PAGER_H
+#pragma once
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -72,5 +71,3 @@ void pager_untake(struct pager *p, uint64_t cookie);
  * if `status` is 0. 0 or -WEIR_EINVAL: there is no such request any more. */
 int pager_done(struct pager *p, uint64_t cookie, const void *bounce,
 	       int status);
-
-#endif

@@ -1,8 +1,7 @@
 /*
  * pagetable.h - what mm's own files share about PTEs.
  */
-#ifndef MM_PAGETABLE_H
-#define MM_PAGETABLE_H
+#pragma once
 
 #include "mm/aspace.h"
 #include "mm/frame.h"
@@ -28,5 +27,3 @@ static inline pte_t pte_flags(unsigned prot)
 	return PTE_P | PTE_U | PTE_A | (prot & WEIR_P_WRITE ? PTE_W : 0) |
 	       (prot & WEIR_P_EXEC ? 0 : PTE_NX);
 }
-
-#endif

@@ -6,8 +6,7 @@
  * is a constant 0 or 1 for use in an `if`: a build without a mutant holds
  * no trace of any. A name that is not in the list does not compile.
  */
-#ifndef MM_PLANTED_H
-#define MM_PLANTED_H
+#pragma once
 
 enum planted {
 	PLANTED_NONE,
@@ -29,5 +28,3 @@ enum planted {
 #define PLANTED_NAME_(name) PLANTED_##name
 #define PLANTED_NAME(name) PLANTED_NAME_(name)
 #define PLANTED(name) (PLANTED_##name == PLANTED_NAME(MUTANT))
-
-#endif

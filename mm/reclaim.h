@@ -1,8 +1,7 @@
 /*
  * reclaim.h - taking memory back: who asks, and what one pass does.
  */
-#ifndef MM_RECLAIM_H
-#define MM_RECLAIM_H
+#pragma once
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -63,5 +62,3 @@ bool lru_remove(struct frame *f);
 void lru_pin(struct frame *f, bool on);
 /* Frames on both lists. */
 uint64_t lru_frames(void);
-
-#endif

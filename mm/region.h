@@ -2,8 +2,7 @@
  * region.h - the ordered, non-overlapping set of an address space's regions.
  * Pure data structure: no locks of its own, also compiled by host tests.
  */
-#ifndef MM_REGION_H
-#define MM_REGION_H
+#pragma once
 
 #include "mm/aspace.h"
 
@@ -21,5 +20,3 @@ uint64_t region_find_free(struct region_tree *tree, uint64_t from,
 void region_insert(struct region_tree *tree, struct region *r);
 void region_remove(struct region_tree *tree, struct region *r);
 struct region *region_next(struct region_tree *tree, struct region *r);
-
-#endif

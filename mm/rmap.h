@@ -5,8 +5,7 @@
  * members, an object its regions, and a region its space. All callers hold
  * the family's lock.
  */
-#ifndef MM_RMAP_H
-#define MM_RMAP_H
+#pragma once
 
 #include <stdbool.h>
 
@@ -28,5 +27,3 @@ bool rmap_unmap(struct frame *f, struct tlb_batch *b);
 /* The same for the PTEs of one object that has the page. */
 bool rmap_unmap_member(struct frame *f, struct memobj *m,
 		       struct tlb_batch *b);
-
-#endif

@@ -6,8 +6,7 @@
  * swap_submit returns at once, done() is called later from a thread of the
  * device. Invariants: I4 (no IO while a CPU may write), I9.
  */
-#ifndef MM_SWAP_H
-#define MM_SWAP_H
+#pragma once
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -69,5 +68,3 @@ void ramdisk_set_delay(uint64_t us);
 uint64_t ramdisk_delay(void);
 /* Testing aid: the next `n` writes, or reads, end with -WEIR_EIO. */
 void ramdisk_fail_next(bool write, uint64_t n);
-
-#endif

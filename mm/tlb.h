@@ -10,8 +10,7 @@
  * the newest generation known to be flushed everywhere. Invariants: I1-I5,
  * I7, I8, I10, I14-I16, I21, I22.
  */
-#ifndef MM_TLB_H
-#define MM_TLB_H
+#pragma once
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -100,5 +99,3 @@ void tlb_switch_to(struct aspace *as);
 /* Before every return to user mode: catches up with generations that passed
  * while this CPU was lazy (I16). Interrupts off. */
 void tlb_catch_up(void);
-
-#endif

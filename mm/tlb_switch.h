@@ -2,8 +2,7 @@
  * tlb_switch.h - what each CPU has loaded, and going over to another space;
  * for tlb.c and for the switch of threads, which it is a part of.
  */
-#ifndef MM_TLB_SWITCH_H
-#define MM_TLB_SWITCH_H
+#pragma once
 
 #include "arch/x86_64/cpu.h"
 #include "arch/x86_64/paging.h"
@@ -66,5 +65,3 @@ static inline void tlb_switch_on(unsigned self, struct aspace *as, bool users)
 		__atomic_and_fetch(&old->cpus, ~cpu_bit(self),
 				   __ATOMIC_SEQ_CST);
 }
-
-#endif

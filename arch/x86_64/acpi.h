@@ -4,8 +4,7 @@
  * Pure: also compiles on the host, over tables of its choice. Every length
  * and checksum is checked before what it covers is used.
  */
-#ifndef ARCH_ACPI_H
-#define ARCH_ACPI_H
+#pragma once
 
 #include <stddef.h>
 #include <stdint.h>
@@ -40,5 +39,3 @@ typedef void *acpi_map_fn(uint64_t pa, size_t len);
  * sentence on what is wrong. */
 const char *acpi_parse(const uint8_t *rsdp, acpi_map_fn *map,
 		       struct acpi_info *out);
-
-#endif

@@ -1,8 +1,7 @@
 /*
  * apic.h - local APICs (xAPIC or x2APIC) and IOAPICs.
  */
-#ifndef ARCH_APIC_H
-#define ARCH_APIC_H
+#pragma once
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -53,5 +52,3 @@ void ioapic_init(void);
  * CPU. Left masked. false: no IOAPIC has it. */
 bool ioapic_route(unsigned irq, unsigned vector);
 void ioapic_set_mask(unsigned irq, bool masked);
-
-#endif

@@ -1,8 +1,7 @@
 /*
  * context.h - switching threads: stacks, FPU state, FS base.
  */
-#ifndef ARCH_CONTEXT_H
-#define ARCH_CONTEXT_H
+#pragma once
 
 #include "arch/x86_64/cpu.h"
 
@@ -49,5 +48,3 @@ static inline void set_kernel_stack(struct cpu *c, void *top)
 {
 	c->tss.rsp[0] = (uint64_t)top;
 }
-
-#endif

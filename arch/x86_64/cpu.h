@@ -4,8 +4,7 @@
  * Each CPU's GS base points to its struct cpu while it is in the kernel. A
  * struct cpu belongs to its CPU: others read only `id`, `apic_id`, `online`.
  */
-#ifndef ARCH_CPU_H
-#define ARCH_CPU_H
+#pragma once
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -193,5 +192,3 @@ void cpu_setup(unsigned id, void *ist_top);
  * MAX_CPUS, and when one of them does not answer. First CPU, interrupts off;
  * needs apic_init, time_init and the allocator. */
 void smp_start(unsigned want);
-
-#endif

@@ -8,8 +8,7 @@
  *   MMIO_BASE     device memory, uncached
  *   KERNEL_BASE   the kernel image: text R-X, rodata R--, data RW-
  */
-#ifndef ARCH_PAGING_H
-#define ARCH_PAGING_H
+#pragma once
 
 #include <stddef.h>
 #include <stdbool.h>
@@ -115,5 +114,3 @@ bool kstack_guard(uint64_t va);
 
 /* Maps device memory, uncached, for good; any alignment. */
 void *mmio_map(uint64_t pa, uint64_t len);
-
-#endif

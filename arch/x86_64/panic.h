@@ -6,8 +6,7 @@
  * and ends QEMU with a status of its own. Any context, any locks held; the
  * first CPU to panic speaks, the others are stopped.
  */
-#ifndef ARCH_PANIC_H
-#define ARCH_PANIC_H
+#pragma once
 
 #include <stdint.h>
 
@@ -36,5 +35,3 @@ void panic_nmi(const struct trapframe *tf);
  * port 0xf4; else powers off by ACPI's usual ports; else halts. What was
  * written to the serial ports is sent before. */
 _Noreturn void power_off(unsigned status);
-
-#endif

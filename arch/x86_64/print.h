@@ -4,8 +4,7 @@
  * Conversions: %s %d %u %x %p %% with the lengths l and z; for %u and %x a
  * least number of digits, as in %016lx. Any context, any locks held.
  */
-#ifndef ARCH_PRINT_H
-#define ARCH_PRINT_H
+#pragma once
 
 #include <stdarg.h>
 #include <stddef.h>
@@ -16,5 +15,3 @@ void kprintf(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 int ksnprintf(char *buf, size_t n, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 int kvsnprintf(char *buf, size_t n, const char *fmt, va_list ap);
-
-#endif

@@ -7,8 +7,7 @@
  * Not a ticket lock: where the host has fewer cores than we have CPUs, the
  * next in line is often not running, and all would wait for its turn.
  */
-#ifndef ARCH_SPIN_H
-#define ARCH_SPIN_H
+#pragma once
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -42,5 +41,3 @@ static inline void spin_drop_quick(struct spinlock *l)
 {
 	__atomic_store_n(&l->holder, 0, __ATOMIC_RELEASE);
 }
-
-#endif

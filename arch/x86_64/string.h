@@ -1,8 +1,7 @@
 /*
  * string.h - the few C string functions that the kernel uses.
  */
-#ifndef ARCH_STRING_H
-#define ARCH_STRING_H
+#pragma once
 
 #include <stddef.h>
 
@@ -11,5 +10,3 @@ void *memset(void *to, int c, size_t n);
 int memcmp(const void *a, const void *b, size_t n);
 size_t strlen(const char *s);
 int strcmp(const char *a, const char *b);
-
-#endif

@@ -1,8 +1,7 @@
 /*
  * time.h - the clock (TSC) and this CPU's timer (APIC, one shot).
  */
-#ifndef ARCH_TIME_H
-#define ARCH_TIME_H
+#pragma once
 
 #include <stdint.h>
 
@@ -23,5 +22,3 @@ void timer_oneshot_ns(uint64_t delta);
 
 /* Spins for at least `ns`. */
 void time_spin_ns(uint64_t ns);
-
-#endif

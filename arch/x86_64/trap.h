@@ -6,8 +6,7 @@
  * kernel_user_return. Handlers of interrupts run with interrupts off; the
  * trap code sends the EOI itself.
  */
-#ifndef ARCH_TRAP_H
-#define ARCH_TRAP_H
+#pragma once
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -75,5 +74,3 @@ _Noreturn void trap_return(struct trapframe *tf);
 /* Builds the IDT (once), loads it (each CPU). */
 void idt_init(void);
 void idt_load(void);
-
-#endif

@@ -3,8 +3,7 @@
  *
  * Output only, by polling. User space's console server owns COM1's input.
  */
-#ifndef ARCH_UART_H
-#define ARCH_UART_H
+#pragma once
 
 #include <stddef.h>
 
@@ -24,5 +23,3 @@ void uart_drain(void);
 
 /* For panic: the locks' holders are stopped, so take no lock. */
 void uart_break_locks(void);
-
-#endif

@@ -1,8 +1,7 @@
 /*
  * upcalls.h - what the architecture calls and kernel/ defines.
  */
-#ifndef ARCH_UPCALLS_H
-#define ARCH_UPCALLS_H
+#pragma once
 
 #include <stdint.h>
 
@@ -34,5 +33,3 @@ void kernel_timer(void);
 /* Before every return to user mode, interrupts off: reschedule, catch up
  * with TLB flushes. Interrupts off again when it returns. */
 void kernel_user_return(struct trapframe *tf);
-
-#endif

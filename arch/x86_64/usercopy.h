@@ -3,8 +3,7 @@
  *
  * The copies may fault, and so sleep: no spinlock held, interrupts on.
  */
-#ifndef ARCH_USERCOPY_H
-#define ARCH_USERCOPY_H
+#pragma once
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -24,5 +23,3 @@ bool usercopy_fixup(struct trapframe *tf);
 
 /* Is `tf` inside a copy? */
 bool usercopy_active(const struct trapframe *tf);
-
-#endif

@@ -6,8 +6,7 @@
  * flushes. Page faults mend a cleared PTE as they do any other. Other tests
  * need a swap device that fails, or a panic that nobody has to fear.
  */
-#ifndef WEIR_ABI_TEST_H
-#define WEIR_ABI_TEST_H
+#pragma once
 
 enum weir_test {
 	/* Exchange the PTE at arg2 for 0, tell no TLB. Returns what it was. */
@@ -44,5 +43,3 @@ enum weir_test_pte {
 	WEIR_PTE_ACCESSED = 1 << 2,
 	WEIR_PTE_DIRTY = 1 << 3,
 };
-
-#endif

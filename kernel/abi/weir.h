@@ -9,8 +9,7 @@
  *   R10 R8 R9 R12 R13  the five words
  * The list of calls is syscalls.def; the counters are counters.def.
  */
-#ifndef WEIR_ABI_H
-#define WEIR_ABI_H
+#pragma once
 
 #include <stdint.h>
 
@@ -257,5 +256,3 @@ enum weir_counter {
 #undef COUNTER
 	WEIR_NCOUNTERS
 };
-
-#endif

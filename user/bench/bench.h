@@ -5,8 +5,7 @@
  * leave their figures in a memory object instead of printing them; these two
  * start workers of their own. All handles travel in startup->extra.
  */
-#ifndef USER_BENCH_H
-#define USER_BENCH_H
+#pragma once
 
 #include "user/lib/weir_user.h"
 
@@ -69,5 +68,3 @@ static inline uint64_t per_1000(uint64_t events, uint64_t of)
 {
 	return of ? (1000 * events + of / 2) / of : 0;
 }
-
-#endif

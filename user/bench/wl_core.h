@@ -10,8 +10,7 @@
  *   sweep       sequential sum of all counters; must equal the increments
  * The file that includes it supplies the os_ functions.
  */
-#ifndef USER_WL_CORE_H
-#define USER_WL_CORE_H
+#pragma once
 
 #include <stddef.h>
 #include <stdint.h>
@@ -206,5 +205,3 @@ static void core_run(const struct params *in)
 	}
 	os_join_all(P.T, P.procs);
 }
-
-#endif

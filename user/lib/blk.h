@@ -7,8 +7,7 @@
  * when its owner's task has ended, or the server: then each request gets
  * EPEER, and the client opens the disk anew.
  */
-#ifndef USER_BLK_H
-#define USER_BLK_H
+#pragma once
 
 #include "user/lib/weir_user.h"
 
@@ -65,5 +64,3 @@ long blk_write(struct blk *disk, uint64_t sector, uint64_t sectors,
 	       uint64_t at);
 long blk_flush(struct blk *disk);
 void blk_close(struct blk *disk);
-
-#endif

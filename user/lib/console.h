@@ -9,8 +9,7 @@
  * Sessions outlive the server (server.h): after a restart a client only
  * sends its page again.
  */
-#ifndef USER_CONSOLE_H
-#define USER_CONSOLE_H
+#pragma once
 
 #define CONSOLE_BUFFER 4096u /* bytes of the shared page */
 #define CONSOLE_READ_MAX 32u /* bytes in one reply to READ: w[1]..w[4] */
@@ -58,5 +57,3 @@ enum console_mode {
  * caller forked. */
 #define CONSOLE_SAME_GROUP 0ull
 #define CONSOLE_NEW_GROUP ~0ull
-
-#endif

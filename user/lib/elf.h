@@ -7,8 +7,7 @@
  * whose segments lie in user space, apart from each other, and are never
  * both writable and executable.
  */
-#ifndef USER_ELF_H
-#define USER_ELF_H
+#pragma once
 
 #include <stddef.h>
 #include <stdint.h>
@@ -34,5 +33,3 @@ struct elf {
 
 /* NULL, or why the file cannot be run. */
 const char *elf_parse(const void *file, size_t size, struct elf *out);
-
-#endif

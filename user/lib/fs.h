@@ -10,8 +10,7 @@
  * write to one of the initrd: who has the old one mapped keeps it. The tar
  * archive of a disk can be mounted as a folder, which is only to be read.
  */
-#ifndef USER_FS_H
-#define USER_FS_H
+#pragma once
 
 #include "user/lib/weir_user.h"
 
@@ -109,5 +108,3 @@ void fs_unmap(const void *data, uint64_t size);
 long fs_stream_in(const char *path, struct weir_stream *in);
 /* For its output. */
 long fs_stream_out(const char *path, bool append, struct weir_stream *out);
-
-#endif

@@ -1,8 +1,7 @@
 /*
  * internal.h - what the files of user/lib know of each other.
  */
-#ifndef USER_INTERNAL_H
-#define USER_INTERNAL_H
+#pragma once
 
 #include <stdint.h>
 
@@ -15,5 +14,3 @@ struct tcb {
 
 /* Gives the calling thread this TCB. */
 void tcb_install(struct tcb *tcb);
-
-#endif

@@ -5,8 +5,7 @@
  * through `emit`. Also built on the host, by tests. Keys: left, right, home,
  * end, backspace, delete, up, down, ctrl-A B C D E F H K L N P U W.
  */
-#ifndef USER_LINEEDIT_H
-#define USER_LINEEDIT_H
+#pragma once
 
 #include <stddef.h>
 
@@ -42,5 +41,3 @@ void lineedit_start(struct lineedit *e, char *line, size_t size,
 
 /* One byte typed. DONE: the line is complete (empty after ctrl-C). */
 enum lineedit_result lineedit_feed(struct lineedit *e, unsigned char c);
-
-#endif

@@ -6,8 +6,7 @@
  * it lives; a name whose owner died is dropped. What init started is there
  * from the beginning, and belongs to nobody. Names travel in w[1]..w[4].
  */
-#ifndef USER_NAMES_H
-#define USER_NAMES_H
+#pragma once
 
 #include "user/lib/weir_user.h"
 
@@ -42,5 +41,3 @@ long names_list(uint64_t *place, char name[NAME_BYTES]);
  * reply that is not 0 is an error, too: -label. */
 long server_call(handle_t ep, struct weir_msg *m, handle_t give,
 		 unsigned rights);
-
-#endif

@@ -11,8 +11,7 @@
  * kept, too: requests wait until the next incarnation calls upager_run, and
  * that answers first what the dead one had in hand.
  */
-#ifndef USER_PAGER_H
-#define USER_PAGER_H
+#pragma once
 
 #include "user/lib/weir_user.h"
 
@@ -44,5 +43,3 @@ long upager_start(struct upager *p);
 
 /* Ends the threads and the pager: what is not in memory is lost. */
 void upager_stop(struct upager *p);
-
-#endif

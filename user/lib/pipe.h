@@ -8,8 +8,7 @@
  * waits for a child's end breaks a lock that the child (or one of its own)
  * held. What a dead writer had not committed was never written.
  */
-#ifndef USER_PIPE_H
-#define USER_PIPE_H
+#pragma once
 
 #include "user/lib/weir_user.h"
 
@@ -53,5 +52,3 @@ long pipe_write(struct pipe_end *end, const void *from, size_t size);
 uint32_t pipe_id_take(struct pipe_ring *ring, uint32_t id);
 /* The child is over: its id, those of its own, and the locks they held. */
 void pipe_id_drop(struct pipe_end *end, uint32_t id);
-
-#endif

@@ -8,8 +8,7 @@
  * what is in its slots: it takes what it can use, and drops the rest.
  * A server first puts the handle, then says in its pages that it is there.
  */
-#ifndef USER_SERVER_H
-#define USER_SERVER_H
+#pragma once
 
 #include "user/lib/weir_user.h"
 
@@ -49,5 +48,3 @@ int server_loop(void (*serve)(struct weir_msg *m, handle_t *came));
 /* The same for one of several threads, with what `serve` knows it by. */
 int server_loop_of(void (*serve)(void *arg, struct weir_msg *m,
 				 handle_t *came), void *arg);
-
-#endif

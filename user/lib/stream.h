@@ -11,8 +11,7 @@
  *                file server; in: handle[0] is a MemObj, id the page of it
  *                where the file begins, size its bytes
  */
-#ifndef USER_STREAM_H
-#define USER_STREAM_H
+#pragma once
 
 #include "user/lib/weir_user.h"
 
@@ -45,5 +44,3 @@ void stream_release(const struct weir_stream *from, unsigned id);
 /* As it stands, without an id of its own. */
 long stream_give(handle_t task, const struct weir_stream *from,
 		 struct weir_stream *to);
-
-#endif

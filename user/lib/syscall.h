@@ -7,8 +7,7 @@
  * Nothing here touches memory of its own, so any thread may call anything,
  * even one without a stack guard or a TCB. Contract: kernel/abi/weir.h.
  */
-#ifndef USER_SYSCALL_H
-#define USER_SYSCALL_H
+#pragma once
 
 #include <stddef.h>
 #include <stdint.h>
@@ -141,5 +140,3 @@ static inline long sys_pager_create(handle_t ntfn, unsigned bit,
 #include "kernel/abi/syscalls.def"
 #undef STUB
 #undef W
-
-#endif

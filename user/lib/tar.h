@@ -4,8 +4,7 @@
  * Pure: no system calls, no allocation, no writing; every access is checked
  * against the archive's length. Also built on the host, by tests.
  */
-#ifndef USER_TAR_H
-#define USER_TAR_H
+#pragma once
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -48,5 +47,3 @@ bool tar_next(struct tar *t, struct tar_file *file);
 const char *tar_find(const void *bytes, size_t size, const char *name,
 		     struct tar_file *file);
 #define TAR_NOT_FOUND "no such file"
-
-#endif

@@ -8,8 +8,7 @@
  * Output goes where the parent said (stream.h): to the console a line at a
  * time, to a pipe or a file when a page is full and at the end.
  */
-#ifndef WEIR_USER_H
-#define WEIR_USER_H
+#pragma once
 
 #include <stdarg.h>
 #include <stdbool.h>
@@ -217,5 +216,3 @@ const char *initrd_each(void (*fn)(const char *name, uint64_t size,
 				   void *arg), void *arg);
 /* One of them, where it lies. NULL, or why not. */
 const char *initrd_file(const char *name, const char **data, uint64_t *size);
-
-#endif

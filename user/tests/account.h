@@ -1,8 +1,7 @@
 /*
  * account.h - what tests do before they count frames: P4 wants exact counts.
  */
-#ifndef TESTS_ACCOUNT_H
-#define TESTS_ACCOUNT_H
+#pragma once
 
 #include "user/lib/weir_user.h"
 
@@ -47,5 +46,3 @@ static inline void account_reclaim(struct weir_system *sys)
 	sys_sys_ctl(WEIR_CTL_POLICY, sys->policy, 0);
 	system_read(sys);
 }
-
-#endif

@@ -2,8 +2,7 @@
  * check.h - what a test program counts: CHECK(x) prints a line for what is
  * not so. Any thread may.
  */
-#ifndef TESTS_CHECK_H
-#define TESTS_CHECK_H
+#pragma once
 
 #include "user/lib/weir_user.h"
 
@@ -20,5 +19,3 @@ static inline void check(bool good, const char *what, const char *file,
 }
 
 #define CHECK(x) check(x, #x, __FILE_NAME__, __LINE__)
-
-#endif

@@ -2,8 +2,7 @@
  * input.h - a parser's input on the heap, of just its size, so that the
  * address sanitizer sees every read beyond it.
  */
-#ifndef INPUT_H
-#define INPUT_H
+#pragma once
 
 #include <stdint.h>
 #include <stdio.h>
@@ -41,5 +40,3 @@ static inline unsigned long input_touch(const uint8_t *p, uint64_t n)
 		sum += p[i];
 	return sum;
 }
-
-#endif

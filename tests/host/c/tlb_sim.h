@@ -10,8 +10,7 @@
  * started (P2). A store through a clean entry walks the tables, as on the
  * real machine.
  */
-#ifndef TLB_SIM_H
-#define TLB_SIM_H
+#pragma once
 
 #include "shim.h"
 
@@ -413,5 +412,3 @@ static void test_random(unsigned n, unsigned steps)
 	}
 	settle();
 }
-
-#endif

@@ -5,8 +5,7 @@
  * are real, so the thread sanitizer sees what the kernel's would protect.
  * Physical memory is one array; address 0 is its first byte.
  */
-#ifndef SHIM_H
-#define SHIM_H
+#pragma once
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -34,5 +33,3 @@ _Noreturn void shim_fail(const char *file, int line, const char *text);
 /* The seed of this run: argv[1], else random; printed. */
 uint64_t shim_seed(int argc, char **argv);
 uint64_t shim_random(void); /* xorshift from the seed */
-
-#endif

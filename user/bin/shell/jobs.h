@@ -6,8 +6,7 @@
  * signals, too. `jobs_lock` guards the table. Where a person types, each job
  * is a group of the console.
  */
-#ifndef USER_SHELL_JOBS_H
-#define USER_SHELL_JOBS_H
+#pragma once
 
 #include "user/bin/shell/parse.h"
 #include "user/lib/weir_user.h"
@@ -29,5 +28,3 @@ int jobs_list(void);
 int jobs_wait(int number);
 int jobs_front(int number);
 int jobs_kill(int number);
-
-#endif

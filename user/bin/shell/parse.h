@@ -10,8 +10,7 @@
  * and $? are replaced, but not inside '...'; what comes out is not split.
  * A # where a word could begin starts a comment. Pure: no system calls.
  */
-#ifndef USER_SHELL_PARSE_H
-#define USER_SHELL_PARSE_H
+#pragma once
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -57,5 +56,3 @@ void parse_start(struct parser *p, const char *text,
 /* The next pipeline; its words stay until the next call. False at the end,
  * or with p->error set. */
 bool parse_next(struct parser *p, struct pipeline *out);
-
-#endif

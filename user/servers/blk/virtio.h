@@ -5,8 +5,7 @@
  * a device may still write to it, it must not go, whoever dies. The next
  * incarnation resets the devices before it uses the memory again.
  */
-#ifndef USER_BLK_VIRTIO_H
-#define USER_BLK_VIRTIO_H
+#pragma once
 
 #include "user/lib/blk.h"
 
@@ -68,5 +67,3 @@ struct mutex {
 bool mutex_make(struct mutex *m);
 void mutex_take(struct mutex *m);
 void mutex_drop(struct mutex *m);
-
-#endif

@@ -7,8 +7,7 @@
  * bytes from the line. `lock` guards the ring and the fields that say so;
  * all else belongs to the first thread.
  */
-#ifndef USER_CONSOLE_CONSOLE_H
-#define USER_CONSOLE_CONSOLE_H
+#pragma once
 
 #include "user/lib/console.h"
 #include "user/lib/lineedit.h"
@@ -86,5 +85,3 @@ void screen_forget(struct session *s);
 /* --- console.c ------------------------------------------------------------ */
 int ring_take(void);       /* -1: empty. Takes `lock` */
 struct session *session_of(uint64_t badge); /* NULL: there is none */
-
-#endif

@@ -9,8 +9,7 @@
  * of the archive, so each incarnation can serve the mappings that were made
  * of an earlier one. A reader waits meanwhile, until the pager's deadline.
  */
-#ifndef USER_FS_ARCHIVE_H
-#define USER_FS_ARCHIVE_H
+#pragma once
 
 #include "user/lib/fs.h"
 #include "user/lib/pager.h"
@@ -49,5 +48,3 @@ bool archive_used(struct archive *a);
 
 /* Ends it, whether it is served or not, and forgets the layout. */
 void archive_end(struct archive *a);
-
-#endif

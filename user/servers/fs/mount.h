@@ -6,8 +6,7 @@
  * After a crash of this server the headers are read again; a mount whose
  * disk has another archive by then is dropped.
  */
-#ifndef USER_FS_MOUNT_H
-#define USER_FS_MOUNT_H
+#pragma once
 
 #include "user/lib/tar.h"
 #include "user/servers/fs/tree.h"
@@ -28,5 +27,3 @@ void mount_all_again(struct tree *t, unsigned slot);
 
 /* As archive_open, of the file's mount. */
 long mount_open(const struct node *n, uint64_t *page);
-
-#endif

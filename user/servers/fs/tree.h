@@ -4,8 +4,7 @@
  * Pure: no system calls. Node 0 is the root. A file is named by index and
  * generation, so that who writes to one that was removed is told.
  */
-#ifndef USER_FS_TREE_H
-#define USER_FS_TREE_H
+#pragma once
 
 #include "user/lib/fs.h"
 
@@ -65,5 +64,3 @@ void tree_unmount(struct tree *t, unsigned mount);
 
 uint64_t tree_id(const struct tree *t, int node);
 int tree_by_id(struct tree *t, uint64_t id); /* a file; -FS_STALE */
-
-#endif

@@ -5,8 +5,7 @@
  *
  * Pure: no system calls, no allocation; also built on the host, by tests.
  */
-#ifndef USER_INIT_MANIFEST_H
-#define USER_INIT_MANIFEST_H
+#pragma once
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -56,5 +55,3 @@ struct manifest {
  * number and a sentence, and left out. */
 void manifest_read(struct manifest *m, const char *text, size_t size,
 		   void (*complain)(unsigned line, const char *what));
-
-#endif

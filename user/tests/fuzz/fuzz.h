@@ -5,8 +5,7 @@
  * calls (draw.c) until `left` is used up, peers that answer and call
  * (peers.c), and a bystander, whose memory must stay what it is (peers.c).
  */
-#ifndef FUZZ_H
-#define FUZZ_H
+#pragma once
 
 #include "kernel/abi/test.h"
 #include "user/lib/weir_user.h"
@@ -80,5 +79,3 @@ struct args {
 void draw_call(uint64_t *rng, bool owes, struct args *a);
 /* The handle comes into the pool; the one that it replaces is closed. */
 void keep(uint64_t *rng, enum kind kind, handle_t h);
-
-#endif

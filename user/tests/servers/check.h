@@ -1,8 +1,7 @@
 /*
  * check.h - what the files of the servers' test share.
  */
-#ifndef USER_TESTS_SERVERS_CHECK_H
-#define USER_TESTS_SERVERS_CHECK_H
+#pragma once
 
 #include "user/lib/weir_user.h"
 
@@ -19,5 +18,3 @@ bool kill_server(const char *name);
 void test_fs(void);
 void test_paged(void);
 void test_fuzz(void);
-
-#endif

@@ -1,8 +1,7 @@
 /*
  * storm.h - what the parts of the paging storm share.
  */
-#ifndef USER_TESTS_STORM_H
-#define USER_TESTS_STORM_H
+#pragma once
 
 #include "user/lib/weir_user.h"
 
@@ -77,5 +76,3 @@ void storm_paged(struct worker *w);
 void storm_files(struct worker *w);
 void storm_maps(struct worker *w);
 int storm_pager(struct storm *storm);
-
-#endif

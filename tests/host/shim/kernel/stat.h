@@ -1,6 +1,5 @@
 /* Host stand-in: see shim.h. */
-#ifndef KERNEL_STAT_H
-#define KERNEL_STAT_H
+#pragma once
 #include <stdint.h>
 #include "kernel/abi/weir.h"
 extern uint64_t shim_stats[];
@@ -8,4 +7,3 @@ static inline void stat_add(enum weir_counter c, uint64_t n)
 {
 	__atomic_add_fetch(&shim_stats[c], n, __ATOMIC_RELAXED);
 }
-#endif

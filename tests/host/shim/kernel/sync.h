@@ -1,6 +1,5 @@
 /* Host stand-in: see shim.h. */
-#ifndef KERNEL_SYNC_H
-#define KERNEL_SYNC_H
+#pragma once
 #include <pthread.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -28,4 +27,3 @@ void thread_sleep_ns(uint64_t ns);
 void thread_create_kernel(const char *name, void (*fn)(void *), void *arg,
 			  unsigned prio);
 static inline void cond_resched(void) { }
-#endif

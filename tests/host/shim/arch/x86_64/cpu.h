@@ -1,6 +1,5 @@
 /* Host stand-in: see shim.h. */
-#ifndef ARCH_CPU_H
-#define ARCH_CPU_H
+#pragma once
 #include <stdbool.h>
 #include <stdint.h>
 #define MAX_CPUS 64
@@ -22,4 +21,3 @@ void irq_enable(void);
 void irq_disable(void);
 void shim_relax(void); /* a driver may say what happens meanwhile */
 static inline void cpu_relax(void) { shim_relax(); }
-#endif

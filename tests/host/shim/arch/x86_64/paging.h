@@ -1,6 +1,5 @@
 /* Host stand-in: see shim.h. */
-#ifndef ARCH_PAGING_H
-#define ARCH_PAGING_H
+#pragma once
 #include <stdint.h>
 #include "shim.h"
 typedef uint64_t pte_t;
@@ -30,4 +29,3 @@ void tlb_invlpg(uint64_t va);
 void tlb_flush_user(void);
 uint64_t early_alloc(uint64_t npages);
 uint64_t early_end(void);
-#endif

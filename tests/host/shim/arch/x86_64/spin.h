@@ -1,6 +1,5 @@
 /* Host stand-in: see shim.h. */
-#ifndef ARCH_SPIN_H
-#define ARCH_SPIN_H
+#pragma once
 #include <pthread.h>
 #include <stdbool.h>
 struct spinlock {
@@ -14,4 +13,3 @@ void spin_lock(struct spinlock *l);
 void spin_unlock(struct spinlock *l);
 bool spin_trylock(struct spinlock *l);
 bool spin_held(struct spinlock *l);
-#endif
