@@ -52,7 +52,7 @@ int64_t audit(void)
 {
 	struct task *t;
 
-	if (!params.audit)
+	if (!(params.check & CHECK_AUDIT))
 		return -WEIR_EINVAL;
 	irq_register(VEC_AUDIT, park);
 	while (__atomic_exchange_n(&auditing, true, __ATOMIC_SEQ_CST))

@@ -8,6 +8,7 @@
 
 #include "arch/x86_64/print.h"
 #include "arch/x86_64/string.h"
+#include "kernel/abi/test.h"
 #include "kernel/abi/weir.h"
 
 #define WORD_MAX 600u
@@ -35,40 +36,97 @@ static const struct key {
 	{ "delay", FIELD(delay_us), 0, DELAY_MAX_US },
 	{ "tlb", FIELD(policy), 0, 0 },
 	{ "run", FIELD(run), 0, 0 },
-	{ "check", FIELD(audit), 0, 0 },
+	{ "check", FIELD(check), 0, 0 },
 };
 
-/* A decimal number of [min, max]; false leaves *out alone. */
-static bool set_number(uint64_t *out, const struct key *k, const char *s)
+static const char *const policies[] = WEIR_POLICY_NAMES;
+static const char *const checks[] = CHECK_NAMES;
+#define NAME(name, where) #name,
+static const char *const points[] = { WEIR_POINTS(NAME) };
+
+/* A decimal number up to the character `end`; false leaves *out alone. */
+static bool read_number(uint64_t *out, const char *s, char end)
 {
 	uint64_t n = 0;
 
-	if (!*s)
+	if (*s == end)
 		return false;
-	for (; *s; s++) {
+	for (; *s != end; s++) {
 		unsigned digit = (unsigned char)*s - '0';
 
 		if (digit > 9 || n > (UINT64_MAX - digit) / 10)
 			return false;
 		n = n * 10 + digit;
 	}
-	if (n < k->min || n > k->max)
+	*out = n;
+	return true;
+}
+
+static bool set_number(uint64_t *out, const struct key *k, const char *s)
+{
+	uint64_t n;
+
+	if (!read_number(&n, s, 0) || n < k->min || n > k->max)
 		return false;
 	*out = n;
 	return true;
 }
 
+/* Which of `n` names begins at `s` and is `len` long; `n`: none does. */
+static size_t find(const char *const *names, size_t n, const char *s,
+		   size_t len)
+{
+	size_t i;
+
+	for (i = 0; i < n; i++)
+		if (strlen(names[i]) == len && memcmp(s, names[i], len) == 0)
+			break;
+	return i;
+}
+
 static bool set_policy(uint64_t *out, const char *value)
 {
-	static const char *const names[] = WEIR_POLICY_NAMES;
+	size_t i = find(policies, LENGTH(policies), value, strlen(value));
 
-	for (size_t i = 0; i < LENGTH(names); i++) {
-		if (strcmp(value, names[i]) == 0) {
-			*out = i;
-			return true;
-		}
+	if (i < LENGTH(policies))
+		*out = i;
+	return i < LENGTH(policies);
+}
+
+/* Names with commas between them, or "all": a bit each. */
+static bool set_names(uint64_t *out, const char *const *names, size_t n,
+		      const char *s)
+{
+	bool all = strcmp(s, "all") == 0;
+	uint64_t set = all ? (1ull << n) - 1 : 0;
+
+	while (!all) {
+		size_t len = 0, i;
+
+		while (s[len] && s[len] != ',')
+			len++;
+		i = find(names, n, s, len);
+		if (i == n)
+			return false;
+		set |= 1ull << i;
+		all = !s[len];
+		s += len + 1;
 	}
-	return false;
+	*out = set;
+	return true;
+}
+
+/* "SEED:points". */
+static bool set_points(struct params *p, const char *value)
+{
+	const char *names = value;
+	uint64_t seed;
+
+	while (*names && *names != ':')
+		names++;
+	return *names && read_number(&seed, value, ':') &&
+	       set_names(&p->points, points, LENGTH(points), names + 1) &&
+	       ((p->points_seed = seed) || true);
 }
 
 static bool set_run(char *run, const char *value)
@@ -86,8 +144,10 @@ static bool set(struct params *p, const struct key *k, const char *value)
 
 	if (k->field == FIELD(swap_mib) && strcmp(value, "virtio") == 0)
 		return p->swap_virtio = true;
-	if (k->field == FIELD(audit))
-		return strcmp(value, "audit") == 0 && (p->audit = true);
+	if (k->field == FIELD(check))
+		return set_names(&p->check, checks, LENGTH(checks), value);
+	if (k->field == FIELD(delay_us) && set_points(p, value))
+		return true;
 	if (k->max)
 		return set_number(field, k, value);
 	return k->field == FIELD(run) ? set_run(field, value) :

@@ -20,9 +20,18 @@ struct params {
 	uint64_t batch;    /* frames per reclaim pass */
 	uint64_t seed;     /* of the swap device's delays */
 	uint64_t delay_us; /* longest delay of a swap IO */
-	bool audit;        /* check=audit: see task.h */
+	uint64_t check;    /* check=: enum check, a bit each */
+	uint64_t points;   /* delay=SEED:points: enum weir_point, a bit each */
+	uint64_t points_seed;
 	char run[RUN_MAX]; /* what init runs first; "": nothing */
 };
+
+/* What is checked at run time, beyond assertions. */
+enum check {
+	CHECK_TLB = 1 << 0,   /* mm/oracle.h */
+	CHECK_AUDIT = 1 << 1, /* kernel/audit.c */
+};
+#define CHECK_NAMES { "tlb", "audit" }
 
 extern struct params params;
 

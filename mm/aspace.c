@@ -13,6 +13,7 @@
 #include "kernel/abi/weir.h"
 #include "mm/account.h"
 #include "mm/kmalloc.h"
+#include "mm/oracle.h"
 #include "mm/pagetable.h"
 #include "mm/region.h"
 #include "mm/tlb.h"
@@ -145,6 +146,7 @@ void aspace_destroy_mappings(struct aspace *as)
 
 	assert(status == 0); /* no region is split, so nothing is allocated */
 	tlb_leave_tables(as);
+	ORACLE(tables_free(as));
 	free_tables(as, KVA(as->pml4_pa), 3, KERNEL_HALF);
 }
 

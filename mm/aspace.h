@@ -46,6 +46,7 @@ struct aspace {
 	uint64_t cpus;        /* CPUs that may cache translations (I3) */
 	uint64_t tlb_pending; /* debts recorded: the generation */
 	uint64_t tlb_flushed; /* newest generation flushed everywhere (I8) */
+	uint64_t owed; /* the oracle's: when the last debt was recorded */
 
 	struct mutex map_mutex;
 

@@ -12,6 +12,7 @@
 #include "kernel/thread.h"
 #include "mm/pagetable.h"
 #include "mm/planted.h"
+#include "mm/point.h"
 
 /* Takes the right to write to pages [from, to) of the object from the PTEs of
  * `r`, and owes their flush, and that of all that others have removed there
@@ -74,6 +75,7 @@ static int clone_leaf(struct memobj *obj, struct memobj *clone, uint64_t first)
 	spin_lock(lock);
 	status = share_leaf(obj, clone, first, b);
 	spin_unlock(lock);
+	point(WEIR_POINT_clone);
 	if (!PLANTED(Z20))
 		tlb_batch_flush(b);
 	else

@@ -23,8 +23,10 @@
 #include "kernel/stat.h"
 #include "kernel/thread.h"
 #include "mm/lru.h"
+#include "mm/oracle.h"
 #include "mm/pagetable.h"
 #include "mm/planted.h"
+#include "mm/point.h"
 #include "mm/reclaim.h"
 #include "mm/rmap.h"
 #include "mm/swap.h"
@@ -101,6 +103,7 @@ static int fault_read(struct fault *t, memobj_entry_t was)
 	frame_set_state(f, FRAME_INBOUND);
 	spin_unlock(&fam->lock);
 	status = pageio_read(&io);
+	point(WEIR_POINT_read);
 	spin_lock(&fam->lock);
 	stat_add(WEIR_C_pgmajfault, 1);
 	if (status) {
@@ -128,6 +131,7 @@ static void fault_copy(struct fault *t, memobj_entry_t *entry, struct frame *f)
 	struct tlb_batch *b = &current()->batch;
 	struct frame *copy = use_spare(t);
 
+	ORACLE(io(f, false)); /* I13 */
 	memcpy(frame_kva(copy), frame_kva(f), WEIR_PAGE_SIZE);
 	copy->dirty = true;
 	f->mapcount++;

@@ -15,6 +15,7 @@
 #include "arch/x86_64/string.h"
 #include "kernel/abi/weir.h"
 #include "kernel/sync.h"
+#include "mm/oracle.h"
 #include "mm/reclaim.h"
 
 #define CACHE_MAX 32u         /* frames in a CPU's cache, at most */
@@ -143,6 +144,7 @@ static void block_claim(struct frame *f, unsigned order)
 		f[i].family = NULL;
 		f[i].index = 0;
 	}
+	ORACLE(allocated(f, 1ull << order));
 	__atomic_sub_fetch(&free_frames, 1ull << order, __ATOMIC_RELAXED);
 }
 
@@ -284,6 +286,7 @@ void frame_free(struct frame *f)
 
 	spin_lock(&cache->lock);
 	frame_check_freeable(f);
+	ORACLE(freed(f, n));
 	for (uint64_t i = 0; i < n; i++)
 		f[i].state = FRAME_FREE;
 	f->family = NULL;

@@ -12,6 +12,7 @@
 #include "arch/x86_64/paging.h"
 #include "kernel/abi/weir.h"
 #include "mm/frame.h"
+#include "mm/oracle.h"
 
 #define PAGE WEIR_PAGE_SIZE
 #define LEGACY_END (1ull << 20) /* firmware's and the trampoline's */
@@ -89,6 +90,7 @@ void frame_init(const struct bootinfo *bi, uint64_t mem_mib)
 
 	frame_wait_init();
 	frames_setup(KVA(array), end);
+	oracle_init(end);
 	at = early_end() > LEGACY_END ? early_end() : LEGACY_END;
 	for (at = (at + PAGE - 1) / PAGE; at < end; at = next)
 		if (what_is(bi, at, &next) == USABLE)

@@ -15,7 +15,9 @@
 #include "arch/x86_64/panic.h"
 #include "kernel/abi/weir.h"
 #include "mm/kmalloc.h"
+#include "mm/oracle.h"
 #include "mm/pagetable.h"
+#include "mm/point.h"
 #include "mm/region.h"
 #include "mm/tlb.h"
 
@@ -107,6 +109,7 @@ bool aspace_clear_pte(struct region *r, uint64_t va, pte_t *pte)
 	uint64_t index = r->offset + (va - r->start) / WEIR_PAGE_SIZE;
 	pte_t old = pte_xchg(pte, 0);
 
+	ORACLE(changed(r->as, va, old, 0));
 	if (!(old & PTE_P))
 		return false;
 	r->as->resident--;
@@ -141,6 +144,7 @@ static bool clear_region(struct region *r)
 		spin_unlock(&r->as->lock);
 		spin_unlock(&r->obj->family->lock);
 		va = stop;
+		point(WEIR_POINT_clear);
 	}
 	return changed;
 }
@@ -151,15 +155,16 @@ static bool clear_region(struct region *r)
 static void settle(struct aspace *as, uint64_t va, uint64_t npages,
 		   bool changed)
 {
-	uint64_t gen;
+	uint64_t gen, owed;
 
-	if (changed) {
-		spin_lock(&as->lock);
-		gen = tlb_debt(as);
-		spin_unlock(&as->lock);
+	spin_lock(&as->lock);
+	gen = changed ? tlb_debt(as) : 0;
+	owed = as->owed;
+	spin_unlock(&as->lock);
+	if (changed)
 		tlb_flush_range(as, va, npages, gen);
-	}
 	aspace_flush_pending(as);
+	ORACLE(visible(as, owed));
 }
 
 /* Forgets a region whose entries are flushed everywhere. */
@@ -236,8 +241,10 @@ bool aspace_restrict(struct aspace *as, uint64_t va, uint64_t end,
 			continue;
 		}
 		if ((*pte & PTE_P) && ((*pte & keep) | add) != *pte) {
-			pte_and(pte, keep);
+			pte_t old = pte_and(pte, keep);
+
 			pte_or(pte, add);
+			ORACLE(changed(as, va, old, (old & keep) | add));
 			changed = true;
 		}
 	}

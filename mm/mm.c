@@ -8,6 +8,7 @@
 #include "kernel/abi/weir.h"
 #include "kernel/param.h"
 #include "mm/frame.h"
+#include "mm/point.h"
 #include "mm/reclaim.h"
 #include "mm/swap.h"
 #include "mm/tlb.h"
@@ -47,6 +48,7 @@ void mm_init(const struct bootinfo *bi)
 	tlb_init();
 	tlb_policy_set(params.policy);
 	reclaim_set_batch(params.batch);
+	point_delay(params.points, params.points_seed);
 	swap_init(params.swap_mib ? params.swap_mib : default_swap_mib());
 	kprintf("mm: %u MiB of frames, %u MiB of swap; "
 		"watermarks %lu %lu %lu\n",

@@ -6,6 +6,7 @@
 #include "arch/x86_64/time.h"
 #include "kernel/stat.h"
 #include "kernel/sync.h"
+#include "mm/oracle.h"
 #include "mm/pager.h"
 #include "mm/swap.h"
 
@@ -17,6 +18,7 @@ struct wait {
 
 void pageio_submit(struct pageio *io)
 {
+	ORACLE(io(io->frame, !io->write)); /* P2, whoever starts it */
 	if (io->pager) {
 		stat_add(io->write ? WEIR_C_pager_out : WEIR_C_pager_in, 1);
 		pager_submit(io);

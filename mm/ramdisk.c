@@ -14,6 +14,7 @@
 #include "kernel/sync.h"
 #include "mm/frame.h"
 #include "mm/kmalloc.h"
+#include "mm/point.h"
 #include "mm/swap.h"
 
 #define PRIO 30
@@ -89,10 +90,12 @@ static void transfer(struct pageio *io)
 		io->status = -WEIR_EIO;
 		return;
 	}
-	if (io->write)
-		memcpy(page, memory, WEIR_PAGE_SIZE);
-	else
-		memcpy(memory, page, WEIR_PAGE_SIZE);
+	char *to = io->write ? page : memory, *from = io->write ? memory : page;
+
+	memcpy(to, from, WEIR_PAGE_SIZE / 2);
+	point(WEIR_POINT_copy);
+	memcpy(to + WEIR_PAGE_SIZE / 2, from + WEIR_PAGE_SIZE / 2,
+	       WEIR_PAGE_SIZE / 2);
 }
 
 /* The first IO in the queue, once it is due. Sleeps; whatever is submitted

@@ -24,6 +24,7 @@
 #include "mm/memobj.h"
 #include "mm/pager.h"
 #include "mm/planted.h"
+#include "mm/point.h"
 #include "mm/rmap.h"
 #include "mm/swap.h"
 
@@ -165,6 +166,7 @@ static void pass_launder(struct pass *p, struct item *it)
 				  .pager = f->slot ? NULL : f->family->pager,
 				  .page = f->index, .done = pass_io_done,
 				  .arg = it };
+	point(WEIR_POINT_io);
 	pageio_submit(&it->io);
 }
 
@@ -332,6 +334,7 @@ static uint64_t reclaim_pass(struct pass *p, enum paged_rule paged)
 	}
 	/* [page-out 6/7] Fence 2. */
 	tlb_batch_flush_before_free(p->batch);
+	point(WEIR_POINT_free);
 	if (!PLANTED(Z2))
 		freed = pass_release_all(p);
 	stat_add(WEIR_C_pgsteal, freed);

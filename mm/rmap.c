@@ -10,7 +10,9 @@
 #include "arch/x86_64/panic.h"
 #include "kernel/abi/weir.h"
 #include "mm/aspace.h"
+#include "mm/oracle.h"
 #include "mm/planted.h"
+#include "mm/point.h"
 #include "mm/tlb.h"
 
 /* The address at which `r` maps the frame; 0: it does not. */
@@ -111,6 +113,8 @@ bool rmap_unmap_member(struct frame *f, struct memobj *m, struct tlb_batch *b)
 		if (pte && (*pte & PTE_P)) {
 			pte_t old = take_pte(pte);
 
+			ORACLE(changed(r->as, va, old, 0));
+			point(WEIR_POINT_unmap);
 			tlb_batch_add(b, r->as, va, old); /* I2 */
 			dirty |= !!(old & PTE_D);
 			r->as->resident--;

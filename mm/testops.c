@@ -12,6 +12,7 @@
 #include "kernel/abi/test.h"
 #include "kernel/abi/weir.h"
 #include "mm/aspace.h"
+#include "mm/point.h"
 #include "mm/swap.h"
 #include "mm/tlb.h"
 
@@ -59,6 +60,19 @@ static int test_flush(struct aspace *as)
 	return 0;
 }
 
+static int test_point(uint64_t op, enum weir_point p, int cpu)
+{
+	if (p >= WEIR_NPOINTS)
+		return -WEIR_EINVAL;
+	if (op == WEIR_TEST_HELD)
+		return point_held(p);
+	if (op == WEIR_TEST_HOLD)
+		point_hold(p, cpu);
+	else
+		point_release(p);
+	return 0;
+}
+
 int mm_test_op(struct aspace *as, uint64_t op, uint64_t arg)
 {
 	uint64_t va = arg & ~(WEIR_PAGE_SIZE - 1);
@@ -76,6 +90,10 @@ int mm_test_op(struct aspace *as, uint64_t op, uint64_t arg)
 		return 0;
 	case WEIR_TEST_FLUSH:
 		return test_flush(as);
+	case WEIR_TEST_HOLD:
+	case WEIR_TEST_HELD:
+	case WEIR_TEST_RELEASE:
+		return test_point(op, arg % 256, (int)(arg / 256) - 1);
 	}
 	return -WEIR_EINVAL;
 }

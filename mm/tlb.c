@@ -47,16 +47,20 @@ void tlb_flush_own(struct tlb_cpu *c)
 {
 	uint64_t gen = c->as ? LOAD(&c->as->tlb_pending) : 0;
 
-	if (!PLANTED(Z35))
+	if (!PLANTED(Z35)) {
+		ORACLE(flushes());
 		tlb_flush_user();
+	}
 	c->seen = gen;
 	stat_add(WEIR_C_nr_tlb_local_flush_all, 1);
 }
 
 static void flush_own_page(uint64_t va)
 {
-	if (!PLANTED(Z35))
+	if (!PLANTED(Z35)) {
+		ORACLE(flushed_page(va));
 		tlb_invlpg(va);
+	}
 	stat_add(WEIR_C_nr_tlb_local_flush_one, 1);
 }
 
@@ -65,9 +69,11 @@ static void leave_tables(struct tlb_cpu *c, unsigned self)
 {
 	struct aspace *old = c->as;
 
+	ORACLE(sleeps());
 	write_cr3(kernel_pml4_pa);
 	c->as = NULL;
 	__atomic_and_fetch(&old->cpus, ~cpu_bit(self), __ATOMIC_SEQ_CST);
+	ORACLE(enters(NULL, 0));
 }
 
 /* Does on this CPU what `r` asks. Interrupts off. */
@@ -80,6 +86,7 @@ static void serve(struct tlb_cpu *c, unsigned self, struct tlb_request *r)
 	} else if (r->kind == FLUSH_RANGE && c->seen + 1 == r->gen) {
 		for (uint64_t i = 0; i < r->npages; i++)
 			flush_own_page(r->va + i * WEIR_PAGE_SIZE);
+		ORACLE(flushed_range(r->va, r->npages, r->owed));
 		c->seen = r->gen; /* I15 */
 	} else if (c->seen < LOAD(&c->as->tlb_pending)) {
 		tlb_flush_own(c);
@@ -99,6 +106,7 @@ static void serve_inbox(void)
 		struct tlb_request *r = &tlb_cpus[initiator].request;
 
 		from &= from - 1;
+		point(WEIR_POINT_handler);
 		serve(c, self, r);
 		stat_add(WEIR_C_nr_tlb_remote_flush_received, 1);
 		__atomic_and_fetch(&r->waiting, ~cpu_bit(self),
@@ -164,6 +172,7 @@ static void shoot(uint64_t cpus, struct tlb_request what)
 
 	assert(irq_enabled());
 	assert(this_cpu()->spin_depth == 0);
+	point(WEIR_POINT_flush);
 	if (remote) {
 		what.waiting = remote;
 		*r = what;
@@ -184,6 +193,7 @@ static void shoot(uint64_t cpus, struct tlb_request what)
 	}
 	if (remote)
 		wait_for_acks(r, remote);
+	point(WEIR_POINT_ack);
 }
 
 /* Raises as->tlb_flushed to `gen`: the value sampled before the flush, never
@@ -203,8 +213,12 @@ static void retire(struct aspace *as, uint64_t gen)
 
 uint64_t tlb_debt(struct aspace *as)
 {
+	uint64_t gen, moment = oracle_on ? oracle_moment() : 0;
+
 	assert(spin_held(&as->lock));
-	return __atomic_add_fetch(&as->tlb_pending, 1, __ATOMIC_SEQ_CST);
+	gen = __atomic_add_fetch(&as->tlb_pending, 1, __ATOMIC_SEQ_CST);
+	__atomic_store_n(&as->owed, moment, __ATOMIC_SEQ_CST);
+	return gen;
 }
 
 /* With one CPU (`make UP=1`) there is nobody to interrupt, so one INVLPG of
@@ -216,6 +230,7 @@ static bool flushed_at_once(struct aspace *as, uint64_t va)
 		return false;
 	if (tlb_cpus[0].as == as)
 		flush_own_page(va);
+	ORACLE(flushes()); /* there was nothing else */
 	return true;
 }
 
@@ -315,7 +330,8 @@ void tlb_flush_range(struct aspace *as, uint64_t va, uint64_t npages,
 	shoot(LOAD(&as->cpus),
 	      (struct tlb_request){
 		      .kind = npages <= RANGE_MAX ? FLUSH_RANGE : FLUSH_ALL,
-		      .as = as, .va = va, .npages = npages, .gen = gen });
+		      .as = as, .va = va, .npages = npages, .gen = gen,
+		      .owed = LOAD(&as->owed) });
 	/* Only this debt is known to be paid: retire it if it is the next. */
 	__atomic_compare_exchange_n(&as->tlb_flushed, &before, gen, false,
 				    __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
@@ -346,6 +362,13 @@ void tlb_leave_tables(struct aspace *as)
 
 /* ---- switching ------------------------------------------------------ */
 
+bool tlb_watched;
+
+void tlb_switch_watched(unsigned self, struct aspace *as)
+{
+	tlb_switch(self, as, false, true);
+}
+
 void tlb_switch_to(struct aspace *as)
 {
 	assert(!irq_enabled());
@@ -363,5 +386,6 @@ void tlb_catch_up(void)
 
 void tlb_init(void)
 {
+	tlb_watched |= oracle_on;
 	irq_register(VEC_TLB, tlb_interrupt);
 }

@@ -7,6 +7,8 @@
 #include "arch/x86_64/cpu.h"
 #include "arch/x86_64/paging.h"
 #include "mm/aspace.h"
+#include "mm/oracle.h"
+#include "mm/point.h"
 #include "mm/tlb.h"
 
 #define LOAD(p) __atomic_load_n(p, __ATOMIC_SEQ_CST)
@@ -17,6 +19,7 @@ struct tlb_request {
 	enum request_kind kind;
 	struct aspace *as; /* NULL: whatever the target has loaded */
 	uint64_t va, npages, gen;
+	uint64_t owed; /* the oracle's: as->owed of that generation */
 	uint64_t waiting; /* atomic: CPUs that have not acknowledged */
 };
 
@@ -38,30 +41,57 @@ extern struct tlb_cpu tlb_cpus[MAX_CPUS];
 void tlb_flush_own(struct tlb_cpu *c);
 
 /* tlb_switch_to on this CPU, which is `self`. `users`: a space is loaded, and
- * `as` is another or the same one. */
-static inline void tlb_switch_on(unsigned self, struct aspace *as, bool users)
+ * `as` is another or the same one. `watched`: with the points and the
+ * oracle's hooks. Both are constants. */
+static inline void tlb_switch(unsigned self, struct aspace *as, bool users,
+			      bool watched)
 {
 	struct tlb_cpu *c = &tlb_cpus[self];
 	struct aspace *old = c->as;
+	uint64_t owed = 0;
 
+	if (watched && old != as)
+		ORACLE(sleeps());
 	if (!users && !as) {
 		__atomic_store_n(&c->lazy, true, __ATOMIC_SEQ_CST);
 		return;
 	}
 	if (!users && c->lazy)
 		__atomic_store_n(&c->lazy, false, __ATOMIC_SEQ_CST);
-	if (old == as) {
-		if (c->seen < LOAD(&as->tlb_pending))
-			tlb_flush_own(c);
-		return;
+	if (watched)
+		owed = LOAD(&as->owed);
+	if (old != as) {
+		/* I3: the bit is set before CR3 is loaded, the generation read
+		 * in between; the old space's bit goes once its entries are
+		 * gone. */
+		__atomic_or_fetch(&as->cpus, cpu_bit(self), __ATOMIC_SEQ_CST);
+		if (watched)
+			point(WEIR_POINT_cr3);
+		c->seen = LOAD(&as->tlb_pending);
+		if (watched)
+			ORACLE(flushes());
+		write_cr3(as->pml4_pa);
+		c->as = as;
+		if (watched)
+			point(WEIR_POINT_loaded);
+		if (users || old)
+			__atomic_and_fetch(&old->cpus, ~cpu_bit(self),
+					   __ATOMIC_SEQ_CST);
+	} else if (c->seen < LOAD(&as->tlb_pending)) {
+		tlb_flush_own(c);
 	}
-	/* I3: the bit is set before CR3 is loaded, the generation read in
-	 * between; the old space's bit goes once its entries are gone. */
-	__atomic_or_fetch(&as->cpus, cpu_bit(self), __ATOMIC_SEQ_CST);
-	c->seen = LOAD(&as->tlb_pending);
-	write_cr3(as->pml4_pa);
-	c->as = as;
-	if (users || old)
-		__atomic_and_fetch(&old->cpus, ~cpu_bit(self),
-				   __ATOMIC_SEQ_CST);
+	if (watched)
+		ORACLE(enters(as, owed));
+}
+
+/* There is an oracle, or a point was armed. */
+extern bool tlb_watched;
+void tlb_switch_watched(unsigned self, struct aspace *as);
+
+static inline void tlb_switch_on(unsigned self, struct aspace *as, bool users)
+{
+	if (__builtin_expect(tlb_watched, false))
+		tlb_switch_watched(self, as);
+	else
+		tlb_switch(self, as, users, false);
 }

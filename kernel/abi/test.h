@@ -32,7 +32,31 @@ enum weir_test {
 	WEIR_TEST_AUDIT,
 	/* Loses a slot of the swap device, which an audit finds. */
 	WEIR_TEST_LEAK,
+	/* arg2: enum weir_point; HOLD: and 256 * (CPU + 1), or less: any CPU.
+	 * From now on the first CPU that comes to the point stays there, with
+	 * whatever it holds. HELD: 1 if one is there. RELEASE: it goes on, and
+	 * nobody is held there any more. */
+	WEIR_TEST_HOLD,
+	WEIR_TEST_HELD,
+	WEIR_TEST_RELEASE,
 };
+
+/* Places at which a window between two steps of the protocol is open. */
+#define WEIR_POINTS(X)                                                \
+	X(unmap, "a PTE is exchanged, its debt not recorded")         \
+	X(clear, "an unmap has cleared PTEs, and owes nothing yet")   \
+	X(flush, "a round begins")                                    \
+	X(handler, "the target has the request, and still its TLB")   \
+	X(ack, "all have acknowledged, the debt is not retired")      \
+	X(clone, "W bits are cleared for a clone, nothing flushed")   \
+	X(io, "fence 1 is passed, IO not begun")                      \
+	X(copy, "a swap IO has copied half of a page")                \
+	X(read, "a page is read, its entry not yet looked at again")  \
+	X(free, "fence 2 is passed, nothing freed")                   \
+	X(cr3, "this CPU is in the space's set, CR3 not loaded")      \
+	X(loaded, "CR3 is loaded, the old space's bit not cleared")
+#define WEIR_POINT(name, where) WEIR_POINT_##name,
+enum weir_point { WEIR_POINTS(WEIR_POINT) WEIR_NPOINTS };
 
 #define WEIR_TEST_SENTENCE "a test asked for this panic"
 

@@ -2,7 +2,8 @@
 import pytest
 
 DEFAULTS = {"bad": "0", "cpus": "0", "mem": "0", "swap": "0",
-            "virtio": "0", "tlb": "two-pass", "batch": "64", "seed": "1", "delay": "0", "run": ""}
+            "virtio": "0", "tlb": "two-pass", "batch": "64", "seed": "1", "delay": "0",
+            "points": "0:0", "check": "0", "run": ""}
 
 
 @pytest.fixture
@@ -35,7 +36,13 @@ def parse(driver):
     ("delay=1000", {"delay": "1000"}),
     ("cpus=007", {"cpus": "7"}),
     ("run=demo", {"run": "demo"}),
-    ("check=audit", {}),
+    ("check=audit", {"check": "2"}),
+    ("check=tlb", {"check": "1"}),
+    ("check=tlb,audit", {"check": "3"}),
+    ("check=all", {"check": "3"}),
+    ("delay=7:unmap", {"points": "7:1"}),
+    ("delay=0:clear,cr3,unmap", {"points": "0:403"}),
+    ("delay=9:all delay=50", {"points": "9:fff", "delay": "50"}),
     ('run="wl --threads 4"', {"run": "wl --threads 4"}),
     (r'run="echo \"a b\" \\"', {"run": r'echo "a b" \ '[:-1]}),
     ('run="a=b c=d" cpus=2', {"run": "a=b c=d", "cpus": "2"}),
@@ -74,7 +81,15 @@ def test_good(parse, text, changed):
     ("seed=18446744073709551616", ["seed"]),
     ("delay=1s", ["delay", '"1s"']),
     ("trace=1", ["trace"]),  # until there is such a thing
-    ("check=tlb", ["check"]),
+    ("check=", ["check"]),
+    ("check=tlb,", ["check"]),
+    ("check=tlb,all", ["check"]),
+    ("check=tl", ["check", '"tl"']),
+    ("delay=:all", ["delay"]),
+    ("delay=7:", ["delay", '"7:"']),
+    ("delay=7:nowhere", ["delay"]),
+    ("delay=7:copy,", ["delay"]),
+    ("delay=x:copy", ["delay"]),
     ("=4", [""]),
     ("run=" + "x" * 512, ["run"]),
     ("run=" + "x" * 5000, ["run"]),

@@ -5,7 +5,7 @@ import re
 import pytest
 from guest import report, vm
 
-AUDIT = ["check=audit"]
+AUDIT = ["check=tlb,audit"]
 POLICIES = ["immediate", "batch-clean", "batch-dirty", "two-pass"]
 PROGRAMS = [(["lostwrite"], dict(tlb=policy)) for policy in POLICIES] + [
     (["clones"], {}),

@@ -8,7 +8,7 @@ import json
 import pytest
 from guest import report
 
-TIGHT = dict(cpus=4, mem=40, swap=28)
+TIGHT = dict(cpus=4, mem=40, swap=27)
 
 
 def objects(result):

@@ -23,10 +23,10 @@ def test_killed_at_every_system_call(clean, cpus):
 def test_any_call_with_any_argument(weir, cpus, calls):
     """P4, P6: only who makes them may suffer, and nothing is left."""
     seed = random.randrange(1, 1 << 32)
-    print(f"tools/weir vm --cpus {cpus} --set check=audit -- fuzz "
+    print(f"tools/weir vm --cpus {cpus} --set check=tlb,audit -- fuzz "
           f"seed={seed} calls={calls}")
     result = weir("fuzz", f"seed={seed}", f"calls={calls}", cpus=cpus,
-                  words=["check=audit"], timeout=2 * BOOT_TIMEOUT)
+                  check="tlb,audit", timeout=2 * BOOT_TIMEOUT)
     assert result.status == 0, report(result)
     assert re.search(r"out of memory; 0 failed\n$", result.text), \
         report(result)

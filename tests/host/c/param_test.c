@@ -33,7 +33,8 @@ static void fuzz(void)
 {
 	static const char *const bits[] = {
 		"cpus=", "mem=", "swap=", "tlb=", "batch=", "seed=", "delay=",
-		"run=", "trace=", "check=", " ", " ", "\t", "\"", "\\", "\\\"",
+		"run=", "trace=", "check=",
+		"tlb,audit", ",", "all", "7:cr3,copy", ":", " ", " ", "\t", "\"", "\\", "\\\"",
 		"=", "0", "1", "64", "18446744073709551615",
 		"18446744073709551616", "-1", "two-pass", "immediate", "x",
 		"\x80\xff", "run=\"", "0x10", "9999999999999999999999",
@@ -79,8 +80,10 @@ int main(int argc, char **argv)
 	bad = param_parse(argv[1], &p, complain);
 	check_ranges(&p);
 	printf("bad=%u\ncpus=%lu\nmem=%lu\nswap=%lu\nvirtio=%u\n"
-	       "tlb=%s\nbatch=%lu\nseed=%lu\ndelay=%lu\nrun=%s\n", bad,
+	       "tlb=%s\nbatch=%lu\nseed=%lu\ndelay=%lu\n"
+	       "points=%lu:%lx\ncheck=%lx\nrun=%s\n", bad,
 	       p.cpus, p.mem_mib, p.swap_mib, p.swap_virtio,
-	       policies[p.policy], p.batch, p.seed, p.delay_us, p.run);
+	       policies[p.policy], p.batch, p.seed, p.delay_us,
+	       p.points_seed, p.points, p.check, p.run);
 	return 0;
 }

@@ -19,7 +19,9 @@
 #include "arch/x86_64/paging.h"
 #include "arch/x86_64/trap.h"
 #include "kernel/stat.h"
+#include "kernel/param.h"
 #include "mm/aspace.h"
+#include "mm/oracle.h"
 #include "mm/tlb.h"
 
 #define NCPUS 6
@@ -27,6 +29,21 @@
 #define NPAGES 24
 #define MAX_DEPTH 4
 #define BATCH_MAX 32
+
+struct params params;
+/* Each page of each space has a frame of its own; frame 0 is nobody's. */
+struct frame *frames;
+static struct frame descriptors[1 + NSPACES * NPAGES];
+
+static struct frame *frame_at(unsigned space, unsigned nr)
+{
+	return &frames[1 + space * NPAGES + nr];
+}
+
+uint64_t frame_pa(const struct frame *f)
+{
+	return (f - frames) * 4096;
+}
 
 struct entry {
 	bool valid, dirty;
@@ -128,10 +145,10 @@ static void access_page(unsigned nr, bool write)
 	struct entry *e = &self()->tlb[nr];
 
 	if (e->valid) {
-		CHECK(e->version > p->paid); /* P1, P3 */
+		CHECK(oracle_on || e->version > p->paid); /* P1, P3 */
 		if (!write || e->dirty) {
-			if (write)
-				CHECK(e->version > p->washed); /* P2 */
+			if (write) /* P2 */
+				CHECK(oracle_on || e->version > p->washed);
 			return;
 		}
 		e->valid = false; /* sets D: walks again */
@@ -164,7 +181,8 @@ static void map_page(struct sim_space *s, unsigned nr)
 {
 	if (s->page[nr].pte)
 		return;
-	s->page[nr].pte = PTE_P | PTE_U | PTE_W;
+	s->page[nr].pte = frame_pa(frame_at(s - spaces, nr)) | PTE_P | PTE_U |
+			  PTE_W;
 	s->page[nr].version++;
 }
 
@@ -185,6 +203,14 @@ static void idle(void)
 	self()->user = false;
 }
 
+static pte_t take_pte(struct sim_space *s, unsigned nr)
+{
+	pte_t old = pte_xchg(&s->page[nr].pte, 0);
+
+	ORACLE(changed(&s->as, nr * 4096ull, old, 0));
+	return old;
+}
+
 /* Reclaim unmaps a page into this CPU's batch. */
 static bool unmap_deferred(struct sim_space *s, unsigned nr)
 {
@@ -195,7 +221,7 @@ static bool unmap_deferred(struct sim_space *s, unsigned nr)
 	if (!s->page[nr].pte || c->n == BATCH_MAX)
 		return false;
 	spin_lock(&s->as.lock);
-	old = pte_xchg(&s->page[nr].pte, 0);
+	old = take_pte(s, nr);
 	tlb_batch_add(&c->batch, &s->as, nr * 4096ull, old);
 	spin_unlock(&s->as.lock);
 	dirty = old & PTE_D;
@@ -212,15 +238,29 @@ static void raise_to(unsigned *mark, unsigned version)
 	*mark = *mark > version ? *mark : version;
 }
 
+/* The frame of the n-th page that this CPU unmapped, unless it was mapped
+ * again: then others may owe for it, too. */
+static struct frame *frame_out(unsigned n)
+{
+	struct sim_space *s = self()->out[n].s;
+	unsigned nr = self()->out[n].page;
+
+	return s->page[nr].version == self()->out[n].version ?
+	       frame_at(s - spaces, nr) : NULL;
+}
+
 static void fence_io(void)
 {
 	struct sim_cpu *c = self();
 
 	tlb_batch_flush_before_io(&c->batch);
-	CHECK(!c->batch.writable);
-	for (unsigned i = 0; i < c->n; i++)
+	CHECK(oracle_on || !c->batch.writable);
+	for (unsigned i = 0; i < c->n; i++) {
+		if (frame_out(i))
+			ORACLE(io(frame_out(i), false));
 		raise_to(&c->out[i].s->page[c->out[i].page].washed,
 			 c->out[i].version);
+	}
 }
 
 static void fence_free(void)
@@ -230,9 +270,12 @@ static void fence_free(void)
 	tlb_batch_flush_before_free(&c->batch);
 	CHECK(!c->batch.flush_required && !c->batch.cpus &&
 	      !c->batch.nspaces && !c->batch.writable);
-	for (unsigned i = 0; i < c->n; i++)
+	for (unsigned i = 0; i < c->n; i++) {
+		if (frame_out(i))
+			ORACLE(freed(frame_out(i), 1));
 		raise_to(&c->out[i].s->page[c->out[i].page].paid,
 			 c->out[i].version);
+	}
 	c->n = 0;
 }
 
@@ -242,16 +285,18 @@ static void unmap_range(struct sim_space *s)
 	unsigned first = shim_random() % NPAGES;
 	unsigned n = 1 + shim_random() % (NPAGES - first);
 	unsigned version[NPAGES];
-	uint64_t gen;
+	uint64_t gen, owed;
 
 	spin_lock(&s->as.lock);
 	for (unsigned i = 0; i < n; i++) {
-		pte_xchg(&s->page[first + i].pte, 0);
+		take_pte(s, first + i);
 		version[i] = s->page[first + i].version;
 	}
 	gen = tlb_debt(&s->as);
+	owed = s->as.owed;
 	spin_unlock(&s->as.lock);
 	tlb_flush_range(&s->as, first * 4096ull, n, gen);
+	ORACLE(visible(&s->as, owed));
 	for (unsigned i = 0; i < n; i++)
 		raise_to(&s->page[first + i].paid, version[i]);
 }
@@ -263,7 +308,10 @@ static void flush_pending(struct sim_space *s)
 
 	for (unsigned i = 0; i < NPAGES; i++)
 		gone[i] = s->page[i].version - (s->page[i].pte != 0);
+	uint64_t owed = s->as.owed;
+
 	aspace_flush_pending(&s->as);
+	ORACLE(visible(&s->as, owed));
 	CHECK(s->as.tlb_flushed <= s->as.tlb_pending);
 	for (unsigned i = 0; i < NPAGES; i++)
 		raise_to(&s->page[i].paid, gone[i]);
@@ -276,9 +324,10 @@ static void teardown(struct sim_space *s)
 		if (sim[i].loaded == s && (sim[i].user || sim[i].busy))
 			return;
 	for (unsigned i = 0; i < NPAGES; i++)
-		s->page[i].pte = 0;
+		take_pte(s, i);
 	s->tables_gone = true; /* nobody may come in again */
 	tlb_leave_tables(&s->as);
+	ORACLE(tables_free(&s->as));
 	CHECK(s->as.cpus == 0);
 	for (unsigned i = 0; i < ncpus; i++)
 		CHECK(sim[i].loaded != s);
@@ -374,6 +423,12 @@ void shim_relax(void)
 
 static void setup(unsigned n)
 {
+	/* Every CPU leaves the spaces that were. */
+	for (shim_cpu = 0; oracle_on && shim_cpu < NCPUS; shim_cpu++) {
+		oracle_sleeps();
+		oracle_enters(NULL, 0);
+	}
+	shim_cpu = 0;
 	memset(sim, 0, sizeof(sim));
 	memset(spaces, 0, sizeof(spaces));
 	ncpus = shim_cpus = n;

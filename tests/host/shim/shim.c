@@ -18,6 +18,8 @@
 #include "arch/x86_64/time.h"
 #include "kernel/stat.h"
 #include "kernel/sync.h"
+#include "mm/oracle.h"
+#include "mm/point.h"
 
 char shim_ram[SHIM_RAM_BYTES] __attribute__((aligned(4096)));
 uint64_t shim_early = 4ull << 20;
@@ -331,4 +333,44 @@ void thread_create_kernel(const char *name, void (*fn)(void *), void *arg,
 	*s = (struct start){ fn, arg, 63 };
 	CHECK(pthread_create(&t, NULL, run, s) == 0);
 	pthread_detach(t);
+}
+
+/* ---- No oracle and no points, where a driver does not link them ---- */
+
+#define OFF __attribute__((weak))
+
+OFF bool oracle_on;
+OFF uint64_t points_armed;
+
+OFF void oracle_init(uint64_t nframes)
+{
+}
+
+OFF uint64_t oracle_moment(void)
+{
+	return 0;
+}
+
+OFF void oracle_changed(struct aspace *as, uint64_t va, pte_t old, pte_t now)
+{
+}
+
+OFF void oracle_allocated(struct frame *f, uint64_t n)
+{
+}
+
+OFF void oracle_freed(struct frame *f, uint64_t n)
+{
+}
+
+OFF void oracle_io(struct frame *f, bool into)
+{
+}
+
+OFF void oracle_tables_free(struct aspace *as)
+{
+}
+
+OFF void point_reached(enum weir_point p)
+{
 }

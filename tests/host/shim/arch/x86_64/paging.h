@@ -18,6 +18,10 @@ static inline pte_t pte_xchg(pte_t *p, pte_t new)
 {
 	return __atomic_exchange_n(p, new, __ATOMIC_SEQ_CST);
 }
+static inline pte_t pte_or(pte_t *p, pte_t bits)
+{
+	return __atomic_fetch_or(p, bits, __ATOMIC_SEQ_CST);
+}
 static inline pte_t pte_and(pte_t *p, pte_t mask)
 {
 	return __atomic_fetch_and(p, mask, __ATOMIC_SEQ_CST);

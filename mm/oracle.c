@@ -1,0 +1,263 @@
+/*
+ * oracle.c - check=tlb: see oracle.h.
+ *
+ * Owns a ghost for each frame (what is left of its translations), a struct
+ * oracle_cpu for each CPU, and the last events. Lock: oracle_lock, a leaf; it
+ * makes a moment and what is noted with it one step. Why there is no false
+ * alarm: a ghost is noted, then its generation opened, then CPUs that are not
+ * idle interrupted; a CPU reads the generation, then strikes out, then
+ * flushes. So whoever skips a flush because he has seen the generation has
+ * struck out the ghost. In the moments between, a bug could slip through.
+ */
+#include "mm/oracle.h"
+
+#include "arch/x86_64/panic.h"
+#include "arch/x86_64/print.h"
+#include "kernel/abi/weir.h"
+#include "kernel/param.h"
+#include "mm/aspace.h"
+#include "mm/tlb_switch.h"
+
+#define EVENTS 1024u
+#define EVENTS_SHOWN 24u
+
+enum event_kind { UNMAPS, WEAKENS, ALLOCATES, FREES, STARTS_IO, FLUSHES,
+		  ENTERS };
+static const char *const kinds[] = {
+	"unmaps it at", "weakens it at", "allocates it", "frees it",
+	"starts IO on it", "flushes all", "enters space",
+};
+
+/* Who may hold old translations, and ones to write through, since when. */
+static struct ghost {
+	uint64_t since, holders, writers;
+} *ghosts; /* under oracle_lock, as all below unless noted */
+
+static struct event {
+	uint64_t moment, arg, pfn; /* of kinds FLUSHES on, of no frame: -1 */
+	enum event_kind kind;
+	unsigned cpu;
+} *events;
+
+static struct oracle_cpu {
+	struct aspace *as;  /* atomic, as the next three */
+	bool live;          /* it may use its user entries */
+	uint64_t flushed;   /* debts of `as` up to here are paid */
+	uint64_t caught_up; /* entries noted before cannot be used any more */
+	uint64_t pages;     /* its own: sum of the pages flushed one by one */
+} __attribute__((aligned(64))) oracle_cpus[MAX_CPUS];
+
+bool oracle_on;
+static uint64_t ghosts_end; /* frame numbers are below; constant */
+static uint64_t moment;     /* atomic */
+static struct spinlock oracle_lock = SPINLOCK_INIT("oracle");
+
+void oracle_init(uint64_t nframes)
+{
+	uint64_t bytes = nframes * sizeof(*ghosts);
+
+	if (!(params.check & CHECK_TLB))
+		return;
+	ghosts = KVA(early_alloc((bytes + WEIR_PAGE_SIZE - 1) /
+				 WEIR_PAGE_SIZE));
+	events = KVA(early_alloc(EVENTS * sizeof(*events) / WEIR_PAGE_SIZE));
+	ghosts_end = nframes;
+	oracle_on = true;
+}
+
+uint64_t oracle_moment(void)
+{
+	return __atomic_add_fetch(&moment, 1, __ATOMIC_SEQ_CST);
+}
+
+/* Notes it, and when. Holds oracle_lock. */
+static uint64_t note(enum event_kind kind, uint64_t pfn, uint64_t arg)
+{
+	uint64_t now = oracle_moment();
+
+	events[now % EVENTS] = (struct event){ now, arg, pfn, kind, cpu_id() };
+	return now;
+}
+
+/* Those of `cpus` that still have entries noted at moment `since`. */
+static uint64_t behind(uint64_t cpus, uint64_t since)
+{
+	for (uint64_t left = cpus; left; left &= left - 1)
+		if (LOAD(&oracle_cpus[__builtin_ctzll(left)].caught_up) >=
+		    since)
+			cpus &= ~(left & -left);
+	return cpus;
+}
+
+/* Those of `cpus` that use their entries. */
+static uint64_t live(uint64_t cpus)
+{
+	for (uint64_t left = cpus; left; left &= left - 1)
+		if (!LOAD(&oracle_cpus[__builtin_ctzll(left)].live))
+			cpus &= ~(left & -left);
+	return cpus;
+}
+
+/* What happened last to the frame, oldest first, with flushes of `cpus`. */
+static void show_events(uint64_t pfn, uint64_t cpus)
+{
+	const struct event *shown[EVENTS_SHOWN];
+	uint64_t now = LOAD(&moment);
+	unsigned n = 0;
+
+	for (uint64_t i = 0; i < EVENTS && n < EVENTS_SHOWN; i++) {
+		const struct event *e = &events[(now - i) % EVENTS];
+
+		if (e->moment && (e->pfn == pfn || (e->kind >= FLUSHES &&
+						    cpus >> e->cpu & 1)))
+			shown[n++] = e;
+	}
+	while (n--)
+		kprintf("oracle: %lu: cpu %u %s %lx\n", shown[n]->moment,
+			shown[n]->cpu, kinds[shown[n]->kind], shown[n]->arg);
+}
+
+static _Noreturn void violated(const char *promise, const char *what,
+			       uint64_t pfn, uint64_t cpus)
+{
+	kprintf("oracle: what led to it (moment: event):\n");
+	show_events(pfn, cpus);
+	panic("%s: frame %lx is %s, and cpus %lx may still use an old entry",
+	      promise, frame_pa(frames + pfn), what, cpus);
+}
+
+/* ---- what happens ---- */
+
+void oracle_changed(struct aspace *as, uint64_t va, pte_t old, pte_t now)
+{
+	uint64_t pfn = pte_pa(old) / WEIR_PAGE_SIZE;
+	bool unmapped = !(now & PTE_P), no_exec = now & ~old & PTE_NX;
+	bool no_write = old & ~now & PTE_W && old & PTE_D;
+	struct ghost *g = &ghosts[pfn];
+
+	if (!(old & PTE_P) || pfn >= ghosts_end)
+		return;
+	spin_lock(&oracle_lock);
+	/* Who leaves the space after this moment strikes it out. */
+	uint64_t at = note(unmapped ? UNMAPS : WEAKENS, pfn, va);
+	uint64_t cpus = LOAD(&as->cpus);
+
+	g->holders = behind(g->holders, g->since);
+	g->writers = behind(g->writers, g->since);
+	g->since = at;
+	g->holders |= unmapped || no_exec ? cpus : 0;
+	g->writers |= no_write ? cpus : 0;
+	spin_unlock(&oracle_lock);
+}
+
+/* An event of this CPU, which cannot use what was noted before any more. */
+static uint64_t strike_out(enum event_kind kind, uint64_t arg)
+{
+	struct oracle_cpu *o = &oracle_cpus[cpu_id()];
+
+	spin_lock(&oracle_lock);
+	uint64_t at = note(kind, UINT64_MAX, arg);
+
+	__atomic_store_n(&o->caught_up, at, __ATOMIC_SEQ_CST);
+	spin_unlock(&oracle_lock);
+	o->pages = 0;
+	return at;
+}
+
+void oracle_flushes(void)
+{
+	uint64_t at = strike_out(FLUSHES, 0);
+
+	__atomic_store_n(&oracle_cpus[cpu_id()].flushed, at, __ATOMIC_SEQ_CST);
+}
+
+void oracle_flushed_page(uint64_t va)
+{
+	oracle_cpus[cpu_id()].pages += va;
+}
+
+void oracle_flushed_range(uint64_t va, uint64_t npages, uint64_t owed)
+{
+	struct oracle_cpu *o = &oracle_cpus[cpu_id()];
+	uint64_t all = npages * va + npages * (npages - 1) / 2 * WEIR_PAGE_SIZE;
+
+	if (o->pages == all && owed > o->flushed) {
+		__atomic_store_n(&o->flushed, owed, __ATOMIC_SEQ_CST);
+		__atomic_store_n(&o->caught_up, owed, __ATOMIC_SEQ_CST);
+	}
+	o->pages = 0;
+}
+
+void oracle_sleeps(void)
+{
+	struct oracle_cpu *o = &oracle_cpus[cpu_id()];
+
+	__atomic_store_n(&o->live, false, __ATOMIC_SEQ_CST);
+}
+
+void oracle_enters(struct aspace *as, uint64_t owed)
+{
+	struct oracle_cpu *o = &oracle_cpus[cpu_id()];
+
+	if (o->as != as)
+		strike_out(ENTERS, (uint64_t)as);
+	if (as && o->flushed < owed)
+		violated("P3, I16", "unmapped", UINT64_MAX, cpu_bit(cpu_id()));
+	__atomic_store_n(&o->as, as, __ATOMIC_SEQ_CST);
+	__atomic_store_n(&o->live, as != NULL, __ATOMIC_SEQ_CST);
+}
+
+/* ---- what must hold then ---- */
+
+/* Nobody can use (`writers`: write through) an old entry for the frames. */
+static void check(struct frame *f, uint64_t n, bool writers,
+		  enum event_kind kind, const char *promise, const char *what)
+{
+	for (uint64_t pfn = f - frames, end = pfn + n; pfn < end; pfn++) {
+		struct ghost *g = &ghosts[pfn];
+		uint64_t cpus;
+
+		spin_lock(&oracle_lock);
+		note(kind, pfn, writers);
+		cpus = live(behind(writers ? g->writers : g->holders,
+				   g->since));
+		spin_unlock(&oracle_lock);
+		if (cpus)
+			violated(promise, what, pfn, cpus);
+	}
+}
+
+void oracle_allocated(struct frame *f, uint64_t n)
+{
+	check(f, n, false, ALLOCATES, "P1, I5", "allocated");
+}
+
+void oracle_freed(struct frame *f, uint64_t n)
+{
+	check(f, n, false, FREES, "P1, I5", "freed");
+}
+
+void oracle_io(struct frame *f, bool into)
+{
+	check(f, 1, !into, STARTS_IO, "P2, I4", into ? "read into" : "copied");
+}
+
+void oracle_visible(struct aspace *as, uint64_t owed)
+{
+	for (unsigned i = 0; i < cpu_count(); i++) {
+		struct oracle_cpu *o = &oracle_cpus[i];
+
+		if (LOAD(&o->as) == as && LOAD(&o->live) &&
+		    LOAD(&o->flushed) < owed)
+			violated("P3, I7", "unmapped or protected",
+				 UINT64_MAX, cpu_bit(i));
+	}
+}
+
+void oracle_tables_free(struct aspace *as)
+{
+	for (unsigned i = 0; i < cpu_count(); i++)
+		if (LOAD(&oracle_cpus[i].as) == as)
+			violated("P1, I6", "a page table that is freed",
+				 as->pml4_pa / WEIR_PAGE_SIZE, cpu_bit(i));
+}
