@@ -17,7 +17,7 @@ def instructions(result):
 
 
 def test_a_round_trip_is_short(clean):
-    result = clean("ipcbench", "--json", cpus=1, accel="icount")
+    result = clean("ipcbench", "--json", cpus=1, accel="icount", check="")
     counted = instructions(result)
     assert 0 < counted["call"] <= MOST_INSTRUCTIONS, report(result)
     assert 0 < counted["threads"] <= MOST_INSTRUCTIONS, report(result)
