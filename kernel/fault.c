@@ -6,8 +6,6 @@
  * endpoint the task dies, and the console says why; so does the task that
  * ran out of memory: whoever is to answer may need some, too (P6).
  */
-#include "arch/x86_64/panic.h"
-#include "arch/x86_64/print.h"
 #include "arch/x86_64/upcalls.h"
 #include "arch/x86_64/usercopy.h"
 #include "kernel/ipc.h"

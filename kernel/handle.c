@@ -7,7 +7,6 @@
  */
 #include "kernel/handle.h"
 
-#include "arch/x86_64/panic.h"
 #include "arch/x86_64/string.h"
 #include "kernel/ipc.h"
 #include "kernel/task.h"

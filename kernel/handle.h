@@ -8,7 +8,6 @@
  */
 #pragma once
 
-#include <stddef.h>
 
 #include "arch/x86_64/spin.h"
 #include "kernel/abi/weir.h"

@@ -7,13 +7,11 @@
  * itself, the initrd, and the handles for drivers, all written in its
  * start-up page.
  */
-#include "arch/x86_64/panic.h"
 #include "arch/x86_64/string.h"
 #include "arch/x86_64/usercopy.h"
 #include "boot/bootinfo.h"
 #include "kernel/dev.h"
 #include "kernel/task.h"
-#include "kernel/thread.h"
 #include "mm/aspace.h"
 #include "mm/kmalloc.h"
 

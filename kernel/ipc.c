@@ -15,7 +15,6 @@
  */
 #include "kernel/ipc.h"
 
-#include "arch/x86_64/panic.h"
 #include "kernel/sched.h"
 #include "kernel/stat.h"
 #include "kernel/task.h"

@@ -3,11 +3,7 @@
  */
 #pragma once
 
-#include <bsd/sys/queue.h>
-
-#include "kernel/handle.h"
-
-struct thread;
+#include "kernel/thread.h"
 
 struct endpoint {
 	struct object object;

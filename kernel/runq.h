@@ -6,7 +6,6 @@
 
 #include "kernel/stat.h"
 #include "kernel/task.h"
-#include "kernel/thread.h"
 #include "mm/tlb_switch.h"
 
 #define PRIO_IDLE (-1)

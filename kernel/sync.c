@@ -11,7 +11,6 @@
  */
 #include "kernel/sync.h"
 
-#include "arch/x86_64/panic.h"
 #include "arch/x86_64/time.h"
 #include "kernel/runq.h"
 #include "kernel/sched.h"

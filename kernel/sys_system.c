@@ -1,15 +1,12 @@
 /*
  * sys_system.c - the system calls on devices, records, information, control.
  */
-#include "arch/x86_64/panic.h"
-#include "arch/x86_64/print.h"
 #include "arch/x86_64/string.h"
 #include "arch/x86_64/time.h"
 #include "arch/x86_64/uart.h"
 #include "arch/x86_64/usercopy.h"
 #include "kernel/abi/test.h"
 #include "kernel/dev.h"
-#include "kernel/ntfn.h"
 #include "kernel/param.h"
 #include "kernel/stat.h"
 #include "kernel/syscall.h"

@@ -10,7 +10,6 @@
 #pragma once
 
 #include "kernel/task.h"
-#include "kernel/thread.h"
 
 #define SYSCALL(nr, name, object, right) \
 	int64_t sys_##name(struct trapframe *tf, const struct cap *cap);

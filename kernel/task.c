@@ -9,8 +9,6 @@
  */
 #include "kernel/task.h"
 
-#include "arch/x86_64/panic.h"
-#include "arch/x86_64/print.h"
 #include "arch/x86_64/time.h"
 #include "kernel/ipc.h"
 #include "kernel/sched.h"

@@ -7,9 +7,7 @@
  */
 #pragma once
 
-#include <bsd/sys/queue.h>
-
-#include "kernel/handle.h"
+#include "kernel/thread.h"
 
 #define TASK_THREADS_MAX 256u
 
@@ -17,10 +15,7 @@
 enum { TASK_KILLED = 1, TASK_HELD = 2, TASK_TORN_DOWN = 4 };
 
 struct account;
-struct aspace;
 struct bootinfo;
-struct thread;
-struct weir_task;
 
 struct task {
 	struct object object; /* handles, threads */

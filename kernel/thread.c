@@ -7,8 +7,6 @@
  */
 #include "kernel/thread.h"
 
-#include "arch/x86_64/panic.h"
-#include "arch/x86_64/print.h"
 #include "kernel/ipc.h"
 #include "kernel/sched.h"
 #include "kernel/task.h"

@@ -7,10 +7,8 @@
 #include "arch/x86_64/apic.h"
 
 #include "arch/x86_64/acpi.h"
-#include "arch/x86_64/cpu.h"
 #include "arch/x86_64/paging.h"
 #include "arch/x86_64/panic.h"
-#include "arch/x86_64/print.h"
 #include "arch/x86_64/trap.h"
 #include "boot/bootinfo.h"
 

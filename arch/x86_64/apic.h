@@ -3,8 +3,7 @@
  */
 #pragma once
 
-#include <stdbool.h>
-#include <stdint.h>
+#include "arch/x86_64/cpu.h"
 
 enum apic_register {
 	APIC_ID = 0x20,

@@ -11,8 +11,6 @@
  */
 #include "arch/x86_64/paging.h"
 
-#include "arch/x86_64/cpu.h"
-#include "arch/x86_64/panic.h"
 #include "arch/x86_64/spin.h"
 #include "arch/x86_64/string.h"
 #include "boot/bootinfo.h"

@@ -5,8 +5,6 @@
  */
 #include "arch/x86_64/spin.h"
 
-#include "arch/x86_64/cpu.h"
-#include "arch/x86_64/panic.h"
 #include "arch/x86_64/time.h"
 
 #define LONGEST_SPIN_NS 10000000000ull

@@ -7,9 +7,7 @@
 #include "arch/x86_64/time.h"
 
 #include "arch/x86_64/apic.h"
-#include "arch/x86_64/cpu.h"
 #include "arch/x86_64/panic.h"
-#include "arch/x86_64/print.h"
 
 #define PIT_HZ 1193182ull
 #define PIT_CHANNEL2 0x42

@@ -6,7 +6,6 @@
 #include "arch/x86_64/trap.h"
 
 #include "arch/x86_64/apic.h"
-#include "arch/x86_64/cpu.h"
 #include "arch/x86_64/paging.h"
 #include "arch/x86_64/panic.h"
 #include "arch/x86_64/upcalls.h"

@@ -8,8 +8,7 @@
  */
 #pragma once
 
-#include <stdbool.h>
-#include <stdint.h>
+#include "arch/x86_64/cpu.h"
 
 #define KERNEL_CS 0x08
 #define KERNEL_SS 0x10

@@ -7,8 +7,6 @@
  */
 #include "arch/x86_64/uart.h"
 
-#include "arch/x86_64/cpu.h"
-#include "arch/x86_64/print.h"
 #include "arch/x86_64/spin.h"
 
 #define LSR_ROOM 0x20

@@ -3,10 +3,8 @@
  */
 #pragma once
 
-#include <stdint.h>
-
-struct bootinfo;
-struct trapframe;
+#include "arch/x86_64/trap.h"
+#include "boot/bootinfo.h"
 
 /* The first CPU, on its boot stack: own page tables, descriptors and COM1
  * are up; interrupts off; no APIC, no time, no frame allocator yet. */

@@ -7,9 +7,7 @@
  */
 #include "arch/x86_64/usercopy.h"
 
-#include "arch/x86_64/cpu.h"
 #include "arch/x86_64/panic.h"
-#include "arch/x86_64/trap.h"
 #include "kernel/abi/weir.h"
 
 extern char usercopy_begin[], usercopy_end[];

@@ -5,11 +5,7 @@
  */
 #pragma once
 
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
-
-struct trapframe;
+#include "arch/x86_64/trap.h"
 
 /* 0, or -WEIR_EFAULT when the user range is not in the user half or a page
  * of it cannot be used; then part of it may have been copied. */
