@@ -51,7 +51,7 @@ static inline void change_places(struct thread *t, struct thread *to,
 		__atomic_add_fetch(&ep->nreceivers, call ? -1 : 1,
 				   __ATOMIC_ACQ_REL);
 	to->cap.object = NULL;
-	t->cap.type = OBJ_ENDPOINT;
+	t->cap.type = WEIR_OBJ_ENDPOINT;
 	t->cap.rights = rights;
 	t->cap.object = ep;
 }
@@ -85,7 +85,7 @@ static inline void pass(struct trapframe *tf, bool call)
 	    !spin_try_quick(&task->handles.lock, id + 1))
 		return;
 	struct handle_slot *slot = handle_find(&task->handles, tf->rdi);
-	if (!slot || slot->cap.type != OBJ_ENDPOINT)
+	if (!slot || slot->cap.type != WEIR_OBJ_ENDPOINT)
 		goto no_handle;
 	struct endpoint *ep = slot->cap.object;
 	unsigned rights = slot->cap.rights;

@@ -24,18 +24,18 @@ static struct handle_slot no_slots[1];
 
 static bool receives(struct cap cap)
 {
-	return cap.type == OBJ_ENDPOINT && cap.rights & WEIR_R_READ;
+	return cap.type == WEIR_OBJ_ENDPOINT && cap.rights & WEIR_R_READ;
 }
 
 void cap_get(struct cap cap)
 {
 	if (receives(cap))
 		endpoint_add_receiver(cap.object);
-	if (cap.type == OBJ_MEM)
+	if (cap.type == WEIR_OBJ_MEM)
 		memobj_get(cap.object);
-	else if (cap.type == OBJ_PAGER)
+	else if (cap.type == WEIR_OBJ_PAGER)
 		pager_get(cap.object);
-	else if (cap.type != OBJ_NONE)
+	else if (cap.type != WEIR_OBJ_NONE)
 		object_get(cap.object);
 }
 
@@ -43,11 +43,11 @@ void cap_put(struct cap cap)
 {
 	if (receives(cap))
 		endpoint_drop_receiver(cap.object);
-	if (cap.type == OBJ_MEM)
+	if (cap.type == WEIR_OBJ_MEM)
 		memobj_put(cap.object);
-	else if (cap.type == OBJ_PAGER)
+	else if (cap.type == WEIR_OBJ_PAGER)
 		pager_put(cap.object);
-	else if (cap.type != OBJ_NONE)
+	else if (cap.type != WEIR_OBJ_NONE)
 		object_put(cap.object);
 }
 
@@ -61,7 +61,7 @@ void handles_init(struct handle_table *t, struct task *owner)
 
 static bool names_owner(struct handle_table *t, struct cap cap)
 {
-	return cap.type == OBJ_TASK && cap.object == t->owner;
+	return cap.type == WEIR_OBJ_TASK && cap.object == t->owner;
 }
 
 static void free_slots(struct handle_table *t)
@@ -153,7 +153,7 @@ static struct cap free_slot(struct handle_table *t, struct handle_slot *s)
 	if (names_owner(t, cap))
 		object_get(&t->owner->object);
 	account_uncharge(t->owner->account, ACCOUNT_HANDLES, 1);
-	s->cap = (struct cap){ .type = OBJ_NONE };
+	s->cap = (struct cap){ .type = WEIR_OBJ_NONE };
 	s->name = (s->name + HANDLES_MAX) & INT32_MAX;
 	s->next_free = t->free_head;
 	t->free_head = s - t->slots;
@@ -165,7 +165,7 @@ void handles_close_all(struct handle_table *t)
 	spin_lock(&t->lock);
 	t->closed = true;
 	for (unsigned i = 0; i <= t->mask; i++) {
-		if (t->slots[i].cap.type == OBJ_NONE)
+		if (t->slots[i].cap.type == WEIR_OBJ_NONE)
 			continue;
 		struct cap cap = free_slot(t, &t->slots[i]);
 
@@ -179,16 +179,16 @@ void handles_close_all(struct handle_table *t)
 
 /* The slot of `h`, if it will do: 0, -WEIR_EHANDLE, -WEIR_ERIGHTS. Holds the
  * lock. */
-static int find(struct handle_table *t, handle_t h, enum object_type type,
+static int find(struct handle_table *t, handle_t h, enum weir_object type,
 		unsigned rights, struct handle_slot **s)
 {
 	*s = handle_find(t, h);
-	if (!*s || (type != OBJ_NONE && (*s)->cap.type != type))
+	if (!*s || (type != WEIR_OBJ_NONE && (*s)->cap.type != type))
 		return -WEIR_EHANDLE;
 	return ((*s)->cap.rights & rights) == rights ? 0 : -WEIR_ERIGHTS;
 }
 
-int handle_lookup(struct handle_table *t, handle_t h, enum object_type type,
+int handle_lookup(struct handle_table *t, handle_t h, enum weir_object type,
 		  unsigned rights, struct cap *out)
 {
 	struct handle_slot *s;
@@ -206,7 +206,7 @@ int handle_lookup(struct handle_table *t, handle_t h, enum object_type type,
 
 int handle_close(struct handle_table *t, handle_t h)
 {
-	struct cap cap = { .type = OBJ_NONE };
+	struct cap cap = { .type = WEIR_OBJ_NONE };
 	struct handle_slot *s;
 
 	spin_lock(&t->lock);
@@ -215,7 +215,7 @@ int handle_close(struct handle_table *t, handle_t h)
 		cap = free_slot(t, s);
 	spin_unlock(&t->lock);
 	cap_put(cap);
-	return cap.type == OBJ_NONE ? -WEIR_EHANDLE : 0;
+	return cap.type == WEIR_OBJ_NONE ? -WEIR_EHANDLE : 0;
 }
 
 /* ---- moving -------------------------------------------------------------- */
@@ -226,7 +226,7 @@ int handle_move_begin(struct handle_table *t, handle_t h, struct cap *out)
 	int status;
 
 	spin_lock(&t->lock);
-	status = find(t, h, OBJ_NONE, WEIR_R_DUP, &s);
+	status = find(t, h, WEIR_OBJ_NONE, WEIR_R_DUP, &s);
 	if (!status) {
 		s->name ^= TRAVELS;
 		*out = s->cap;
@@ -241,7 +241,7 @@ void handle_move_end(struct handle_table *t, handle_t h, bool moved)
 
 	spin_lock(&t->lock);
 	s = &t->slots[h & t->mask];
-	assert(s->cap.type != OBJ_NONE && s->name == (h ^ TRAVELS));
+	assert(s->cap.type != WEIR_OBJ_NONE && s->name == (h ^ TRAVELS));
 	s->name = h;
 	if (moved)
 		free_slot(t, s);

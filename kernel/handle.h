@@ -14,20 +14,6 @@
 
 #define HANDLES_MAX 1024u /* a power of 2 */
 
-/* The numbers of enum weir_object. */
-enum object_type {
-	OBJ_NONE,
-	OBJ_TASK,
-	OBJ_THREAD,
-	OBJ_ENDPOINT,
-	OBJ_NTFN,
-	OBJ_MEM,
-	OBJ_IRQ,
-	OBJ_PORTS,
-	OBJ_PAGER,
-};
-_Static_assert(OBJ_PAGER == (int)WEIR_OBJ_PAGER, "ABI");
-
 /* What each object of kernel/ begins with; mm's objects count for themselves.
  * Whoever drops the last reference calls `destroy`. */
 struct object {
@@ -59,14 +45,14 @@ static inline void object_put(struct object *o)
 }
 
 struct cap {
-	uint8_t type;   /* enum object_type */
+	uint8_t type;   /* enum weir_object */
 	uint8_t rights; /* enum weir_right */
 	uint64_t badge;
 	void *object;
 };
 
 struct handle_slot {
-	struct cap cap;      /* type OBJ_NONE: free */
+	struct cap cap;      /* type WEIR_OBJ_NONE: free */
 	handle_t name;       /* the handle (free: the next one), but while it
 			      * travels one that no slot here answers to */
 	uint16_t next_free;
@@ -95,10 +81,10 @@ int64_t handle_insert(struct handle_table *t, struct cap cap);
 /* The same, but the reference is gone also when it fails. */
 int64_t handle_insert_or_put(struct handle_table *t, struct cap cap);
 
-/* Looks `h` up: it must be of `type` (OBJ_NONE: any) and have `rights`. On
- * success *out holds a reference of its own. 0, -WEIR_EHANDLE,
+/* Looks `h` up: it must be of `type` (WEIR_OBJ_NONE: any) and have
+ * `rights`. On success *out holds a reference of its own. 0, -WEIR_EHANDLE,
  * -WEIR_ERIGHTS. */
-int handle_lookup(struct handle_table *t, handle_t h, enum object_type type,
+int handle_lookup(struct handle_table *t, handle_t h, enum weir_object type,
 		  unsigned rights, struct cap *out);
 
 /* The slot that `h` names, or NULL. Holds the lock. */
@@ -107,7 +93,7 @@ static inline struct handle_slot *handle_find(struct handle_table *t,
 {
 	struct handle_slot *s = &t->slots[h & t->mask];
 
-	return s->name == h && s->cap.type != OBJ_NONE ? s : NULL;
+	return s->name == h && s->cap.type != WEIR_OBJ_NONE ? s : NULL;
 }
 
 int handle_close(struct handle_table *t, handle_t h);

@@ -93,7 +93,7 @@ static void load_image(struct aspace *as, const struct weir_init_header *h,
 		panic("init: its code cannot be protected");
 }
 
-static handle_t give(struct task *task, enum object_type type, void *object,
+static handle_t give(struct task *task, enum weir_object type, void *object,
 		     unsigned rights)
 {
 	struct cap cap = { .type = type, .rights = rights, .object = object };
@@ -120,7 +120,7 @@ static handle_t give_initrd(struct task *task, const struct bootinfo *bi,
 	npages = pages_of(len);
 	memset((char *)KVA(pa) + len, 0, npages * WEIR_PAGE_SIZE - len);
 	*size = len;
-	return give(task, OBJ_MEM, memobj_create_wired(pa, npages),
+	return give(task, WEIR_OBJ_MEM, memobj_create_wired(pa, npages),
 		    WEIR_R_READ | WEIR_R_DUP);
 }
 
@@ -134,11 +134,12 @@ static void make_startup(struct task *task, const struct bootinfo *bi)
 	need(s);
 	s->magic = WEIR_STARTUP_MAGIC;
 	object_get(&task->object);
-	s->self = give(task, OBJ_TASK, task, WEIR_R_ALL);
+	s->self = give(task, WEIR_OBJ_TASK, task, WEIR_R_ALL);
 	s->initrd = give_initrd(task, bi, &s->initrd_size);
 	for (unsigned i = 0; i < ISA_IRQS; i++)
-		s->irq[i] = give(task, OBJ_IRQ, irq_open(i), device);
-	s->ports[0] = give(task, OBJ_PORTS, ports_create(0, ALL_PORTS), device);
+		s->irq[i] = give(task, WEIR_OBJ_IRQ, irq_open(i), device);
+	s->ports[0] = give(task, WEIR_OBJ_PORTS, ports_create(0, ALL_PORTS),
+			   device);
 	s->argc = 1;
 	s->argv[0] = offsetof(struct weir_startup, strings);
 	memcpy(s->strings, name, sizeof(name));
@@ -149,7 +150,7 @@ static void make_startup(struct task *task, const struct bootinfo *bi)
 
 void init_start(const struct bootinfo *bi)
 {
-	const struct cap nobody = { .type = OBJ_NONE };
+	const struct cap nobody = { .type = WEIR_OBJ_NONE };
 	int i = find_module(bi, "init");
 	struct weir_init_header h;
 	struct task *task;

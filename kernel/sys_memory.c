@@ -14,7 +14,7 @@ int64_t sys_mem_create(struct trapframe *tf, const struct cap *cap)
 		return -WEIR_EINVAL;
 	if (wired && !self->as->system)
 		return -WEIR_EPERM;
-	return give_handle(OBJ_MEM, wired ? memobj_create_block(ARG0(tf)) :
+	return give_handle(WEIR_OBJ_MEM, wired ? memobj_create_block(ARG0(tf)) :
 			   memobj_create_anon(ARG0(tf), self->account),
 			   WEIR_R_ALL);
 }
@@ -36,23 +36,19 @@ static struct aspace *space_of(const struct cap *task)
 
 int64_t sys_mem_map(struct trapframe *tf, const struct cap *task)
 {
+	struct cap *mem = &current()->other;
 	uint64_t va = ARG3(tf), prot = ARG5(tf);
-	unsigned maxprot;
-	struct cap mem;
 	int status;
 
 	if (!prot_valid(prot))
 		return -WEIR_EINVAL;
-	status = lookup(ARG1(tf), OBJ_MEM, WEIR_R_READ, &mem);
+	status = lookup(ARG1(tf), WEIR_OBJ_MEM, WEIR_R_READ, mem);
 	if (status)
 		return status;
-	maxprot = mem.rights & PROT_ALL;
-	if (prot & ~(uint64_t)maxprot)
-		status = -WEIR_ERIGHTS;
-	else
-		status = aspace_map(space_of(task), mem.object, ARG2(tf), &va,
-				    ARG4(tf), prot, maxprot);
-	cap_put(mem);
+	if (prot & ~(uint64_t)mem->rights)
+		return -WEIR_ERIGHTS;
+	status = aspace_map(space_of(task), mem->object, ARG2(tf), &va,
+			    ARG4(tf), prot, mem->rights & PROT_ALL);
 	return status ? status : (int64_t)va;
 }
 
@@ -74,7 +70,7 @@ int64_t sys_mem_clone(struct trapframe *tf, const struct cap *mem)
 	int status = memobj_clone(mem->object, current()->task->account,
 				  &clone);
 
-	return status ? status : give_handle(OBJ_MEM, clone, WEIR_R_ALL);
+	return status ? status : give_handle(WEIR_OBJ_MEM, clone, WEIR_R_ALL);
 }
 
 int64_t sys_mem_pin(struct trapframe *tf, const struct cap *mem)

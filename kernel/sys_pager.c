@@ -35,8 +35,8 @@ int64_t sys_pager_create(struct trapframe *tf, const struct cap *ntfn)
 	if (!p)
 		return -WEIR_ENOMEM;
 	object_get(ntfn->object);
-	mem = give_handle(OBJ_MEM, obj, WEIR_R_ALL);
-	h = give_handle(OBJ_PAGER, p, WEIR_R_ALL);
+	mem = give_handle(WEIR_OBJ_MEM, obj, WEIR_R_ALL);
+	h = give_handle(WEIR_OBJ_PAGER, p, WEIR_R_ALL);
 	if (mem < 0 || h < 0) {
 		handle_close(&current()->task->handles, mem < 0 ? 0 : mem);
 		handle_close(&current()->task->handles, h < 0 ? 0 : h);

@@ -1,12 +1,11 @@
 /*
- * sys_system.c - the system calls on devices, records, information, control.
+ * sys_system.c - the system calls on records, information, control.
  */
 #include "arch/x86_64/string.h"
 #include "arch/x86_64/time.h"
 #include "arch/x86_64/uart.h"
 #include "arch/x86_64/usercopy.h"
 #include "kernel/abi/test.h"
-#include "kernel/dev.h"
 #include "kernel/param.h"
 #include "kernel/stat.h"
 #include "kernel/syscall.h"
@@ -18,59 +17,6 @@
 
 #define KLOG_MAX 256u
 #define REPORT_MAX 4096u
-
-/* ---- devices ------------------------------------------------------------- */
-
-static int64_t bind(struct irq *irq, uint64_t ntfn, uint64_t bit)
-{
-	struct cap n;
-	int status;
-
-	if (bit > 63)
-		return -WEIR_EINVAL;
-	status = lookup(ntfn, OBJ_NTFN, WEIR_R_WRITE, &n);
-	if (status)
-		return status;
-	status = irq_bind(irq, n.object, bit); /* takes the reference */
-	if (status)
-		cap_put(n);
-	return status;
-}
-
-int64_t sys_dev_irq(struct trapframe *tf, const struct cap *irq)
-{
-	switch (ARG1(tf)) {
-	case WEIR_IRQ_BIND:
-		return bind(irq->object, ARG2(tf), ARG3(tf));
-	case WEIR_IRQ_ACK:
-		irq_ack(irq->object);
-		return 0;
-	}
-	return -WEIR_EINVAL;
-}
-
-int64_t sys_port_in(struct trapframe *tf, const struct cap *ports)
-{
-	uint32_t value = 0;
-	int status = ports_io(ports->object, ARG1(tf), ARG2(tf), &value, false);
-
-	return status ? status : (int64_t)value;
-}
-
-int64_t sys_port_out(struct trapframe *tf, const struct cap *ports)
-{
-	uint32_t value = ARG3(tf);
-
-	return ports_io(ports->object, ARG1(tf), ARG2(tf), &value, true);
-}
-
-int64_t sys_ports_narrow(struct trapframe *tf, const struct cap *ports)
-{
-	if (!ports_hold(ports->object, ARG1(tf), ARG2(tf)))
-		return -WEIR_ERIGHTS;
-	return give_handle(OBJ_PORTS, ports_create(ARG1(tf), ARG2(tf)),
-			   ports->rights);
-}
 
 /* ---- records ------------------------------------------------------------- */
 
@@ -183,17 +129,13 @@ int64_t sys_sys_info(struct trapframe *tf, const struct cap *cap)
 
 static int64_t ctl_swap(uint64_t mem)
 {
-	struct cap cap;
+	struct cap *cap = &current()->other;
 	int status;
 
 	if (!params.swap_virtio)
 		return -WEIR_EPERM;
-	status = lookup(mem, OBJ_MEM, WEIR_R_MANAGE, &cap);
-	if (status)
-		return status;
-	status = swap_attach(cap.object);
-	cap_put(cap);
-	return status;
+	status = lookup(mem, WEIR_OBJ_MEM, WEIR_R_MANAGE, cap);
+	return status ? status : swap_attach(cap->object);
 }
 
 int64_t sys_sys_ctl(struct trapframe *tf, const struct cap *cap)

@@ -24,15 +24,14 @@
 #define ARG5(tf) ((tf)->r9)
 
 /* handle_lookup in the caller's table; an argument above 32 bits names no
- * handle. */
-static inline int lookup(uint64_t h, enum object_type type, unsigned rights,
-			 struct cap *out)
-{
-	if (h > UINT32_MAX)
-		return -WEIR_EHANDLE;
-	return handle_lookup(&current()->task->handles, h, type, rights, out);
-}
+ * handle. *held, the calling thread's `cap` or `other`, is put back when the
+ * call returns. */
+int lookup(uint64_t h, enum weir_object type, unsigned rights,
+	   struct cap *held);
+
+/* Puts back what lookup found, if anything. */
+void drop_cap(struct cap *held);
 
 /* Gives `object` to the caller as a handle; the reference goes with it, also
  * when it fails. NULL: -WEIR_ENOMEM. */
-int64_t give_handle(enum object_type type, void *object, unsigned rights);
+int64_t give_handle(enum weir_object type, void *object, unsigned rights);

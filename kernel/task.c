@@ -31,7 +31,7 @@ static void send_exit(struct task *t)
 	struct weir_msg msg = { .label = WEIR_MSG_EXIT,
 				.w = { (uint64_t)t->status } };
 
-	if (t->fault.type == OBJ_ENDPOINT)
+	if (t->fault.type == WEIR_OBJ_ENDPOINT)
 		ipc_send(&t->fault, &msg);
 }
 
@@ -77,7 +77,7 @@ static void take_apart(struct task *t, bool tell)
 	if (tell)
 		send_exit(t);
 	cap_put(t->fault);
-	t->fault = (struct cap){ .type = OBJ_NONE };
+	t->fault = (struct cap){ .type = WEIR_OBJ_NONE };
 }
 
 /* Takes the task apart. Once; no thread of it is left but the current one,
@@ -136,6 +136,7 @@ struct task *task_create(struct task *parent, struct cap fault,
 	t->parent = parent ? parent->id : 0;
 	t->privileged = privileged;
 	t->fault = fault;
+	cap_get(fault);
 	t->account = account_get(account);
 	t->object = (struct object){ 1, task_destroy };
 	ksnprintf(t->name, sizeof(t->name), "%s", name);

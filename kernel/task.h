@@ -26,7 +26,7 @@ struct task {
 	char name[32];
 	struct aspace *as;
 	struct account *account; /* what it uses; NULL: no limits */
-	struct cap fault; /* its fault endpoint, or OBJ_NONE */
+	struct cap fault; /* its fault endpoint, or WEIR_OBJ_NONE */
 
 	uint64_t cpu_tsc; /* atomic: TSC ticks that its threads ran */
 	uint8_t killed;  /* atomic; TASK_..., never cleared; set under lock */
@@ -42,9 +42,9 @@ struct task {
 	LIST_ENTRY(task) all_link; /* under tasks_lock */
 };
 
-/* A task without threads; one reference, whose end may sleep. Takes over
- * `fault` on success. NULL: out of memory. Sleeps. The end of the one without
- * a parent is the end of the machine. */
+/* A task without threads; one reference, whose end may sleep. It gets
+ * references of its own to `fault` and `account`. NULL: out of memory. Sleeps.
+ * The end of the one without a parent is the end of the machine. */
 struct task *task_create(struct task *parent, struct cap fault,
 			 const char *name, bool privileged,
 			 struct account *account);

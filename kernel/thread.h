@@ -75,7 +75,9 @@ struct thread {
 	struct aspace *as; /* whose user half it needs; NULL: none */
 	uint64_t fs_base;
 	uint64_t run_start;     /* TSC */
-	struct cap cap; /* of its system call, referenced; see fastpath.c */
+	/* What its system call has looked up, referenced: its first handle,
+	 * for the fast path without an object, and another one. */
+	struct cap cap, other;
 	struct tlb_batch batch; /* what it owes: see mm/tlb.h */
 	struct task *dying; /* that it takes apart, and the next ones */
 
