@@ -17,7 +17,7 @@ static const struct {
 	int64_t (*fn)(struct trapframe *tf, const struct cap *cap);
 	uint8_t object, right; /* of the first argument */
 } table[WEIR_NSYSCALLS] = {
-#define SYSCALL(nr, name, object, right) \
+#define SYSCALL(nr, name, object, right, ...) \
 	[nr] = { sys_##name, WEIR_OBJ_##object, WEIR_R_##right },
 #include "kernel/abi/syscalls.def"
 };

@@ -11,7 +11,7 @@
 
 #include "kernel/task.h"
 
-#define SYSCALL(nr, name, object, right) \
+#define SYSCALL(nr, name, object, right, ...) \
 	int64_t sys_##name(struct trapframe *tf, const struct cap *cap);
 #include "kernel/abi/syscalls.def"
 

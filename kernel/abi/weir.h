@@ -245,7 +245,7 @@ struct weir_init_header {
 };
 
 enum weir_syscall {
-#define SYSCALL(nr, name, object, right) WEIR_SYS_##name = nr,
+#define SYSCALL(nr, name, object, right, ...) WEIR_SYS_##name = nr,
 #include "syscalls.def"
 	WEIR_NSYSCALLS
 };
