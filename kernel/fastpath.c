@@ -5,7 +5,7 @@
  * fails leads to the slow path (ipc.c), with nothing changed; locks are only
  * tried, so their order is free. Behind the commit point nothing can fail.
  * Who goes to sleep here leaves only its trapframe on its stack, and as its
- * context `parked`: ipc_resume. Who is woken here may have slept in the slow
+ * context `fresh`: ipc_resume. Who is woken here may have slept in the slow
  * path: its frames hold nothing (its one reference is in t->cap), and are
  * given up. What other CPUs ask meanwhile is an interrupt after SYSRET.
  */
@@ -101,7 +101,7 @@ static inline void pass(struct trapframe *tf, bool call)
 
 	/* ---- the commit point ---- */
 	change_places(t, to, call, rights, ep);
-	t->sp = &t->parked;
+	t->sp = &t->fresh;
 	__atomic_store_n(&t->state, THREAD_WAITING, __ATOMIC_SEQ_CST);
 	spin_drop_quick(&ipc_lock);
 	spin_drop_quick(&task->handles.lock);

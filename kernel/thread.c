@@ -40,6 +40,7 @@ static struct thread *thread_alloc(const char *name, unsigned prio)
 	}
 	t->id = __atomic_add_fetch(&last_id, 1, __ATOMIC_RELAXED);
 	t->object = (struct object){ 1, thread_destroy };
+	t->sp = &t->fresh;
 	t->state = THREAD_WAKING; /* ours to enqueue */
 	t->prio = t->base_prio = prio;
 	t->affinity = ~0ull;
@@ -66,7 +67,7 @@ void thread_create_kernel(const char *name, void (*fn)(void *), void *arg,
 		panic("no memory for kernel thread %s", name);
 	t->fn = fn;
 	t->arg = arg;
-	t->sp = context_make(t->stack_top, kernel_thread_entry, t);
+	context_make(&t->fresh, t->stack_top, kernel_thread_entry, t);
 	sched_enqueue(t, false);
 }
 
@@ -74,6 +75,7 @@ static void user_thread_entry(void *arg)
 {
 	struct thread *t = arg;
 
+	context_make(&t->fresh, thread_frame(t), ipc_resume, t);
 	sched_arrive(true);
 	irq_disable();
 	trap_return(thread_frame(t));
@@ -95,8 +97,7 @@ int thread_create_user(struct task *task, uint64_t ip, uint64_t sp,
 	*tf = (struct trapframe){ .rip = ip, .rsp = sp, .rdi = arg,
 				  .cs = USER_CS, .ss = USER_SS,
 				  .rflags = 0x202 };
-	t->sp = context_make(tf, user_thread_entry, t);
-	context_park(&t->parked, tf, ipc_resume, t);
+	context_make(&t->fresh, tf, user_thread_entry, t);
 	status = task_enter(task, t);
 	if (status) {
 		t->task = NULL;

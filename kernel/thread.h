@@ -57,7 +57,8 @@ struct thread {
 	void (*fn)(void *);
 	void *arg;
 	char name[20];
-	struct context parked; /* ends an IPC wait that left no stack */
+	struct context fresh; /* goes on with an empty stack: at its start, or
+			       * after an IPC wait (fastpath.c) */
 
 	uint8_t state;   /* atomic; enum thread_state */
 	bool held;       /* stays off the fast path; set under ipc_lock */

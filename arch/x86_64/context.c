@@ -10,24 +10,12 @@
 
 void context_entry(void);
 
-void context_park(struct context *c, void *stack_top, void (*fn)(void *),
+void context_make(struct context *c, void *stack_top, void (*fn)(void *),
 		  void *arg)
 {
-	*c = (struct context){
-		.rbx = (uint64_t)stack_top,
-		.r12 = (uint64_t)fn,
-		.r13 = (uint64_t)arg,
-		.rip = (uint64_t)context_entry,
-	};
-}
-
-void *context_make(void *stack_top, void (*fn)(void *), void *arg)
-{
-	void *top = (void *)((uint64_t)stack_top & ~15ull);
-	struct context *c = (struct context *)top - 1;
-
-	context_park(c, top, fn, arg);
-	return c;
+	*c = (struct context){ .rbx = (uint64_t)stack_top,
+			       .r12 = (uint64_t)fn, .r13 = (uint64_t)arg,
+			       .rip = (uint64_t)context_entry };
 }
 
 void fpu_init_area(void *area)

@@ -14,13 +14,10 @@ struct context {
  * *save_sp; goes on with the context at load_sp. Interrupts off. */
 void context_switch(void **save_sp, void *load_sp);
 
-/* A context for context_switch that calls fn(arg), which never returns, on
- * the empty stack that ends at stack_top. */
-void *context_make(void *stack_top, void (*fn)(void *), void *arg);
-
-/* The same in *c, which need not lie on the stack; for any number of
- * switches to it. */
-void context_park(struct context *c, void *stack_top, void (*fn)(void *),
+/* Makes *c a context for context_switch, any number of times, that calls
+ * fn(arg), which never returns, on the empty stack that ends at stack_top, a
+ * multiple of 16. It need not lie on the stack. */
+void context_make(struct context *c, void *stack_top, void (*fn)(void *),
 		  void *arg);
 
 #define FPU_AREA 512 /* bytes, aligned to 16 */
