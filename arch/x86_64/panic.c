@@ -205,12 +205,13 @@ static _Noreturn void panic_from(const struct trapframe *tf, const char *fmt,
 		if (nobody != self->id + 1)
 			stop_here(tf);
 		/* A panic inside the panic: say no more. */
+		uart_break_locks();
 		com1_write("*** panic in the panic\n", 23);
 		power_off(POWER_PANIC);
 	}
-	uart_break_locks();
 	self->stopped_at = tf;
 	stop_others();
+	uart_break_locks();
 	record_len = kvsnprintf(record, LONGEST_MESSAGE, fmt, ap);
 	if (record_len >= LONGEST_MESSAGE)
 		record_len = LONGEST_MESSAGE - 1;
