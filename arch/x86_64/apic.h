@@ -6,19 +6,13 @@
 #include "arch/x86_64/cpu.h"
 
 enum apic_register {
-	APIC_ID = 0x20,
-	APIC_TPR = 0x80,
+	APIC_ID = 0x20, APIC_TPR = 0x80,
 	APIC_EOI = 0xb0, /* the trap code's; handlers need not */
-	APIC_SVR = 0xf0,
-	APIC_ICR = 0x300,
-	APIC_ICR_HIGH = 0x310,
-	APIC_LVT_TIMER = 0x320,
-	APIC_LVT_LINT0 = 0x350,
-	APIC_LVT_LINT1 = 0x360,
-	APIC_LVT_ERROR = 0x370,
+	APIC_SVR = 0xf0, APIC_ICR = 0x300, APIC_ICR_HIGH = 0x310,
+	APIC_LVT_TIMER = 0x320, APIC_LVT_LINT0 = 0x350,
+	APIC_LVT_LINT1 = 0x360, APIC_LVT_ERROR = 0x370,
 	APIC_TIMER_INITIAL = 0x380, /* 0: stops it. It counts down, at 1/16 */
-	APIC_TIMER_CURRENT = 0x390,
-	APIC_TIMER_DIVIDE = 0x3e0,
+	APIC_TIMER_CURRENT = 0x390, APIC_TIMER_DIVIDE = 0x3e0,
 };
 
 /* Messages, but for fixed interrupts, which are their vector. */

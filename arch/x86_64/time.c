@@ -18,7 +18,6 @@
 #define GATE_OUT 0x20
 #define MEASURE_COUNTS 12000 /* about 10 ms */
 #define NS 1000000000ul
-#define LONGEST_ONESHOT_NS (4 * NS)
 #define TRIES 20
 
 /* One moment on all three clocks. */
@@ -115,11 +114,8 @@ uint64_t time_of_ticks(uint64_t tsc)
 
 void timer_oneshot_ns(uint64_t delta)
 {
-	uint64_t count;
+	uint64_t count = scale(delta, apic_per_ns);
 
-	if (delta > LONGEST_ONESHOT_NS)
-		delta = LONGEST_ONESHOT_NS;
-	count = scale(delta, apic_per_ns);
 	if (count > UINT32_MAX)
 		count = UINT32_MAX;
 	apic_write(APIC_TIMER_INITIAL, count ? count : 1);

@@ -16,8 +16,8 @@ uint64_t time_ns(void);
 /* As many ns as that number of TSC ticks takes. */
 uint64_t time_of_ticks(uint64_t tsc);
 
-/* Makes this CPU's timer interrupt once, after `delta` ns (at most about
- * 4 s; longer ones come early), in place of what was set before. */
+/* Makes this CPU's timer interrupt once, after `delta` ns (longer ones
+ * than it can count, some seconds at least, come early), in place of what was set before. */
 void timer_oneshot_ns(uint64_t delta);
 
 /* Spins for at least `ns`. */

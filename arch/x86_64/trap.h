@@ -16,17 +16,10 @@
 #define USER_CS 0x23
 
 enum vector {
-	VEC_NMI = 2,
-	VEC_BP = 3,
-	VEC_DF = 8,
-	VEC_GP = 13,
-	VEC_PF = 14,
+	VEC_NMI = 2, VEC_BP = 3, VEC_DF = 8, VEC_GP = 13, VEC_PF = 14,
 	VEC_MC = 18,
 	VEC_IRQ0 = 0x20, /* external interrupt n: VEC_IRQ0 + n */
-	VEC_TIMER = 0xe0,
-	VEC_TLB = 0xe1,
-	VEC_RESCHED = 0xe2,
-	VEC_AUDIT = 0xe3,
+	VEC_TIMER = 0xe0, VEC_TLB, VEC_RESCHED, VEC_AUDIT,
 	VEC_PIC = 0xf0, /* the old PICs, masked, where nobody meets them */
 	VEC_PANIC = 0xfe, /* by INT, in panic() */
 	VEC_SPURIOUS = 0xff,
