@@ -11,7 +11,6 @@
 #include "kernel/param.h"
 #include "kernel/sched.h"
 #include "kernel/stat.h"
-#include "kernel/task.h"
 #include "mm/memobj.h"
 #include "mm/mm.h"
 

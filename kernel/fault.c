@@ -9,8 +9,6 @@
 #include "arch/x86_64/upcalls.h"
 #include "arch/x86_64/usercopy.h"
 #include "kernel/ipc.h"
-#include "kernel/sched.h"
-#include "kernel/task.h"
 #include "mm/aspace.h"
 
 #define PF_RESERVED 8u

@@ -9,7 +9,6 @@
 
 #include "arch/x86_64/string.h"
 #include "kernel/ipc.h"
-#include "kernel/task.h"
 #include "mm/account.h"
 #include "mm/kmalloc.h"
 #include "mm/memobj.h"

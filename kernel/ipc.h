@@ -3,7 +3,7 @@
  */
 #pragma once
 
-#include "kernel/thread.h"
+#include "kernel/sched.h"
 
 struct endpoint {
 	struct object object;

@@ -7,13 +7,11 @@
  */
 #include "arch/x86_64/apic.h"
 #include "arch/x86_64/fwcfg.h"
-#include "arch/x86_64/time.h"
 #include "arch/x86_64/uart.h"
 #include "arch/x86_64/upcalls.h"
 #include "kernel/param.h"
 #include "kernel/sched.h"
 #include "kernel/stat.h"
-#include "kernel/task.h"
 #include "mm/frame.h"
 #include "mm/mm.h"
 #include "mm/swap.h"

@@ -6,7 +6,6 @@
  */
 #include "kernel/ntfn.h"
 
-#include "arch/x86_64/time.h"
 #include "kernel/syscall.h"
 #include "mm/kmalloc.h"
 

@@ -14,7 +14,6 @@
 #include "kernel/sched.h"
 
 #include "arch/x86_64/apic.h"
-#include "arch/x86_64/time.h"
 #include "arch/x86_64/upcalls.h"
 #include "kernel/runq.h"
 

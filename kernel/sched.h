@@ -3,7 +3,7 @@
  */
 #pragma once
 
-#include "kernel/thread.h"
+#include "kernel/task.h"
 
 /* Run queues, and the boot CPU's idle thread, which is from now on the one
  * that runs. Before any other CPU starts. */

@@ -11,9 +11,7 @@
  */
 #include "kernel/sync.h"
 
-#include "arch/x86_64/time.h"
 #include "kernel/runq.h"
-#include "kernel/sched.h"
 
 /* ---- deadlines ----------------------------------------------------------- */
 

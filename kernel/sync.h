@@ -11,6 +11,7 @@
 #include <bsd/sys/queue.h>
 
 #include "arch/x86_64/spin.h"
+#include "arch/x86_64/time.h"
 
 struct thread;
 

@@ -4,7 +4,6 @@
  * Pages travel through a page of the kernel's own, so that no copy to or from
  * user memory, which may fault and sleep, is made while a request is held.
  */
-#include "arch/x86_64/usercopy.h"
 #include "kernel/ntfn.h"
 #include "kernel/syscall.h"
 #include "mm/aspace.h"

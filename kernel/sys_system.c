@@ -2,9 +2,7 @@
  * sys_system.c - the system calls on records, information, control.
  */
 #include "arch/x86_64/string.h"
-#include "arch/x86_64/time.h"
 #include "arch/x86_64/uart.h"
-#include "arch/x86_64/usercopy.h"
 #include "kernel/abi/test.h"
 #include "kernel/param.h"
 #include "kernel/stat.h"

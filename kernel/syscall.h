@@ -9,7 +9,8 @@
  */
 #pragma once
 
-#include "kernel/task.h"
+#include "arch/x86_64/usercopy.h"
+#include "kernel/ipc.h"
 
 #define SYSCALL(nr, name, object, right, ...) \
 	int64_t sys_##name(struct trapframe *tf, const struct cap *cap);

@@ -9,9 +9,7 @@
  */
 #include "kernel/task.h"
 
-#include "arch/x86_64/time.h"
 #include "kernel/ipc.h"
-#include "kernel/sched.h"
 #include "mm/account.h"
 #include "mm/aspace.h"
 #include "mm/kmalloc.h"

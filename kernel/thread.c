@@ -8,8 +8,6 @@
 #include "kernel/thread.h"
 
 #include "kernel/ipc.h"
-#include "kernel/sched.h"
-#include "kernel/task.h"
 #include "mm/kmalloc.h"
 
 static uint32_t last_id;
