@@ -10,7 +10,6 @@
 #include "arch/x86_64/apic.h"
 #include "kernel/param.h"
 #include "kernel/sched.h"
-#include "kernel/stat.h"
 #include "mm/memobj.h"
 #include "mm/mm.h"
 

@@ -58,8 +58,12 @@ void kernel_page_fault(struct trapframe *tf, uint64_t cr2)
 		panic_trap(tf, "reserved bit in the page tables at %lx", cr2);
 	status = aspace_fault(current()->as, cr2, tf->error & PF_WRITE,
 			      tf->error & PF_EXEC);
-	if (status == 0 || usercopy_fixup(tf))
+	if (status == 0)
 		return;
+	if (!trap_from_user(tf)) {
+		usercopy_fail(tf);
+		return;
+	}
 	report_fault(tf,
 		     status == -WEIR_ENOMEM ? WEIR_FAULT_NOMEM :
 		     status == -WEIR_EFULL  ? WEIR_FAULT_LIMIT :

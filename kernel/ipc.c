@@ -15,7 +15,6 @@
  */
 #include "kernel/ipc.h"
 
-#include "kernel/stat.h"
 #include "kernel/syscall.h"
 #include "mm/kmalloc.h"
 

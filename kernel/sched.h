@@ -3,6 +3,7 @@
  */
 #pragma once
 
+#include "kernel/stat.h"
 #include "kernel/task.h"
 
 /* Run queues, and the boot CPU's idle thread, which is from now on the one

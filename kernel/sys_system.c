@@ -5,7 +5,6 @@
 #include "arch/x86_64/uart.h"
 #include "kernel/abi/test.h"
 #include "kernel/param.h"
-#include "kernel/stat.h"
 #include "kernel/syscall.h"
 #include "mm/aspace.h"
 #include "mm/kmalloc.h"

@@ -9,7 +9,6 @@
 
 #include "arch/x86_64/upcalls.h"
 #include "kernel/abi/test.h"
-#include "kernel/stat.h"
 
 #define WEIR_R_0 0
 

@@ -15,7 +15,6 @@
 enum { TASK_KILLED = 1, TASK_HELD = 2, TASK_TORN_DOWN = 4 };
 
 struct account;
-struct bootinfo;
 
 struct task {
 	struct object object; /* handles, threads */
@@ -52,7 +51,7 @@ struct task *task_create(struct task *parent, struct cap fault,
 /* init.c: makes the task `init` from the boot modules `init` and `initrd` and
  * starts its thread. Panics, naming it, when something is missing or damaged.
  * From a kernel thread; sleeps. */
-void init_start(const struct bootinfo *bi);
+void init_start(void);
 
 /* `t` becomes a thread of the task, which it holds from now on. 0,
  * -WEIR_EPEER (killed), -WEIR_EFULL. */

@@ -24,5 +24,5 @@ _Noreturn void arch_start(uint32_t magic, uint32_t info_pa)
 	if (wrong)
 		panic("boot: %s", wrong);
 	paging_init();
-	kernel_main(&boot_info);
+	kernel_main();
 }

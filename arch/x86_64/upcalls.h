@@ -8,7 +8,7 @@
 
 /* The first CPU, on its boot stack: own page tables, descriptors and COM1
  * are up; interrupts off; no APIC, no time, no frame allocator yet. */
-_Noreturn void kernel_main(struct bootinfo *bi);
+_Noreturn void kernel_main(void);
 
 /* Every other CPU, from smp_start, on its own guarded stack, interrupts off,
  * its APIC on. */
@@ -18,7 +18,7 @@ _Noreturn void kernel_ap_main(void);
 void kernel_syscall(struct trapframe *tf);
 
 /* At a user address, from user mode, or from the kernel inside usercopy (see
- * usercopy_fixup). Interrupts as they were at the fault. */
+ * usercopy_fail). Interrupts as they were at the fault. */
 void kernel_page_fault(struct trapframe *tf, uint64_t cr2);
 
 /* Any other exception in user mode, and a return address out of the user

@@ -13,7 +13,7 @@
 extern char usercopy_begin[], usercopy_end[];
 
 /* `user`: the one of the addresses that must be in the user half. A fault
- * that cannot be resolved ends the copy with a count left (usercopy_fixup).
+ * that cannot be resolved ends the copy with a count left (usercopy_fail).
  * Not inlined, for its labels are there once. */
 static __attribute__((noinline, noclone)) int copy(void *to, const void *from,
 						   size_t n, uint64_t user)
@@ -53,10 +53,7 @@ bool usercopy_active(const struct trapframe *tf)
 	       tf->rip < (uint64_t)usercopy_end;
 }
 
-bool usercopy_fixup(struct trapframe *tf)
+void usercopy_fail(struct trapframe *tf)
 {
-	if (!usercopy_active(tf))
-		return false;
 	tf->rip = (uint64_t)usercopy_end;
-	return true;
 }
