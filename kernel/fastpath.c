@@ -12,10 +12,6 @@
 #include "kernel/ipc.h"
 #include "kernel/runq.h"
 
-/* Return only where the slow path has to do it. */
-void fast_call(struct trapframe *tf);
-void fast_reply_recv(struct trapframe *tf);
-
 /* trap.asm: leaves the stack of `left`, which is then off its CPU, gives back
  * this CPU's run queue, and enters user mode by frame `to`, with `badge` and
  * the message that `from` has. */
@@ -119,6 +115,7 @@ no_handle:
 	spin_drop_quick(&task->handles.lock);
 }
 
+/* For trap.asm; they return only where the slow path has to do it. */
 __attribute__((flatten)) void fast_call(struct trapframe *tf)
 {
 	pass(tf, true);

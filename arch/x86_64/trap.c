@@ -28,9 +28,6 @@ struct gate {
 
 extern char trap_stubs[];
 _Noreturn void trap_restore_user(struct trapframe *tf);
-void trap_dispatch(struct trapframe *tf);
-void trap_dispatch_paranoid(struct trapframe *tf);
-bool syscall_dispatch(struct trapframe *tf);
 
 static struct gate idt[256] __attribute__((aligned(4096)));
 static void (*handlers[256])(struct trapframe *tf);
