@@ -411,7 +411,6 @@ static void adopt_idle(void)
 	rq->idle.cpu = cpu;
 	rq->idle.affinity = 1ull << cpu;
 	rq->idle.on_cpu = 1;
-	ksnprintf(rq->idle.name, sizeof(rq->idle.name), "idle%u", cpu);
 	this_cpu()->rq = rq;
 	this_cpu()->current = &rq->idle;
 	thread_use_space(NULL);

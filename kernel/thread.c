@@ -25,7 +25,7 @@ static void thread_destroy(void *thread)
 	kfree(t);
 }
 
-static struct thread *thread_alloc(const char *name, unsigned prio)
+static struct thread *thread_alloc(unsigned prio)
 {
 	struct thread *t = kzalloc(sizeof(*t));
 
@@ -43,7 +43,6 @@ static struct thread *thread_alloc(const char *name, unsigned prio)
 	t->prio = t->base_prio = prio;
 	t->affinity = ~0ull;
 	t->cpu = cpu_id();
-	ksnprintf(t->name, sizeof(t->name), "%s", name);
 	return t;
 }
 
@@ -59,7 +58,7 @@ static void kernel_thread_entry(void *arg)
 void thread_create_kernel(const char *name, void (*fn)(void *), void *arg,
 			  unsigned prio)
 {
-	struct thread *t = thread_alloc(name, prio);
+	struct thread *t = thread_alloc(prio);
 
 	if (!t)
 		panic("no memory for kernel thread %s", name);
@@ -82,7 +81,7 @@ static void user_thread_entry(void *arg)
 int thread_create_user(struct task *task, uint64_t ip, uint64_t sp,
 		       uint64_t arg, struct thread **out)
 {
-	struct thread *t = thread_alloc(task->name, PRIO_DEFAULT);
+	struct thread *t = thread_alloc(PRIO_DEFAULT);
 	struct trapframe *tf;
 	int status;
 

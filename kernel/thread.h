@@ -56,7 +56,6 @@ struct thread {
 	void *stack_top;
 	void (*fn)(void *);
 	void *arg;
-	char name[20];
 	struct context fresh; /* goes on with an empty stack: at its start, or
 			       * after an IPC wait (fastpath.c) */
 
