@@ -20,16 +20,16 @@
 struct irq {
 	struct object object;
 	struct spinlock lock; /* guards all below */
-	struct ntfn *ntfn; /* NULL: not bound */
+	struct object *ntfn; /* NULL: not bound */
 	uint64_t bits;
 };
 
 static struct irq irqs[ISA_IRQS];
 
 /* From now on interrupts go to `n`, or nowhere. */
-static void aim(struct irq *i, struct ntfn *n, uint64_t bits)
+static void aim(struct irq *i, struct object *n, uint64_t bits)
 {
-	struct ntfn *was;
+	struct object *was;
 
 	spin_lock(&i->lock);
 	was = i->ntfn;
@@ -37,7 +37,7 @@ static void aim(struct irq *i, struct ntfn *n, uint64_t bits)
 	i->bits = bits;
 	spin_unlock(&i->lock);
 	if (was)
-		object_put((struct object *)was);
+		object_put(was);
 }
 
 /* Nobody holds it, nor will anybody: it is quiet for good. */

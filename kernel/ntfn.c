@@ -16,8 +16,10 @@ struct ntfn {
 	struct waitq waiters;
 };
 
-void ntfn_signal(struct ntfn *n, uint64_t bits)
+void ntfn_signal(void *ntfn, uint64_t bits)
 {
+	struct ntfn *n = ntfn;
+
 	spin_lock(&n->lock);
 	n->bits |= bits;
 	waitq_wake_all(&n->waiters);

@@ -5,7 +5,6 @@
 
 #include <stdint.h>
 
-struct ntfn; /* begins with a struct object */
-
-/* Sets bits and wakes who waits. Any context. */
-void ntfn_signal(struct ntfn *n, uint64_t bits);
+/* Sets bits of an object of type WEIR_OBJ_NTFN and wakes who waits. Any
+ * context. */
+void ntfn_signal(void *ntfn, uint64_t bits);

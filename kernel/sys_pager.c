@@ -9,11 +9,6 @@
 #include "mm/aspace.h"
 #include "mm/pager.h"
 
-static void ring(void *ntfn, uint64_t bits)
-{
-	ntfn_signal(ntfn, bits);
-}
-
 static void release(void *ntfn)
 {
 	object_put(ntfn);
@@ -21,7 +16,7 @@ static void release(void *ntfn)
 
 int64_t sys_pager_create(struct trapframe *tf, const struct cap *ntfn)
 {
-	struct pager_client client = { ring, release, ntfn->object,
+	struct pager_client client = { ntfn_signal, release, ntfn->object,
 				       1ull << ARG1(tf) % 64 };
 	struct memobj *obj;
 	struct pager *p;

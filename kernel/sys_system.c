@@ -20,20 +20,10 @@
 int64_t sys_klog(struct trapframe *tf, const struct cap *cap)
 {
 	char text[KLOG_MAX + 1];
-	uint64_t n = ARG1(tf);
-	int status;
+	int status = copy_text(text, sizeof(text), ARG0(tf), ARG1(tf));
 
-	if (n > KLOG_MAX)
-		return -WEIR_EINVAL;
-	status = copy_from_user(text, ARG0(tf), n);
 	if (status)
 		return status;
-	while (n && text[n - 1] == '\n')
-		n--;
-	text[n] = 0;
-	for (uint64_t i = 0; i < n; i++)
-		if ((text[i] < 0x20 && text[i] != '\t') || text[i] == 0x7f)
-			text[i] = '?';
 	kprintf("%s: %s\n", current()->task->name, text);
 	return 0;
 }

@@ -2,45 +2,32 @@
  * sys_task.c - the system calls on tasks and threads, and the one that tells
  * what a handle names.
  */
+#include "arch/x86_64/string.h"
 #include "kernel/syscall.h"
 #include "mm/account.h"
 #include "mm/aspace.h"
 
 /* ---- tasks --------------------------------------------------------------- */
 
-/* Copies a name of `n` bytes from the user; odd characters become '?'. */
-static int copy_name(char *name, size_t size, uint64_t from, uint64_t n)
-{
-	int status;
-
-	if (n == 0 || n >= size)
-		return -WEIR_EINVAL;
-	status = copy_from_user(name, from, n);
-	name[n] = 0;
-	for (size_t i = 0; !status && i < n; i++)
-		if (name[i] < 0x20 || name[i] > 0x7e)
-			name[i] = '?';
-	return status;
-}
+/* The kinds of an account are the fields of a quota. */
+_Static_assert(sizeof(struct weir_quota) == 8 * ACCOUNT_NKINDS &&
+	       offsetof(struct weir_quota, handles) == 8 * ACCOUNT_HANDLES &&
+	       offsetof(struct weir_quota, threads) == 8 * ACCOUNT_THREADS, "");
 
 /* The account of a new task: with the limits at `from`, or, if that is 0, the
  * caller's. A reference is the caller's. */
 static int choose_account(uint64_t from, struct account **out)
 {
 	struct account *own = current()->task->account;
-	struct weir_quota q;
-	int status;
+	uint64_t limit[ACCOUNT_NKINDS];
 
 	if (!from) {
 		*out = account_get(own);
 		return 0;
 	}
-	status = copy_from_user(&q, from, sizeof(q));
-	if (status)
-		return status;
-	*out = account_create(own, (uint64_t[]){
-		[ACCOUNT_FRAMES] = q.frames, [ACCOUNT_HANDLES] = q.handles,
-		[ACCOUNT_THREADS] = q.threads });
+	if (copy_from_user(limit, from, sizeof(limit)))
+		return -WEIR_EFAULT;
+	*out = account_create(own, limit);
 	return *out ? 0 : -WEIR_ENOMEM;
 }
 
@@ -54,7 +41,7 @@ int64_t sys_task_create(struct trapframe *tf, const struct cap *cap)
 	int status = 0;
 
 	if (flags & ~(uint64_t)(WEIR_TASK_PRIVILEGED | WEIR_TASK_SYSTEM |
-				WEIR_TASK_PINNED))
+				WEIR_TASK_PINNED) || ARG2(tf) == 0)
 		return -WEIR_EINVAL;
 	if ((flags & WEIR_TASK_PRIVILEGED && !self->privileged) ||
 	    (flags & (WEIR_TASK_SYSTEM | WEIR_TASK_PINNED) &&
@@ -63,7 +50,7 @@ int64_t sys_task_create(struct trapframe *tf, const struct cap *cap)
 	if (ARG0(tf))
 		status = lookup(ARG0(tf), WEIR_OBJ_ENDPOINT, WEIR_R_WRITE, ep);
 	if (!status)
-		status = copy_name(name, sizeof(name), ARG1(tf), ARG2(tf));
+		status = copy_text(name, sizeof(name), ARG1(tf), ARG2(tf));
 	if (!status)
 		status = choose_account(ARG4(tf), &account);
 	if (status)
@@ -159,13 +146,6 @@ int64_t sys_thread_ctl(struct trapframe *tf, const struct cap *none)
 
 /* ---- what a handle names ------------------------------------------------- */
 
-static struct weir_quota quota_of(const uint64_t n[ACCOUNT_NKINDS])
-{
-	return (struct weir_quota){ .frames = n[ACCOUNT_FRAMES],
-				    .handles = n[ACCOUNT_HANDLES],
-				    .threads = n[ACCOUNT_THREADS] };
-}
-
 static void task_look(struct task *t, struct weir_object_info *info)
 {
 	spin_lock(&t->lock);
@@ -177,8 +157,8 @@ static void task_look(struct task *t, struct weir_object_info *info)
 	spin_unlock(&t->lock);
 	if (!t->account)
 		return;
-	info->task.limit = quota_of(t->account->limit);
-	info->task.used = quota_of(t->account->used);
+	memcpy(&info->task.limit, t->account->limit, sizeof(struct weir_quota));
+	memcpy(&info->task.used, t->account->used, sizeof(struct weir_quota));
 }
 
 static void thread_look(struct thread *t, struct weir_object_info *info)

@@ -75,6 +75,21 @@ void kernel_syscall(struct trapframe *tf)
 		task_kill(task, WEIR_TEST_FUSE);
 }
 
+int copy_text(char *text, size_t size, uint64_t from, uint64_t n)
+{
+	if (n >= size)
+		return -WEIR_EINVAL;
+	if (copy_from_user(text, from, n))
+		return -WEIR_EFAULT;
+	while (n && text[n - 1] == '\n')
+		n--;
+	text[n] = 0;
+	for (char *c = text; c < text + n; c++)
+		if ((*c < 0x20 && *c != '\t') || *c == 0x7f)
+			*c = '?';
+	return 0;
+}
+
 int64_t give_handle(enum weir_object type, void *object, unsigned rights)
 {
 	struct cap cap = { .type = type, .rights = rights, .object = object };

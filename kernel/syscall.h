@@ -33,6 +33,11 @@ int lookup(uint64_t h, enum weir_object type, unsigned rights,
 /* Puts back what lookup found, if anything. */
 void drop_cap(struct cap *held);
 
+/* Copies `n` bytes of text from the user, and ends them with a NUL; newlines
+ * at the end go, other odd characters become '?'. 0, -WEIR_EINVAL (they do not
+ * fit), -WEIR_EFAULT. */
+int copy_text(char *text, size_t size, uint64_t from, uint64_t n);
+
 /* Gives `object` to the caller as a handle; the reference goes with it, also
  * when it fails. NULL: -WEIR_ENOMEM. */
 int64_t give_handle(enum weir_object type, void *object, unsigned rights);
