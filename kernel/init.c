@@ -4,8 +4,7 @@
  * The kernel knows no ELF: init is a flat image that says in its header
  * what is code, data and zeroes (abi/weir.h). It is copied into anonymous
  * memory, so it can be reclaimed like any other program's. What it gets:
- * itself, the initrd, and the handles for drivers, all written in its
- * start-up page.
+ * itself, the initrd, and the handles for drivers.
  */
 #include "arch/x86_64/string.h"
 #include "arch/x86_64/usercopy.h"
@@ -13,11 +12,9 @@
 #include "kernel/dev.h"
 #include "kernel/task.h"
 #include "mm/aspace.h"
-#include "mm/kmalloc.h"
 
 #define STACK_TOP 0x7fffffe00000ull
 #define STACK_PAGES 64u
-#define STARTUP_VA 0x7ffffff00000ull
 
 #define ALL_PORTS 0x10000u
 
@@ -119,28 +116,22 @@ static handle_t give_initrd(struct task *task, uint64_t *size)
 		    WEIR_R_READ | WEIR_R_DUP);
 }
 
-/* Writes the start-up page. */
-static void make_startup(struct task *task)
+/* Gives init what it starts with; returns where on its stack that is said. */
+static uint64_t give_first(struct task *task)
 {
-	static const char name[] = "init";
 	const unsigned device = WEIR_R_MANAGE | WEIR_R_DUP;
-	struct weir_startup *s = kzalloc(WEIR_PAGE_SIZE);
+	struct weir_first first = { 0 };
+	const uint64_t at = STACK_TOP - sizeof(first);
 
-	need(s);
-	s->magic = WEIR_STARTUP_MAGIC;
 	object_get(&task->object);
-	s->self = give(task, WEIR_OBJ_TASK, task, WEIR_R_ALL);
-	s->initrd = give_initrd(task, &s->initrd_size);
+	first.self = give(task, WEIR_OBJ_TASK, task, WEIR_R_ALL);
+	first.initrd = give_initrd(task, &first.initrd_size);
 	for (unsigned i = 0; i < ISA_IRQS; i++)
-		s->irq[i] = give(task, WEIR_OBJ_IRQ, irq_open(i), device);
-	s->ports[0] = give(task, WEIR_OBJ_PORTS, ports_create(0, ALL_PORTS),
+		first.irq[i] = give(task, WEIR_OBJ_IRQ, irq_open(i), device);
+	first.ports = give(task, WEIR_OBJ_PORTS, ports_create(0, ALL_PORTS),
 			   device);
-	s->argc = 1;
-	s->argv[0] = offsetof(struct weir_startup, strings);
-	memcpy(s->strings, name, sizeof(name));
-	map_anon(task->as, STARTUP_VA, STARTUP_VA + WEIR_PAGE_SIZE);
-	need(!copy_to_user(STARTUP_VA, s, WEIR_PAGE_SIZE));
-	kfree(s);
+	need(!copy_to_user(at, &first, sizeof(first)));
+	return at;
 }
 
 void init_start(void)
@@ -150,6 +141,7 @@ void init_start(void)
 	const struct weir_init_header *h;
 	struct task *task;
 	struct thread *t;
+	uint64_t first;
 
 	if (!m)
 		panic("init is missing: the boot loader passed no module "
@@ -160,10 +152,10 @@ void init_start(void)
 	task->as->system = true;
 	thread_use_space(task->as);
 	load_image(task->as, m, h);
-	make_startup(task);
 	map_anon(task->as, STACK_TOP - STACK_PAGES * WEIR_PAGE_SIZE, STACK_TOP);
+	first = give_first(task);
 	thread_use_space(NULL);
-	need(!thread_create_user(task, h->entry, STACK_TOP, STARTUP_VA, &t));
+	need(!thread_create_user(task, h->entry, first, first, &t));
 	object_put(&t->object);
 	object_put(&task->object);
 }
