@@ -23,16 +23,6 @@ static uint8_t mark(struct task *t, uint8_t bits)
 	return __atomic_fetch_or(&t->killed, bits, __ATOMIC_SEQ_CST);
 }
 
-/* Tells whoever answers for the task that it is over. */
-static void send_exit(struct task *t)
-{
-	struct weir_msg msg = { .label = WEIR_MSG_EXIT,
-				.w = { (uint64_t)t->status } };
-
-	if (t->fault.type == WEIR_OBJ_ENDPOINT)
-		ipc_send(&t->fault, &msg);
-}
-
 /* A living child of `parent`, with a reference; NULL: none is left. Whose
  * last reference is gone is about to be torn down by who dropped it. */
 static struct task *living_child(const struct task *parent)
@@ -50,30 +40,27 @@ static struct task *living_child(const struct task *parent)
 	return t;
 }
 
-/* Ends what `parent` started: nobody is left to wait for it. */
-static void kill_children(const struct task *parent)
-{
-	struct task *t;
-
-	while ((t = living_child(parent))) {
-		task_kill(t, -WEIR_EPEER);
-		object_put(&t->object);
-	}
-}
-
-/* Everything that the task had goes. */
+/* Everything that the task had goes, also what it started: nobody is left to
+ * wait for it. `tell`: whoever answers for the task. */
 static void take_apart(struct task *t, bool tell)
 {
+	struct weir_msg msg = { .label = WEIR_MSG_EXIT,
+				.w = { (uint64_t)t->status } };
+	struct task *child;
+
 	if (!t->parent)
 		panic("init exited with status %ld", (long)t->status);
-	kill_children(t);
+	while ((child = living_child(t))) {
+		task_kill(child, -WEIR_EPEER);
+		object_put(&child->object);
+	}
 	aspace_destroy_mappings(t->as);
 	handles_close_all(&t->handles);
 	spin_lock(&tasks_lock);
 	LIST_REMOVE(t, all_link);
 	spin_unlock(&tasks_lock);
-	if (tell)
-		send_exit(t);
+	if (tell && t->fault.type == WEIR_OBJ_ENDPOINT)
+		ipc_send(&t->fault, &msg);
 	cap_put(t->fault);
 	t->fault = (struct cap){ .type = WEIR_OBJ_NONE };
 }
