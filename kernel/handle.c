@@ -135,15 +135,6 @@ int64_t handle_insert(struct handle_table *t, struct cap cap)
 	return result;
 }
 
-int64_t handle_insert_or_put(struct handle_table *t, struct cap cap)
-{
-	int64_t h = handle_insert(t, cap);
-
-	if (h < 0)
-		cap_put(cap);
-	return h;
-}
-
 /* Empties a slot. Holds the lock; the reference is the caller's now. */
 static struct cap free_slot(struct handle_table *t, struct handle_slot *s)
 {
@@ -176,31 +167,33 @@ void handles_close_all(struct handle_table *t)
 	spin_unlock(&t->lock);
 }
 
-/* The slot of `h`, if it will do: 0, -WEIR_EHANDLE, -WEIR_ERIGHTS. Holds the
- * lock. */
-static int find(struct handle_table *t, handle_t h, enum weir_object type,
-		unsigned rights, struct handle_slot **s)
+/* Copies out what `h` names, if it will do; the handle then travels, or there
+ * is another reference. 0, -WEIR_EHANDLE, -WEIR_ERIGHTS. */
+static int look(struct handle_table *t, handle_t h, enum weir_object type,
+		unsigned rights, bool travel, struct cap *out)
 {
-	*s = handle_find(t, h);
-	if (!*s || (type != WEIR_OBJ_NONE && (*s)->cap.type != type))
-		return -WEIR_EHANDLE;
-	return ((*s)->cap.rights & rights) == rights ? 0 : -WEIR_ERIGHTS;
+	int status = -WEIR_EHANDLE;
+	struct handle_slot *s;
+
+	spin_lock(&t->lock);
+	s = handle_find(t, h);
+	if (s && (type == WEIR_OBJ_NONE || s->cap.type == type))
+		status = rights & ~s->cap.rights ? -WEIR_ERIGHTS : 0;
+	if (!status) {
+		*out = s->cap;
+		if (travel)
+			s->name ^= TRAVELS;
+		else
+			cap_get(*out);
+	}
+	spin_unlock(&t->lock);
+	return status;
 }
 
 int handle_lookup(struct handle_table *t, handle_t h, enum weir_object type,
 		  unsigned rights, struct cap *out)
 {
-	struct handle_slot *s;
-	int status;
-
-	spin_lock(&t->lock);
-	status = find(t, h, type, rights, &s);
-	if (!status) {
-		*out = s->cap;
-		cap_get(*out);
-	}
-	spin_unlock(&t->lock);
-	return status;
+	return look(t, h, type, rights, false, out);
 }
 
 int handle_close(struct handle_table *t, handle_t h)
@@ -221,17 +214,7 @@ int handle_close(struct handle_table *t, handle_t h)
 
 int handle_move_begin(struct handle_table *t, handle_t h, struct cap *out)
 {
-	struct handle_slot *s;
-	int status;
-
-	spin_lock(&t->lock);
-	status = find(t, h, WEIR_OBJ_NONE, WEIR_R_DUP, &s);
-	if (!status) {
-		s->name ^= TRAVELS;
-		*out = s->cap;
-	}
-	spin_unlock(&t->lock);
-	return status;
+	return look(t, h, WEIR_OBJ_NONE, WEIR_R_DUP, true, out);
 }
 
 void handle_move_end(struct handle_table *t, handle_t h, bool moved)

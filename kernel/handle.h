@@ -78,8 +78,6 @@ void handles_close_all(struct handle_table *t);
  * 0, or -WEIR_EFULL, -WEIR_ENOMEM, -WEIR_EPEER (the caller keeps it). Any
  * lock but a table's. */
 int64_t handle_insert(struct handle_table *t, struct cap cap);
-/* The same, but the reference is gone also when it fails. */
-int64_t handle_insert_or_put(struct handle_table *t, struct cap cap);
 
 /* Looks `h` up: it must be of `type` (WEIR_OBJ_NONE: any) and have
  * `rights`. On success *out holds a reference of its own. 0, -WEIR_EHANDLE,

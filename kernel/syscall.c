@@ -90,13 +90,21 @@ int copy_text(char *text, size_t size, uint64_t from, uint64_t n)
 	return 0;
 }
 
+/* Puts `cap` into the table of `to`, or back. */
+static int64_t give_cap(struct task *to, struct cap cap)
+{
+	int64_t h = handle_insert(&to->handles, cap);
+
+	if (h < 0)
+		cap_put(cap);
+	return h;
+}
+
 int64_t give_handle(enum weir_object type, void *object, unsigned rights)
 {
 	struct cap cap = { .type = type, .rights = rights, .object = object };
 
-	if (!object)
-		return -WEIR_ENOMEM;
-	return handle_insert_or_put(&current()->task->handles, cap);
+	return object ? give_cap(current()->task, cap) : -WEIR_ENOMEM;
 }
 
 /* ---- handles ------------------------------------------------------------- */
@@ -118,7 +126,7 @@ static int64_t copy_handle(uint64_t h, struct task *to, unsigned rights,
 	if (from->badge && copy.badge != from->badge)
 		return -WEIR_ERIGHTS;
 	cap_get(copy);
-	return handle_insert_or_put(&to->handles, copy);
+	return give_cap(to, copy);
 }
 
 int64_t sys_handle_dup(struct trapframe *tf, const struct cap *none)
