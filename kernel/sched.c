@@ -310,7 +310,7 @@ bool sched_all_idle(void)
 
 /* ---- interrupts ---------------------------------------------------------- */
 
-void kernel_timer(void)
+static void timer(struct trapframe *tf)
 {
 	struct runq *rq = this_rq();
 	uint64_t now = time_ns();
@@ -429,6 +429,7 @@ void sched_init(void)
 		TAILQ_INIT(&rq->sleepq.threads);
 		rq->sleepq.next_ns = UINT64_MAX;
 	}
+	irq_register(VEC_TIMER, timer);
 	adopt_idle();
 }
 

@@ -45,17 +45,6 @@ void apic_write(enum apic_register r, uint32_t v)
 		*(volatile uint32_t *)(regs + r) = v;
 }
 
-/* Works before apic_init_cpu too. */
-static uint32_t own_id(void)
-{
-	uint32_t r[4];
-
-	if (cpu_features.x2apic && rdmsr(MSR_APIC_BASE) & APIC_BASE_X2)
-		return apic_read(APIC_ID);
-	cpuid(1, 0, r);
-	return r[1] >> 24;
-}
-
 /* Moves an old PIC's vectors out of the way and masks all its inputs. */
 static void pic_off(uint16_t port, uint8_t vector, uint8_t cascade)
 {
@@ -74,7 +63,6 @@ static void read_madt(void)
 		kprintf("acpi: no tables, so this CPU stays alone\n");
 		acpi_info.ncpus = 1;
 		acpi_info.lapic_pa = LAPIC_PA;
-		acpi_info.apic_id[0] = own_id();
 		return;
 	}
 	wrong = acpi_parse(boot_info.rsdp, mmio_map, &acpi_info);
@@ -89,7 +77,8 @@ void apic_init_cpu(void)
 	wrmsr(MSR_APIC_BASE, base);
 	if (cpu_features.x2apic)
 		wrmsr(MSR_APIC_BASE, base | APIC_BASE_X2);
-	this_cpu()->apic_id = own_id();
+	this_cpu()->apic_id = apic_read(APIC_ID) >>
+			      (cpu_features.x2apic ? 0 : 24);
 	/* First: an APIC that is off keeps its LVT entries masked. */
 	apic_write(APIC_SVR, SVR_ON | VEC_SPURIOUS);
 	apic_write(APIC_TPR, 0);
@@ -108,6 +97,8 @@ void apic_init(void)
 	pic_off(PIC2, VEC_PIC + 8, 2);
 	regs = mmio_map(acpi_info.lapic_pa, 4096);
 	apic_init_cpu();
+	if (!boot_info.has_rsdp)
+		acpi_info.apic_id[0] = this_cpu()->apic_id;
 	ioapic_init();
 }
 

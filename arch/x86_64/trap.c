@@ -125,9 +125,7 @@ static void interrupt(struct trapframe *tf)
 	if (v >= VEC_TIMER)
 		apic_write(APIC_EOI, 0);
 	handler = __atomic_load_n(&handlers[v], __ATOMIC_ACQUIRE);
-	if (v == VEC_TIMER)
-		kernel_timer();
-	else if (handler)
+	if (handler)
 		handler(tf);
 	if (v < VEC_TIMER)
 		apic_write(APIC_EOI, 0);

@@ -25,9 +25,6 @@ void kernel_page_fault(struct trapframe *tf, uint64_t cr2);
  * half. Interrupts on. */
 void kernel_user_exception(struct trapframe *tf);
 
-/* Each timer interrupt, after its EOI; interrupts off; may not switch. */
-void kernel_timer(void);
-
 /* Before every return to user mode, interrupts off: reschedule, catch up
  * with TLB flushes. Interrupts off again when it returns. */
 void kernel_user_return(struct trapframe *tf);
