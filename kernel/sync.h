@@ -20,6 +20,8 @@ struct waitq {
 	TAILQ_HEAD(waitq_threads, thread) threads;
 };
 
+#define WAITQ_INIT(wq) \
+	{ SPINLOCK_INIT("waitq"), TAILQ_HEAD_INITIALIZER((wq).threads) }
 void waitq_init(struct waitq *wq);
 
 /* Sleeps until woken; gives up `release` (may be NULL) once no wake-up can

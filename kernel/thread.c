@@ -11,9 +11,7 @@
 #include "mm/kmalloc.h"
 
 static uint32_t last_id;
-static struct waitq resumed = {
-	SPINLOCK_INIT("resumed"), TAILQ_HEAD_INITIALIZER(resumed.threads)
-};
+static struct waitq resumed = WAITQ_INIT(resumed);
 
 static void thread_destroy(void *thread)
 {

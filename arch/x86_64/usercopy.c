@@ -25,10 +25,7 @@ static __attribute__((noinline, noclone)) int copy(void *to, const void *from,
 		return -WEIR_EFAULT;
 	if (cpu_features.smap)
 		__asm__ volatile("stac" ::: "memory");
-	__asm__ volatile("usercopy_begin:\n\t"
-			 "rep movsq\n\t"
-			 "mov %3, %%rcx\n\t"
-			 "rep movsb\n"
+	__asm__ volatile("usercopy_begin: rep movsq; mov %3, %%rcx; rep movsb\n"
 			 "usercopy_end:"
 			 : "+D"(to), "+S"(from), "+c"(left)
 			 : "r"(n % 8) : "memory");

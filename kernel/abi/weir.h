@@ -136,11 +136,8 @@ enum weir_ctl {
 	WEIR_CTL_TEST,         /* arg: enum weir_test, arg2 (testing aid) */
 };
 enum weir_policy {
-	WEIR_TLB_IMMEDIATE,
-	WEIR_TLB_BATCH_CLEAN,
-	WEIR_TLB_BATCH_DIRTY,
-	WEIR_TLB_TWO_PASS,
-	WEIR_NPOLICIES
+	WEIR_TLB_IMMEDIATE, WEIR_TLB_BATCH_CLEAN, WEIR_TLB_BATCH_DIRTY,
+	WEIR_TLB_TWO_PASS, WEIR_NPOLICIES
 };
 #define WEIR_POLICY_NAMES \
 	{ "immediate", "batch-clean", "batch-dirty", "two-pass" }
