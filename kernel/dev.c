@@ -24,7 +24,7 @@ struct irq {
 	uint64_t bits;
 };
 
-static struct irq irqs[ISA_IRQS];
+static struct irq irqs[ACPI_ISA_IRQS];
 
 /* From now on interrupts go to `n`, or nowhere. */
 static void aim(struct irq *i, struct object *n, uint64_t bits)
@@ -45,7 +45,7 @@ static void irq_close(void *irq)
 {
 	struct irq *i = irq;
 
-	ioapic_set_mask(i - irqs, true);
+	ioapic_set(i - irqs, true);
 	aim(i, NULL, 0);
 }
 
@@ -63,7 +63,7 @@ static void irq_interrupt(struct trapframe *tf)
 	unsigned number = tf->vector - VEC_IRQ0;
 	struct irq *i = &irqs[number];
 
-	ioapic_set_mask(number, true);
+	ioapic_set(number, true);
 	spin_lock(&i->lock);
 	if (i->ntfn)
 		ntfn_signal(i->ntfn, i->bits);
@@ -82,11 +82,11 @@ static int64_t bind(struct irq *i, uint64_t ntfn, uint64_t bit)
 	if (status)
 		return status;
 	irq_register(VEC_IRQ0 + number, irq_interrupt);
-	if (!ioapic_route(number, VEC_IRQ0 + number))
+	if (!ioapic_set(number, true))
 		return -WEIR_EIO;
 	cap_get(*n);
 	aim(i, n->object, 1ull << bit);
-	ioapic_set_mask(number, false);
+	ioapic_set(number, false);
 	return 0;
 }
 
@@ -98,7 +98,7 @@ int64_t sys_dev_irq(struct trapframe *tf, const struct cap *irq)
 	case WEIR_IRQ_BIND:
 		return bind(i, ARG2(tf), ARG3(tf));
 	case WEIR_IRQ_ACK:
-		ioapic_set_mask(i - irqs, false);
+		ioapic_set(i - irqs, false);
 		return 0;
 	}
 	return -WEIR_EINVAL;

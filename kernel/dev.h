@@ -3,11 +3,9 @@
  */
 #pragma once
 
-#include <stdint.h>
+#include "arch/x86_64/acpi.h"
 
-#define ISA_IRQS 16u
-
-/* Makes the object for an ISA interrupt below ISA_IRQS; once, by init.c. The
+/* Makes the object for an ISA interrupt below ACPI_ISA_IRQS; once, by init.c. The
  * reference is the caller's. */
 void *irq_open(unsigned irq);
 

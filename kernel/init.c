@@ -126,7 +126,7 @@ static uint64_t give_first(struct task *task)
 	object_get(&task->object);
 	first.self = give(task, WEIR_OBJ_TASK, task, WEIR_R_ALL);
 	first.initrd = give_initrd(task, &first.initrd_size);
-	for (unsigned i = 0; i < ISA_IRQS; i++)
+	for (unsigned i = 0; i < ACPI_ISA_IRQS; i++)
 		first.irq[i] = give(task, WEIR_OBJ_IRQ, irq_open(i), device);
 	first.ports = give(task, WEIR_OBJ_PORTS, ports_create(0, ALL_PORTS),
 			   device);

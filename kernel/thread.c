@@ -87,7 +87,7 @@ int thread_create_user(struct task *task, uint64_t ip, uint64_t sp,
 		return -WEIR_ENOMEM;
 	t->task = task;
 	t->as = task->as;
-	fpu_init_area(t->fpu);
+	fpu_init(t->fpu);
 	tf = thread_frame(t);
 	*tf = (struct trapframe){ .rip = ip, .rsp = sp, .rdi = arg,
 				  .cs = USER_CS, .ss = USER_SS,

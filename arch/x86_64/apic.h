@@ -39,9 +39,6 @@ void apic_send(uint32_t apic_id, uint32_t message);
  * this one. Any context; returns when the last is on its way. */
 void ipi_send(uint64_t cpumask, unsigned vector);
 
-/* ioapic.c: finds the IOAPICs of the MADT and masks all their inputs. */
-void ioapic_init(void);
-/* ISA interrupt `irq` (0..15; MADT overrides apply) to `vector` on the first
- * CPU. Left masked. false: no IOAPIC has it. */
-bool ioapic_route(unsigned irq, unsigned vector);
-void ioapic_set_mask(unsigned irq, bool masked);
+/* ISA interrupt `irq` (0..15; MADT overrides apply) comes to the first CPU as
+ * VEC_IRQ0 + irq, or is masked, as all are at first. false: no IOAPIC has it. */
+bool ioapic_set(unsigned irq, bool masked);

@@ -175,7 +175,7 @@ panic:
 
 ; void context_switch(void **save_sp, void *load_sp). A context is a stack
 ; pointer under which lie, ascending: r15 r14 r13 r12 rbx rbp and the return
-; address (context.c builds new ones).
+; address (context.h builds new ones).
 context_switch:
 	each push, rbp, rbx, r12, r13, r14, r15
 	mov [rdi], rsp

@@ -33,17 +33,18 @@ static struct port com2 = { .base = 0x2f8, .burst = 16,
 
 static void port_init(struct port *p)
 {
+	static const uint8_t setup[][2] = { /* 115200 baud, 8 bits, FIFOs */
+		{ UART_IER, 0 }, { UART_LCR, 0x80 }, { UART_DATA, 1 },
+		{ UART_IER, 0 }, { UART_LCR, 3 }, { UART_FCR, 7 },
+		{ UART_MCR, 0x0b },
+	};
+
 	outb(p->base + UART_SCRATCH, 0x5a);
 	p->present = inb(p->base + UART_SCRATCH) == 0x5a;
 	if (!p->present)
 		return;
-	outb(p->base + UART_IER, 0);
-	outb(p->base + UART_LCR, 0x80);
-	outb(p->base + UART_DATA, 1); /* divisor 1: 115200 */
-	outb(p->base + UART_IER, 0);
-	outb(p->base + UART_LCR, 0x03);
-	outb(p->base + UART_FCR, 0x07);
-	outb(p->base + UART_MCR, 0x0b);
+	for (unsigned i = 0; i < sizeof(setup) / sizeof(*setup); i++)
+		outb(p->base + setup[i][0], setup[i][1]);
 }
 
 void uart_init(void)
