@@ -10,10 +10,7 @@
  * irq->lock guards the binding and is taken by the interrupt itself. Order:
  * irq.lock -> ntfn.lock.
  */
-#include "kernel/dev.h"
-
 #include "arch/x86_64/apic.h"
-#include "kernel/ntfn.h"
 #include "kernel/syscall.h"
 #include "mm/kmalloc.h"
 

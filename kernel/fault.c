@@ -6,12 +6,9 @@
  * endpoint the task dies, and the console says why; so does the task that
  * ran out of memory: whoever is to answer may need some, too (P6).
  */
-#include "arch/x86_64/upcalls.h"
 #include "arch/x86_64/usercopy.h"
 #include "kernel/ipc.h"
 #include "mm/aspace.h"
-
-#define PF_RESERVED 8u
 
 static const char *const fault_texts[] = {
 	[WEIR_FAULT_PAGE] = "bad memory access",

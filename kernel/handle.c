@@ -7,7 +7,6 @@
  */
 #include "kernel/handle.h"
 
-#include "arch/x86_64/string.h"
 #include "kernel/ipc.h"
 #include "mm/account.h"
 #include "mm/kmalloc.h"

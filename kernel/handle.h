@@ -38,8 +38,10 @@ static inline bool object_get_live(struct object *o)
 	return refs;
 }
 
-static inline void object_put(struct object *o)
+static inline void object_put(void *object)
 {
+	struct object *o = object;
+
 	if (__atomic_sub_fetch(&o->refs, 1, __ATOMIC_ACQ_REL) == 0)
 		o->destroy(o);
 }
@@ -57,8 +59,6 @@ struct handle_slot {
 			      * travels one that no slot here answers to */
 	uint16_t next_free;
 };
-
-struct task;
 
 struct handle_table {
 	struct task *owner; /* a handle on itself holds no reference */

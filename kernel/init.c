@@ -6,11 +6,9 @@
  * memory, so it can be reclaimed like any other program's. What it gets:
  * itself, the initrd, and the handles for drivers.
  */
-#include "arch/x86_64/string.h"
-#include "arch/x86_64/usercopy.h"
+#include "arch/x86_64/acpi.h"
 #include "boot/bootinfo.h"
-#include "kernel/dev.h"
-#include "kernel/task.h"
+#include "kernel/syscall.h"
 #include "mm/aspace.h"
 
 #define STACK_TOP 0x7fffffe00000ull

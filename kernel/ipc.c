@@ -54,8 +54,7 @@ static void complete(struct thread *t, int status, bool here)
 	t->ipc.state = IPC_NONE;
 	t->ipc.ep = NULL;
 	t->ipc.status = status;
-	if (sched_claim(t, false))
-		sched_enqueue(t, here);
+	sched_wake(t, false, here);
 }
 
 /* The message of `t` does not travel: its handle stays. */

@@ -8,7 +8,7 @@
 #include "arch/x86_64/apic.h"
 #include "arch/x86_64/fwcfg.h"
 #include "arch/x86_64/uart.h"
-#include "arch/x86_64/upcalls.h"
+#include "boot/bootinfo.h"
 #include "kernel/param.h"
 #include "kernel/sched.h"
 #include "mm/frame.h"

@@ -1,11 +1,9 @@
 /*
- * ntfn.c - notifications.
+ * ntfn.c - notifications: 64 bits that are signalled and waited for.
  *
  * The bits stay set until somebody waits for them, so no signal is lost; two
  * signals of one bit are one. Lock order: ntfn.lock -> a wait queue's.
  */
-#include "kernel/ntfn.h"
-
 #include "kernel/syscall.h"
 #include "mm/kmalloc.h"
 

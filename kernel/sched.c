@@ -14,7 +14,6 @@
 #include "kernel/sched.h"
 
 #include "arch/x86_64/apic.h"
-#include "arch/x86_64/upcalls.h"
 #include "kernel/runq.h"
 
 #define SLICE_NS 10000000ull
@@ -177,12 +176,6 @@ bool sched_sleep(enum thread_state state, struct spinlock *a,
 
 /* ---- waking -------------------------------------------------------------- */
 
-bool sched_claim(struct thread *t, bool kill)
-{
-	return thread_exchange(t, THREAD_WAITING, THREAD_WAKING) ||
-	       (!kill && thread_exchange(t, THREAD_SLEEPING, THREAD_WAKING));
-}
-
 /* Where a woken thread should run: where it ran, if that is idle; some idle
  * CPU, which is thereby taken; where it ran; any, for others may steal it. */
 static unsigned choose_cpu(struct thread *t, bool here)
@@ -253,6 +246,17 @@ void sched_enqueue(struct thread *t, bool here)
 	if (preempts)
 		kick(rq - runqs);
 	irq_restore(flags);
+}
+
+bool sched_wake(struct thread *t, bool kill, bool here)
+{
+	bool claimed = thread_exchange(t, THREAD_WAITING, THREAD_WAKING) ||
+		       (!kill && thread_exchange(t, THREAD_SLEEPING,
+						 THREAD_WAKING));
+
+	if (claimed)
+		sched_enqueue(t, here);
+	return claimed;
 }
 
 /* ---- balancing ----------------------------------------------------------- */

@@ -13,8 +13,6 @@
 #include "arch/x86_64/spin.h"
 #include "arch/x86_64/time.h"
 
-struct thread;
-
 struct waitq {
 	struct spinlock lock; /* guards the list */
 	TAILQ_HEAD(waitq_threads, thread) threads;

@@ -5,7 +5,6 @@
  * or from user memory, which may fault and sleep, is made while a request is
  * held.
  */
-#include "kernel/ntfn.h"
 #include "kernel/syscall.h"
 #include "mm/aspace.h"
 #include "mm/pager.h"
@@ -100,14 +99,9 @@ int64_t sys_mem_pin(struct trapframe *tf, const struct cap *mem)
 
 /* ---- pagers -------------------------------------------------------------- */
 
-static void release(void *ntfn)
-{
-	object_put(ntfn);
-}
-
 int64_t sys_pager_create(struct trapframe *tf, const struct cap *ntfn)
 {
-	struct pager_client client = { ntfn_signal, release, ntfn->object,
+	struct pager_client client = { ntfn_signal, object_put, ntfn->object,
 				       1ull << ARG1(tf) % 64 };
 	struct memobj *obj;
 	struct pager *p;

@@ -1,7 +1,6 @@
 /*
  * sys_system.c - the system calls on records, information, control.
  */
-#include "arch/x86_64/string.h"
 #include "arch/x86_64/uart.h"
 #include "kernel/abi/test.h"
 #include "kernel/param.h"
@@ -55,25 +54,6 @@ int64_t sys_clock(struct trapframe *tf, const struct cap *cap)
 
 /* ---- information --------------------------------------------------------- */
 
-static void fill_system(struct weir_system *s)
-{
-	*s = (struct weir_system){
-		.cpus = cpu_count(),
-		.policy = tlb_policy - tlb_policies,
-		.batch = reclaim_batch(),
-		.delay_us = ramdisk_delay(),
-		.frames_total = nr_frames(),
-		.frames_free = nr_free(),
-		.frames_reserve = watermarks.high,
-		.frames_anon = lru_frames(),
-		.swap_total = swap_slots_total(),
-		.swap_free = swap_slots_free(),
-		.seed = params.seed,
-		.uptime_ns = time_ns(),
-		.swap_virtio = params.swap_virtio,
-	};
-}
-
 /* Copies what was filled to the user: bytes, or an error. */
 static int64_t give_info(const struct trapframe *tf, const void *from,
 			 uint64_t n)
@@ -96,7 +76,21 @@ int64_t sys_sys_info(struct trapframe *tf, const struct cap *cap)
 		return -WEIR_EINVAL;
 	switch (ARG0(tf)) {
 	case WEIR_INFO_SYSTEM:
-		fill_system(&system);
+		system = (struct weir_system){
+			.cpus = cpu_count(),
+			.policy = tlb_policy - tlb_policies,
+			.batch = reclaim_batch(),
+			.delay_us = ramdisk_delay(),
+			.frames_total = nr_frames(),
+			.frames_free = nr_free(),
+			.frames_reserve = watermarks.high,
+			.frames_anon = lru_frames(),
+			.swap_total = swap_slots_total(),
+			.swap_free = swap_slots_free(),
+			.seed = params.seed,
+			.uptime_ns = time_ns(),
+			.swap_virtio = params.swap_virtio,
+		};
 		return give_info(tf, &system, sizeof(system));
 	case WEIR_INFO_TASK:
 		if (index > UINT32_MAX || !task_info(index, &task))

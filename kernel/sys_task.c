@@ -2,7 +2,6 @@
  * sys_task.c - the system calls on tasks and threads, and the one that tells
  * what a handle names.
  */
-#include "arch/x86_64/string.h"
 #include "kernel/syscall.h"
 #include "mm/account.h"
 #include "mm/aspace.h"

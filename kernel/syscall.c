@@ -7,7 +7,6 @@
  */
 #include "kernel/syscall.h"
 
-#include "arch/x86_64/upcalls.h"
 #include "kernel/abi/test.h"
 
 #define WEIR_R_0 0

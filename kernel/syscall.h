@@ -41,3 +41,13 @@ int copy_text(char *text, size_t size, uint64_t from, uint64_t n);
 /* Gives `object` to the caller as a handle; the reference goes with it, also
  * when it fails. NULL: -WEIR_ENOMEM. */
 int64_t give_handle(enum weir_object type, void *object, unsigned rights);
+
+/* ntfn.c: sets bits of an object of type WEIR_OBJ_NTFN and wakes who waits.
+ * Any context. */
+void ntfn_signal(void *ntfn, uint64_t bits);
+
+/* dev.c: makes the object for an ISA interrupt below ACPI_ISA_IRQS, once; the
+ * reference is the caller's. */
+void *irq_open(unsigned irq);
+/* The right to the ports [first, first + count); NULL: no memory. */
+void *ports_create(uint32_t first, uint32_t count);

@@ -203,12 +203,9 @@ void task_kill(struct task *task, int64_t status)
 
 	if (!(mark_and_hold(task, TASK_KILLED) & TASK_KILLED))
 		task->status = status;
-	LIST_FOREACH(t, &task->threads, task_link) {
-		if (sched_claim(t, true))
-			sched_enqueue(t, false);
-		else
+	LIST_FOREACH(t, &task->threads, task_link)
+		if (!sched_wake(t, true, false))
 			sched_kick(t);
-	}
 	empty = task->nthreads == 0 && !(task->killed & TASK_TORN_DOWN);
 	if (empty)
 		mark(task, TASK_TORN_DOWN);

@@ -14,8 +14,6 @@
 /* Bits of `killed`. */
 enum { TASK_KILLED = 1, TASK_HELD = 2, TASK_TORN_DOWN = 4 };
 
-struct account;
-
 struct task {
 	struct object object; /* handles, threads */
 

@@ -17,9 +17,6 @@
 #define PRIO_DEFAULT 15
 #define PRIO_KERNEL 24
 
-struct aspace;
-struct task;
-
 enum thread_state {
 	THREAD_RUNNABLE, /* on a run queue, or current on a CPU */
 	THREAD_SLEEPING, /* until woken */

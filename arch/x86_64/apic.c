@@ -7,7 +7,6 @@
  */
 #include "arch/x86_64/apic.h"
 
-#include "arch/x86_64/acpi.h"
 #include "arch/x86_64/paging.h"
 #include "arch/x86_64/spin.h"
 #include "arch/x86_64/trap.h"

@@ -3,6 +3,7 @@
  */
 #pragma once
 
+#include "arch/x86_64/acpi.h"
 #include "arch/x86_64/cpu.h"
 
 enum apic_register {
@@ -40,5 +41,6 @@ void apic_send(uint32_t apic_id, uint32_t message);
 void ipi_send(uint64_t cpumask, unsigned vector);
 
 /* ISA interrupt `irq` (0..15; MADT overrides apply) comes to the first CPU as
- * VEC_IRQ0 + irq, or is masked, as all are at first. false: no IOAPIC has it. */
+ * VEC_IRQ0 + irq, or is masked, as all are at first. false: no IOAPIC has
+ * it. */
 bool ioapic_set(unsigned irq, bool masked);

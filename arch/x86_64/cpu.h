@@ -15,10 +15,6 @@
 #define MAX_CPUS 64
 #endif
 
-struct runq;
-struct thread;
-struct trapframe;
-
 struct tss {
 	uint32_t reserved0;
 	uint64_t rsp[3];

@@ -12,7 +12,6 @@
 #include "arch/x86_64/paging.h"
 
 #include "arch/x86_64/spin.h"
-#include "arch/x86_64/string.h"
 #include "boot/bootinfo.h"
 
 #define PAGE 4096ull

@@ -10,7 +10,6 @@
 
 #include "arch/x86_64/apic.h"
 #include "arch/x86_64/paging.h"
-#include "arch/x86_64/string.h"
 #include "arch/x86_64/trap.h"
 #include "arch/x86_64/uart.h"
 

@@ -7,7 +7,8 @@
 #pragma once
 
 #include <stdarg.h>
-#include <stddef.h>
+
+#include "arch/x86_64/string.h"
 
 void kprintf(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 

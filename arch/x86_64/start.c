@@ -4,7 +4,8 @@
 #include "arch/x86_64/paging.h"
 #include "arch/x86_64/panic.h"
 #include "arch/x86_64/uart.h"
-#include "arch/x86_64/upcalls.h"
+#include "arch/x86_64/trap.h"
+#include "boot/bootinfo.h"
 
 #define IST_STACKS 16384
 

@@ -120,11 +120,3 @@ void timer_oneshot_ns(uint64_t delta)
 		count = UINT32_MAX;
 	apic_write(APIC_TIMER_INITIAL, count ? count : 1);
 }
-
-void time_spin_ns(uint64_t ns)
-{
-	uint64_t start = time_ns();
-
-	while (time_ns() - start < ns)
-		cpu_relax();
-}
