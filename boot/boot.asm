@@ -2,27 +2,19 @@
 ;
 ; GRUB enters the first CPU at boot_entry in 32-bit protected mode without
 ; paging, from BIOS and from UEFI alike: EAX the magic, EBX the boot
-; information. It maps the first 4 GiB three times (identity, direct map, and
-; 1 GiB of it at KERNEL_BASE) with large pages. The others begin in real
-; mode, in the copy of ap_trampoline that smp.c makes below 1 MiB. All meet
-; in enter_long_mode, on these tables, and go on with what boot_next says: the
-; first CPU with arch_start(magic, info) on the boot stack, whose lowest page
-; the final page tables leave out as a guard.
+; information. The others begin in real mode, in the copy of ap_trampoline
+; that smp.c makes below 1 MiB. All meet in enter_long_mode, on page tables
+; that map the first 4 GiB three times with large pages, and go on with what
+; boot_next says: the first CPU with arch_start(magic, info) on the boot stack,
+; whose lowest page the final page tables leave out as a guard.
 
-KERNEL_BASE	equ 0xffffffff80000000
-P		equ 1
-W		equ 2
-PS		equ 0x80
-CR0_PE		equ 1 << 0
-CR0_MP		equ 1 << 1
-CR0_ET		equ 1 << 4
-CR0_NE		equ 1 << 5
-CR0_WP		equ 1 << 16
-CR0_PG		equ 1 << 31
+P_W		equ 3			; of page-table entries
+P_W_PS		equ 0x83
+CR0_PE		equ 1
+CR0_ALL		equ 0x80010033		; PG WP NE ET MP PE
 CR4_PAE		equ 1 << 5
 MSR_EFER	equ 0xc0000080
-EFER_LME	equ 1 << 8
-EFER_NXE	equ 1 << 11
+EFER_LME_NXE	equ 1 << 8 | 1 << 11
 LONG_MODE_NX	equ 1 << 29 | 1 << 20	; CPUID 0x80000001, EDX
 STACK_PAGES	equ 5			; the lowest is the guard
 ; Selectors: the first two stay valid in cpu.c's GDT.
@@ -63,24 +55,6 @@ boot_entry:
 	cmp edx, LONG_MODE_NX
 	jne no_long_mode
 
-	mov dword [boot_pml4], boot_pdpt + (P | W)
-	mov dword [boot_pml4 + 256 * 8], boot_pdpt + (P | W)
-	mov dword [boot_pml4 + 511 * 8], boot_pdpt_top + (P | W)
-	mov dword [boot_pdpt_top + 510 * 8], boot_pd + (P | W)
-	mov edi, boot_pdpt
-	mov eax, boot_pd + (P | W)
-	mov ecx, 4
-.pdpt:	mov [edi], eax
-	add edi, 8
-	add eax, 4096
-	loop .pdpt
-	mov edi, boot_pd
-	mov eax, P | W | PS
-	mov ecx, 4 * 512
-.pd:	mov [edi], eax
-	add edi, 8
-	add eax, 1 << 21
-	loop .pd
 	lgdt [gdt_pointer]
 
 ; Without a stack and without data, which in other CPUs is not at 0 yet.
@@ -92,9 +66,9 @@ enter_long_mode:
 	mov cr3, eax
 	mov ecx, MSR_EFER
 	rdmsr
-	or eax, EFER_LME | EFER_NXE
+	or eax, EFER_LME_NXE
 	wrmsr
-	mov eax, CR0_PG | CR0_WP | CR0_NE | CR0_ET | CR0_MP | CR0_PE
+	mov eax, CR0_ALL
 	mov cr0, eax
 	jmp CODE64:long_mode
 
@@ -156,11 +130,31 @@ gdt_end:
 no_long_mode_text:
 	db "weir: this CPU has no 64-bit mode with no-execute", 13, 10, 0
 
-section .boot.bss nobits alloc write noexec align=4096
-boot_pml4:	resb 4096
-boot_pdpt:	resb 4096
-boot_pdpt_top:	resb 4096
-boot_pd:	resb 4 * 4096
+; The first 4 GiB, at 0, at KVA_BASE (entry 256) and, 1 GiB of it, at
+; KERNEL_BASE.
+	align 4096
+boot_pml4:
+	dq boot_pdpt + P_W
+	times 255 dq 0
+	dq boot_pdpt + P_W
+	times 254 dq 0
+	dq boot_pdpt_top + P_W
+boot_pdpt:
+%assign i 0
+%rep 4
+	dq boot_pd + i * 4096 + P_W
+%assign i i + 1
+%endrep
+	times 508 dq 0
+boot_pdpt_top:
+	times 510 dq 0
+	dq boot_pd + P_W, 0
+boot_pd:
+%assign i 0
+%rep 4 * 512
+	dq i << 21 | P_W_PS
+%assign i i + 1
+%endrep
 
 ; In the kernel's own text, which all tables map.
 section .text

@@ -25,7 +25,7 @@ struct bootinfo {
 	unsigned nmmap;
 	uint8_t rsdp[36]; /* ACPI 1: the first 20 bytes, the rest zero */
 	bool has_rsdp;
-	struct {
+	struct boot_module {
 		uint64_t pa, len;
 		char name[32]; /* the first word of its command line */
 	} module[BOOT_MAX_MODULES];

@@ -15,12 +15,8 @@
 #define RSDP1_BYTES 20
 
 enum tag_type {
-	TAG_END = 0,
-	TAG_CMDLINE = 1,
-	TAG_MODULE = 3,
-	TAG_MMAP = 6,
-	TAG_ACPI_OLD = 14,
-	TAG_ACPI_NEW = 15,
+	TAG_END, TAG_CMDLINE, TAG_MODULE = 3, TAG_MMAP = 6,
+	TAG_ACPI_OLD = 14, TAG_ACPI_NEW,
 };
 
 struct tag {
@@ -57,16 +53,16 @@ static bool copy_text(char *to, size_t room, const char *from, size_t n,
 static const char *add_module(const struct tag *t, struct bootinfo *out)
 {
 	const struct tag_module *m = (const void *)t;
-	unsigned i = out->nmodules;
+	struct boot_module *to = &out->module[out->nmodules];
 
 	if (t->size < sizeof(*m) || m->end < m->start)
 		return "a module's boot tag is malformed";
-	if (i == BOOT_MAX_MODULES)
+	if (out->nmodules == BOOT_MAX_MODULES)
 		return "the boot loader passed too many modules";
-	out->module[i].pa = m->start;
-	out->module[i].len = m->end - m->start;
-	if (!copy_text(out->module[i].name, sizeof(out->module[i].name),
-		       m->cmdline, t->size - sizeof(*m), ' '))
+	to->pa = m->start;
+	to->len = m->end - m->start;
+	if (!copy_text(to->name, sizeof(to->name), m->cmdline,
+		       t->size - sizeof(*m), ' '))
 		return "a module's name is too long";
 	out->nmodules++;
 	return NULL;
@@ -89,14 +85,6 @@ static const char *add_mmap(const struct tag *t, struct bootinfo *out)
 	return NULL;
 }
 
-static const char *add_cmdline(const struct tag *t, struct bootinfo *out)
-{
-	if (!copy_text(out->cmdline, sizeof(out->cmdline),
-		       (const char *)(t + 1), t->size - sizeof(*t), 0))
-		return "the kernel's command line is too long";
-	return NULL;
-}
-
 /* ACPI 2's pointer wins over ACPI 1's, whichever comes first. */
 static void add_rsdp(const struct tag *t, struct bootinfo *out)
 {
@@ -115,7 +103,10 @@ static const char *add_tag(const struct tag *t, struct bootinfo *out)
 {
 	switch (t->type) {
 	case TAG_CMDLINE:
-		return add_cmdline(t, out);
+		if (!copy_text(out->cmdline, sizeof(out->cmdline),
+			       (const char *)(t + 1), t->size - sizeof(*t), 0))
+			return "the kernel's command line is too long";
+		break;
 	case TAG_MODULE:
 		return add_module(t, out);
 	case TAG_MMAP:

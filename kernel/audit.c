@@ -10,8 +10,6 @@
 #include "arch/x86_64/apic.h"
 #include "kernel/param.h"
 #include "kernel/sched.h"
-#include "kernel/stat.h"
-#include "kernel/task.h"
 #include "mm/memobj.h"
 #include "mm/mm.h"
 
@@ -30,7 +28,7 @@ static void park(struct trapframe *tf)
 
 static void see_cap(struct cap cap)
 {
-	if (cap.type == OBJ_MEM)
+	if (cap.type == WEIR_OBJ_MEM)
 		((struct memobj *)cap.object)->found++;
 }
 
@@ -44,6 +42,7 @@ static void see_task(struct task *task)
 		see_cap(h->slots[i].cap);
 	LIST_FOREACH(t, &task->threads, task_link) {
 		see_cap(t->cap);
+		see_cap(t->other);
 		at_rest &= t == current() || t->state == THREAD_WAITING;
 	}
 }

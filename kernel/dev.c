@@ -10,26 +10,23 @@
  * irq->lock guards the binding and is taken by the interrupt itself. Order:
  * irq.lock -> ntfn.lock.
  */
-#include "kernel/dev.h"
-
 #include "arch/x86_64/apic.h"
-#include "kernel/thread.h"
-#include "kernel/ntfn.h"
+#include "kernel/syscall.h"
 #include "mm/kmalloc.h"
 
 struct irq {
 	struct object object;
 	struct spinlock lock; /* guards all below */
-	struct ntfn *ntfn; /* NULL: not bound */
+	struct object *ntfn; /* NULL: not bound */
 	uint64_t bits;
 };
 
-static struct irq irqs[ISA_IRQS];
+static struct irq irqs[ACPI_ISA_IRQS];
 
 /* From now on interrupts go to `n`, or nowhere. */
-static void aim(struct irq *i, struct ntfn *n, uint64_t bits)
+static void aim(struct irq *i, struct object *n, uint64_t bits)
 {
-	struct ntfn *was;
+	struct object *was;
 
 	spin_lock(&i->lock);
 	was = i->ntfn;
@@ -37,7 +34,7 @@ static void aim(struct irq *i, struct ntfn *n, uint64_t bits)
 	i->bits = bits;
 	spin_unlock(&i->lock);
 	if (was)
-		object_put((struct object *)was);
+		object_put(was);
 }
 
 /* Nobody holds it, nor will anybody: it is quiet for good. */
@@ -45,11 +42,11 @@ static void irq_close(void *irq)
 {
 	struct irq *i = irq;
 
-	ioapic_set_mask(i - irqs, true);
+	ioapic_set(i - irqs, true);
 	aim(i, NULL, 0);
 }
 
-struct irq *irq_open(unsigned irq)
+void *irq_open(unsigned irq)
 {
 	struct irq *i = &irqs[irq];
 
@@ -63,28 +60,45 @@ static void irq_interrupt(struct trapframe *tf)
 	unsigned number = tf->vector - VEC_IRQ0;
 	struct irq *i = &irqs[number];
 
-	ioapic_set_mask(number, true);
+	ioapic_set(number, true);
 	spin_lock(&i->lock);
 	if (i->ntfn)
 		ntfn_signal(i->ntfn, i->bits);
 	spin_unlock(&i->lock);
 }
 
-int irq_bind(struct irq *i, struct ntfn *n, unsigned bit)
+static int64_t bind(struct irq *i, uint64_t ntfn, uint64_t bit)
 {
+	struct cap *n = &current()->other;
 	unsigned number = i - irqs;
+	int status;
 
+	if (bit > 63)
+		return -WEIR_EINVAL;
+	status = lookup(ntfn, WEIR_OBJ_NTFN, WEIR_R_WRITE, n);
+	if (status)
+		return status;
 	irq_register(VEC_IRQ0 + number, irq_interrupt);
-	if (!ioapic_route(number, VEC_IRQ0 + number))
+	if (!ioapic_set(number, true))
 		return -WEIR_EIO;
-	aim(i, n, 1ull << bit);
-	ioapic_set_mask(number, false);
+	cap_get(*n);
+	aim(i, n->object, 1ull << bit);
+	ioapic_set(number, false);
 	return 0;
 }
 
-void irq_ack(struct irq *i)
+int64_t sys_dev_irq(struct trapframe *tf, const struct cap *irq)
 {
-	ioapic_set_mask(i - irqs, false);
+	struct irq *i = irq->object;
+
+	switch (ARG1(tf)) {
+	case WEIR_IRQ_BIND:
+		return bind(i, ARG2(tf), ARG3(tf));
+	case WEIR_IRQ_ACK:
+		ioapic_set(i - irqs, false);
+		return 0;
+	}
+	return -WEIR_EINVAL;
 }
 
 /* ---- ports --------------------------------------------------------------- */
@@ -94,7 +108,7 @@ struct ports {
 	uint32_t first, count;
 };
 
-struct ports *ports_create(uint32_t first, uint32_t count)
+void *ports_create(uint32_t first, uint32_t count)
 {
 	struct ports *p = kzalloc(sizeof(*p));
 
@@ -103,7 +117,8 @@ struct ports *ports_create(uint32_t first, uint32_t count)
 	return p;
 }
 
-bool ports_hold(const struct ports *p, uint64_t first, uint64_t count)
+/* Are these `count` ports, and not 0, all among its own? */
+static bool hold(const struct ports *p, uint64_t first, uint64_t count)
 {
 	uint64_t at = first - p->first;
 
@@ -111,18 +126,42 @@ bool ports_hold(const struct ports *p, uint64_t first, uint64_t count)
 	       count <= p->count - at;
 }
 
-int ports_io(struct ports *p, uint64_t port, uint64_t bytes, uint32_t *value,
-	     bool out)
+/* May ARG2 bytes (1, 2 or 4) at port ARG1 be read or written? */
+static int check_io(const struct trapframe *tf, const struct ports *p)
 {
+	uint64_t bytes = ARG2(tf);
+
 	if (bytes != 1 && bytes != 2 && bytes != 4)
 		return -WEIR_EINVAL;
-	if (!ports_hold(p, port, bytes))
+	return hold(p, ARG1(tf), bytes) ? 0 : -WEIR_ERIGHTS;
+}
+
+int64_t sys_port_in(struct trapframe *tf, const struct cap *ports)
+{
+	uint16_t port = ARG1(tf);
+	int status = check_io(tf, ports->object);
+
+	if (status)
+		return status;
+	return ARG2(tf) == 1 ? inb(port) : ARG2(tf) == 2 ? inw(port) :
+							   inl(port);
+}
+
+int64_t sys_port_out(struct trapframe *tf, const struct cap *ports)
+{
+	uint16_t port = ARG1(tf);
+	int status = check_io(tf, ports->object);
+
+	if (!status)
+		ARG2(tf) == 1 ? outb(port, ARG3(tf)) :
+		ARG2(tf) == 2 ? outw(port, ARG3(tf)) : outl(port, ARG3(tf));
+	return status;
+}
+
+int64_t sys_ports_narrow(struct trapframe *tf, const struct cap *ports)
+{
+	if (!hold(ports->object, ARG1(tf), ARG2(tf)))
 		return -WEIR_ERIGHTS;
-	if (!out)
-		*value = bytes == 1 ? inb(port) :
-			 bytes == 2 ? inw(port) : inl(port);
-	else
-		bytes == 1 ? outb(port, *value) :
-		bytes == 2 ? outw(port, *value) : outl(port, *value);
-	return 0;
+	return give_handle(WEIR_OBJ_PORTS, ports_create(ARG1(tf), ARG2(tf)),
+			   ports->rights);
 }

@@ -5,16 +5,12 @@
  * fails leads to the slow path (ipc.c), with nothing changed; locks are only
  * tried, so their order is free. Behind the commit point nothing can fail.
  * Who goes to sleep here leaves only its trapframe on its stack, and as its
- * context `parked`: ipc_resume. Who is woken here may have slept in the slow
+ * context `fresh`: ipc_resume. Who is woken here may have slept in the slow
  * path: its frames hold nothing (its one reference is in t->cap), and are
  * given up. What other CPUs ask meanwhile is an interrupt after SYSRET.
  */
 #include "kernel/ipc.h"
 #include "kernel/runq.h"
-
-/* Return only where the slow path has to do it. */
-void fast_call(struct trapframe *tf);
-void fast_reply_recv(struct trapframe *tf);
 
 /* trap.asm: leaves the stack of `left`, which is then off its CPU, gives back
  * this CPU's run queue, and enters user mode by frame `to`, with `badge` and
@@ -51,7 +47,7 @@ static inline void change_places(struct thread *t, struct thread *to,
 		__atomic_add_fetch(&ep->nreceivers, call ? -1 : 1,
 				   __ATOMIC_ACQ_REL);
 	to->cap.object = NULL;
-	t->cap.type = OBJ_ENDPOINT;
+	t->cap.type = WEIR_OBJ_ENDPOINT;
 	t->cap.rights = rights;
 	t->cap.object = ep;
 }
@@ -85,7 +81,7 @@ static inline void pass(struct trapframe *tf, bool call)
 	    !spin_try_quick(&task->handles.lock, id + 1))
 		return;
 	struct handle_slot *slot = handle_find(&task->handles, tf->rdi);
-	if (!slot || slot->cap.type != OBJ_ENDPOINT)
+	if (!slot || slot->cap.type != WEIR_OBJ_ENDPOINT)
 		goto no_handle;
 	struct endpoint *ep = slot->cap.object;
 	unsigned rights = slot->cap.rights;
@@ -101,7 +97,7 @@ static inline void pass(struct trapframe *tf, bool call)
 
 	/* ---- the commit point ---- */
 	change_places(t, to, call, rights, ep);
-	t->sp = &t->parked;
+	t->sp = &t->fresh;
 	__atomic_store_n(&t->state, THREAD_WAITING, __ATOMIC_SEQ_CST);
 	spin_drop_quick(&ipc_lock);
 	spin_drop_quick(&task->handles.lock);
@@ -119,6 +115,7 @@ no_handle:
 	spin_drop_quick(&task->handles.lock);
 }
 
+/* For trap.asm; they return only where the slow path has to do it. */
 __attribute__((flatten)) void fast_call(struct trapframe *tf)
 {
 	pass(tf, true);

@@ -6,16 +6,9 @@
  * endpoint the task dies, and the console says why; so does the task that
  * ran out of memory: whoever is to answer may need some, too (P6).
  */
-#include "arch/x86_64/panic.h"
-#include "arch/x86_64/print.h"
-#include "arch/x86_64/upcalls.h"
 #include "arch/x86_64/usercopy.h"
 #include "kernel/ipc.h"
-#include "kernel/sched.h"
-#include "kernel/task.h"
 #include "mm/aspace.h"
-
-#define PF_RESERVED 8u
 
 static const char *const fault_texts[] = {
 	[WEIR_FAULT_PAGE] = "bad memory access",
@@ -38,7 +31,7 @@ static void report_fault(struct trapframe *tf, enum weir_fault kind,
 
 	if (thread_killed())
 		return;
-	if (kind != WEIR_FAULT_NOMEM && task->fault.type == OBJ_ENDPOINT &&
+	if (kind != WEIR_FAULT_NOMEM && task->fault.type == WEIR_OBJ_ENDPOINT &&
 	    ipc_call(&task->fault, &msg) == 0) {
 		if (msg.handle)
 			handle_close(&task->handles, msg.handle);
@@ -62,8 +55,12 @@ void kernel_page_fault(struct trapframe *tf, uint64_t cr2)
 		panic_trap(tf, "reserved bit in the page tables at %lx", cr2);
 	status = aspace_fault(current()->as, cr2, tf->error & PF_WRITE,
 			      tf->error & PF_EXEC);
-	if (status == 0 || usercopy_fixup(tf))
+	if (status == 0)
 		return;
+	if (!trap_from_user(tf)) {
+		usercopy_fail(tf);
+		return;
+	}
 	report_fault(tf,
 		     status == -WEIR_ENOMEM ? WEIR_FAULT_NOMEM :
 		     status == -WEIR_EFULL  ? WEIR_FAULT_LIMIT :

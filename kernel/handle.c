@@ -7,10 +7,7 @@
  */
 #include "kernel/handle.h"
 
-#include "arch/x86_64/panic.h"
-#include "arch/x86_64/string.h"
 #include "kernel/ipc.h"
-#include "kernel/task.h"
 #include "mm/account.h"
 #include "mm/kmalloc.h"
 #include "mm/memobj.h"
@@ -25,18 +22,18 @@ static struct handle_slot no_slots[1];
 
 static bool receives(struct cap cap)
 {
-	return cap.type == OBJ_ENDPOINT && cap.rights & WEIR_R_READ;
+	return cap.type == WEIR_OBJ_ENDPOINT && cap.rights & WEIR_R_READ;
 }
 
 void cap_get(struct cap cap)
 {
 	if (receives(cap))
 		endpoint_add_receiver(cap.object);
-	if (cap.type == OBJ_MEM)
+	if (cap.type == WEIR_OBJ_MEM)
 		memobj_get(cap.object);
-	else if (cap.type == OBJ_PAGER)
+	else if (cap.type == WEIR_OBJ_PAGER)
 		pager_get(cap.object);
-	else if (cap.type != OBJ_NONE)
+	else if (cap.type != WEIR_OBJ_NONE)
 		object_get(cap.object);
 }
 
@@ -44,11 +41,11 @@ void cap_put(struct cap cap)
 {
 	if (receives(cap))
 		endpoint_drop_receiver(cap.object);
-	if (cap.type == OBJ_MEM)
+	if (cap.type == WEIR_OBJ_MEM)
 		memobj_put(cap.object);
-	else if (cap.type == OBJ_PAGER)
+	else if (cap.type == WEIR_OBJ_PAGER)
 		pager_put(cap.object);
-	else if (cap.type != OBJ_NONE)
+	else if (cap.type != WEIR_OBJ_NONE)
 		object_put(cap.object);
 }
 
@@ -62,7 +59,7 @@ void handles_init(struct handle_table *t, struct task *owner)
 
 static bool names_owner(struct handle_table *t, struct cap cap)
 {
-	return cap.type == OBJ_TASK && cap.object == t->owner;
+	return cap.type == WEIR_OBJ_TASK && cap.object == t->owner;
 }
 
 static void free_slots(struct handle_table *t)
@@ -137,15 +134,6 @@ int64_t handle_insert(struct handle_table *t, struct cap cap)
 	return result;
 }
 
-int64_t handle_insert_or_put(struct handle_table *t, struct cap cap)
-{
-	int64_t h = handle_insert(t, cap);
-
-	if (h < 0)
-		cap_put(cap);
-	return h;
-}
-
 /* Empties a slot. Holds the lock; the reference is the caller's now. */
 static struct cap free_slot(struct handle_table *t, struct handle_slot *s)
 {
@@ -154,7 +142,7 @@ static struct cap free_slot(struct handle_table *t, struct handle_slot *s)
 	if (names_owner(t, cap))
 		object_get(&t->owner->object);
 	account_uncharge(t->owner->account, ACCOUNT_HANDLES, 1);
-	s->cap = (struct cap){ .type = OBJ_NONE };
+	s->cap = (struct cap){ .type = WEIR_OBJ_NONE };
 	s->name = (s->name + HANDLES_MAX) & INT32_MAX;
 	s->next_free = t->free_head;
 	t->free_head = s - t->slots;
@@ -166,7 +154,7 @@ void handles_close_all(struct handle_table *t)
 	spin_lock(&t->lock);
 	t->closed = true;
 	for (unsigned i = 0; i <= t->mask; i++) {
-		if (t->slots[i].cap.type == OBJ_NONE)
+		if (t->slots[i].cap.type == WEIR_OBJ_NONE)
 			continue;
 		struct cap cap = free_slot(t, &t->slots[i]);
 
@@ -178,36 +166,38 @@ void handles_close_all(struct handle_table *t)
 	spin_unlock(&t->lock);
 }
 
-/* The slot of `h`, if it will do: 0, -WEIR_EHANDLE, -WEIR_ERIGHTS. Holds the
- * lock. */
-static int find(struct handle_table *t, handle_t h, enum object_type type,
-		unsigned rights, struct handle_slot **s)
+/* Copies out what `h` names, if it will do; the handle then travels, or there
+ * is another reference. 0, -WEIR_EHANDLE, -WEIR_ERIGHTS. */
+static int look(struct handle_table *t, handle_t h, enum weir_object type,
+		unsigned rights, bool travel, struct cap *out)
 {
-	*s = handle_find(t, h);
-	if (!*s || (type != OBJ_NONE && (*s)->cap.type != type))
-		return -WEIR_EHANDLE;
-	return ((*s)->cap.rights & rights) == rights ? 0 : -WEIR_ERIGHTS;
-}
-
-int handle_lookup(struct handle_table *t, handle_t h, enum object_type type,
-		  unsigned rights, struct cap *out)
-{
+	int status = -WEIR_EHANDLE;
 	struct handle_slot *s;
-	int status;
 
 	spin_lock(&t->lock);
-	status = find(t, h, type, rights, &s);
+	s = handle_find(t, h);
+	if (s && (type == WEIR_OBJ_NONE || s->cap.type == type))
+		status = rights & ~s->cap.rights ? -WEIR_ERIGHTS : 0;
 	if (!status) {
 		*out = s->cap;
-		cap_get(*out);
+		if (travel)
+			s->name ^= TRAVELS;
+		else
+			cap_get(*out);
 	}
 	spin_unlock(&t->lock);
 	return status;
 }
 
+int handle_lookup(struct handle_table *t, handle_t h, enum weir_object type,
+		  unsigned rights, struct cap *out)
+{
+	return look(t, h, type, rights, false, out);
+}
+
 int handle_close(struct handle_table *t, handle_t h)
 {
-	struct cap cap = { .type = OBJ_NONE };
+	struct cap cap = { .type = WEIR_OBJ_NONE };
 	struct handle_slot *s;
 
 	spin_lock(&t->lock);
@@ -216,24 +206,14 @@ int handle_close(struct handle_table *t, handle_t h)
 		cap = free_slot(t, s);
 	spin_unlock(&t->lock);
 	cap_put(cap);
-	return cap.type == OBJ_NONE ? -WEIR_EHANDLE : 0;
+	return cap.type == WEIR_OBJ_NONE ? -WEIR_EHANDLE : 0;
 }
 
 /* ---- moving -------------------------------------------------------------- */
 
 int handle_move_begin(struct handle_table *t, handle_t h, struct cap *out)
 {
-	struct handle_slot *s;
-	int status;
-
-	spin_lock(&t->lock);
-	status = find(t, h, OBJ_NONE, WEIR_R_DUP, &s);
-	if (!status) {
-		s->name ^= TRAVELS;
-		*out = s->cap;
-	}
-	spin_unlock(&t->lock);
-	return status;
+	return look(t, h, WEIR_OBJ_NONE, WEIR_R_DUP, true, out);
 }
 
 void handle_move_end(struct handle_table *t, handle_t h, bool moved)
@@ -242,7 +222,7 @@ void handle_move_end(struct handle_table *t, handle_t h, bool moved)
 
 	spin_lock(&t->lock);
 	s = &t->slots[h & t->mask];
-	assert(s->cap.type != OBJ_NONE && s->name == (h ^ TRAVELS));
+	assert(s->cap.type != WEIR_OBJ_NONE && s->name == (h ^ TRAVELS));
 	s->name = h;
 	if (moved)
 		free_slot(t, s);

@@ -8,26 +8,11 @@
  */
 #pragma once
 
-#include <stddef.h>
 
 #include "arch/x86_64/spin.h"
 #include "kernel/abi/weir.h"
 
 #define HANDLES_MAX 1024u /* a power of 2 */
-
-/* The numbers of enum weir_object. */
-enum object_type {
-	OBJ_NONE,
-	OBJ_TASK,
-	OBJ_THREAD,
-	OBJ_ENDPOINT,
-	OBJ_NTFN,
-	OBJ_MEM,
-	OBJ_IRQ,
-	OBJ_PORTS,
-	OBJ_PAGER,
-};
-_Static_assert(OBJ_PAGER == (int)WEIR_OBJ_PAGER, "ABI");
 
 /* What each object of kernel/ begins with; mm's objects count for themselves.
  * Whoever drops the last reference calls `destroy`. */
@@ -53,27 +38,27 @@ static inline bool object_get_live(struct object *o)
 	return refs;
 }
 
-static inline void object_put(struct object *o)
+static inline void object_put(void *object)
 {
+	struct object *o = object;
+
 	if (__atomic_sub_fetch(&o->refs, 1, __ATOMIC_ACQ_REL) == 0)
 		o->destroy(o);
 }
 
 struct cap {
-	uint8_t type;   /* enum object_type */
+	uint8_t type;   /* enum weir_object */
 	uint8_t rights; /* enum weir_right */
 	uint64_t badge;
 	void *object;
 };
 
 struct handle_slot {
-	struct cap cap;      /* type OBJ_NONE: free */
+	struct cap cap;      /* type WEIR_OBJ_NONE: free */
 	handle_t name;       /* the handle (free: the next one), but while it
 			      * travels one that no slot here answers to */
 	uint16_t next_free;
 };
-
-struct task;
 
 struct handle_table {
 	struct task *owner; /* a handle on itself holds no reference */
@@ -93,13 +78,11 @@ void handles_close_all(struct handle_table *t);
  * 0, or -WEIR_EFULL, -WEIR_ENOMEM, -WEIR_EPEER (the caller keeps it). Any
  * lock but a table's. */
 int64_t handle_insert(struct handle_table *t, struct cap cap);
-/* The same, but the reference is gone also when it fails. */
-int64_t handle_insert_or_put(struct handle_table *t, struct cap cap);
 
-/* Looks `h` up: it must be of `type` (OBJ_NONE: any) and have `rights`. On
- * success *out holds a reference of its own. 0, -WEIR_EHANDLE,
+/* Looks `h` up: it must be of `type` (WEIR_OBJ_NONE: any) and have
+ * `rights`. On success *out holds a reference of its own. 0, -WEIR_EHANDLE,
  * -WEIR_ERIGHTS. */
-int handle_lookup(struct handle_table *t, handle_t h, enum object_type type,
+int handle_lookup(struct handle_table *t, handle_t h, enum weir_object type,
 		  unsigned rights, struct cap *out);
 
 /* The slot that `h` names, or NULL. Holds the lock. */
@@ -108,7 +91,7 @@ static inline struct handle_slot *handle_find(struct handle_table *t,
 {
 	struct handle_slot *s = &t->slots[h & t->mask];
 
-	return s->name == h && s->cap.type != OBJ_NONE ? s : NULL;
+	return s->name == h && s->cap.type != WEIR_OBJ_NONE ? s : NULL;
 }
 
 int handle_close(struct handle_table *t, handle_t h);

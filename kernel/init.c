@@ -4,22 +4,15 @@
  * The kernel knows no ELF: init is a flat image that says in its header
  * what is code, data and zeroes (abi/weir.h). It is copied into anonymous
  * memory, so it can be reclaimed like any other program's. What it gets:
- * itself, the initrd, and the handles for drivers, all written in its
- * start-up page.
+ * itself, the initrd, and the handles for drivers.
  */
-#include "arch/x86_64/panic.h"
-#include "arch/x86_64/string.h"
-#include "arch/x86_64/usercopy.h"
+#include "arch/x86_64/acpi.h"
 #include "boot/bootinfo.h"
-#include "kernel/dev.h"
-#include "kernel/task.h"
-#include "kernel/thread.h"
+#include "kernel/syscall.h"
 #include "mm/aspace.h"
-#include "mm/kmalloc.h"
 
 #define STACK_TOP 0x7fffffe00000ull
 #define STACK_PAGES 64u
-#define STARTUP_VA 0x7ffffff00000ull
 
 #define ALL_PORTS 0x10000u
 
@@ -34,33 +27,32 @@ static uint64_t pages_of(uint64_t bytes)
 	return (bytes + WEIR_PAGE_SIZE - 1) / WEIR_PAGE_SIZE;
 }
 
-static int find_module(const struct bootinfo *bi, const char *name)
+static const struct boot_module *find_module(const char *name)
 {
-	for (unsigned i = 0; i < bi->nmodules; i++)
-		if (strcmp(bi->module[i].name, name) == 0)
-			return i;
-	return -1;
+	for (unsigned i = 0; i < boot_info.nmodules; i++)
+		if (strcmp(boot_info.module[i].name, name) == 0)
+			return &boot_info.module[i];
+	return NULL;
 }
 
-/* The header of the image at `image`, once it is known to make sense. */
-static struct weir_init_header check_image(const void *image, uint64_t len)
+/* The header of the image `m`, once it is known to make sense. */
+static const struct weir_init_header *check_image(const struct boot_module *m)
 {
+	const struct weir_init_header *h = KVA(m->pa);
 	const uint64_t base = WEIR_INIT_BASE;
-	struct weir_init_header h;
 
-	if (len < sizeof(h))
-		panic("init is truncated: %lu bytes", len);
-	memcpy(&h, image, sizeof(h));
-	if (h.magic != WEIR_INIT_MAGIC)
+	if (m->len < sizeof(*h))
+		panic("init is truncated: %lu bytes", m->len);
+	if (h->magic != WEIR_INIT_MAGIC)
 		panic("init is corrupt: it does not begin with WEIRINIT");
-	if ((h.text_end | h.data_end | h.bss_end) % WEIR_PAGE_SIZE ||
-	    h.text_end <= base || h.data_end < h.text_end ||
-	    h.bss_end < h.data_end || h.bss_end > base + (64u << 20) ||
-	    h.entry < base || h.entry >= h.text_end)
+	if ((h->text_end | h->data_end | h->bss_end) % WEIR_PAGE_SIZE ||
+	    h->text_end <= base || h->data_end < h->text_end ||
+	    h->bss_end < h->data_end || h->bss_end > base + (64u << 20) ||
+	    h->entry < base || h->entry >= h->text_end)
 		panic("init is corrupt: its header makes no sense");
-	if (pages_of(len) < (h.data_end - base) / WEIR_PAGE_SIZE)
-		panic("init is truncated: %lu bytes of %lu", len,
-		      h.data_end - base);
+	if (pages_of(m->len) < (h->data_end - base) / WEIR_PAGE_SIZE)
+		panic("init is truncated: %lu bytes of %lu", m->len,
+		      h->data_end - base);
 	return h;
 }
 
@@ -81,21 +73,20 @@ static void map_anon(struct aspace *as, uint64_t start, uint64_t end)
 
 /* Maps the image. The code becomes executable when it is no longer
  * writable. */
-static void load_image(struct aspace *as, const struct weir_init_header *h,
-		       const void *image, uint64_t len)
+static void load_image(struct aspace *as, const struct boot_module *m,
+		       const struct weir_init_header *h)
 {
-	const uint64_t base = WEIR_INIT_BASE;
-	uint64_t bytes = h->data_end - base;
+	const uint64_t base = WEIR_INIT_BASE, bytes = h->data_end - base;
 
 	map_anon(as, base, h->text_end);
 	map_anon(as, h->text_end, h->bss_end);
-	need(!copy_to_user(base, image, bytes < len ? bytes : len));
+	need(!copy_to_user(base, h, bytes < m->len ? bytes : m->len));
 	if (aspace_protect(as, base, (h->text_end - base) / WEIR_PAGE_SIZE,
 			   WEIR_P_READ | WEIR_P_EXEC))
 		panic("init: its code cannot be protected");
 }
 
-static handle_t give(struct task *task, enum object_type type, void *object,
+static handle_t give(struct task *task, enum weir_object type, void *object,
 		     unsigned rights)
 {
 	struct cap cap = { .type = type, .rights = rights, .object = object };
@@ -105,73 +96,64 @@ static handle_t give(struct task *task, enum object_type type, void *object,
 	return h;
 }
 
-/* The initrd as a memory object; *size is 0 when there is none. */
-static handle_t give_initrd(struct task *task, const struct bootinfo *bi,
-			    uint64_t *size)
+/* The initrd as a memory object; *size is its length. */
+static handle_t give_initrd(struct task *task, uint64_t *size)
 {
-	int i = find_module(bi, "initrd");
-	uint64_t pa, len, npages;
+	const struct boot_module *m = find_module("initrd");
+	uint64_t npages;
 
-	*size = 0;
-	if (i < 0 || bi->module[i].len == 0)
+	if (!m || !m->len)
 		return 0; /* init says so */
-	pa = bi->module[i].pa;
-	len = bi->module[i].len;
-	if (pa % WEIR_PAGE_SIZE)
-		panic("initrd is not at a page boundary: %lx", pa);
-	npages = pages_of(len);
-	memset((char *)KVA(pa) + len, 0, npages * WEIR_PAGE_SIZE - len);
-	*size = len;
-	return give(task, OBJ_MEM, memobj_create_wired(pa, npages),
+	if (m->pa % WEIR_PAGE_SIZE)
+		panic("initrd is not at a page boundary: %lx", m->pa);
+	npages = pages_of(m->len);
+	memset((char *)KVA(m->pa) + m->len, 0,
+	       npages * WEIR_PAGE_SIZE - m->len);
+	*size = m->len;
+	return give(task, WEIR_OBJ_MEM, memobj_create_wired(m->pa, npages),
 		    WEIR_R_READ | WEIR_R_DUP);
 }
 
-/* Writes the start-up page. */
-static void make_startup(struct task *task, const struct bootinfo *bi)
+/* Gives init what it starts with; returns where on its stack that is said. */
+static uint64_t give_first(struct task *task)
 {
-	static const char name[] = "init";
 	const unsigned device = WEIR_R_MANAGE | WEIR_R_DUP;
-	struct weir_startup *s = kzalloc(WEIR_PAGE_SIZE);
+	struct weir_first first = { 0 };
+	const uint64_t at = STACK_TOP - sizeof(first);
 
-	need(s);
-	s->magic = WEIR_STARTUP_MAGIC;
 	object_get(&task->object);
-	s->self = give(task, OBJ_TASK, task, WEIR_R_ALL);
-	s->initrd = give_initrd(task, bi, &s->initrd_size);
-	for (unsigned i = 0; i < ISA_IRQS; i++)
-		s->irq[i] = give(task, OBJ_IRQ, irq_open(i), device);
-	s->ports[0] = give(task, OBJ_PORTS, ports_create(0, ALL_PORTS), device);
-	s->argc = 1;
-	s->argv[0] = offsetof(struct weir_startup, strings);
-	memcpy(s->strings, name, sizeof(name));
-	map_anon(task->as, STARTUP_VA, STARTUP_VA + WEIR_PAGE_SIZE);
-	need(!copy_to_user(STARTUP_VA, s, WEIR_PAGE_SIZE));
-	kfree(s);
+	first.self = give(task, WEIR_OBJ_TASK, task, WEIR_R_ALL);
+	first.initrd = give_initrd(task, &first.initrd_size);
+	for (unsigned i = 0; i < ACPI_ISA_IRQS; i++)
+		first.irq[i] = give(task, WEIR_OBJ_IRQ, irq_open(i), device);
+	first.ports = give(task, WEIR_OBJ_PORTS, ports_create(0, ALL_PORTS),
+			   device);
+	need(!copy_to_user(at, &first, sizeof(first)));
+	return at;
 }
 
-void init_start(const struct bootinfo *bi)
+void init_start(void)
 {
-	const struct cap nobody = { .type = OBJ_NONE };
-	int i = find_module(bi, "init");
-	struct weir_init_header h;
+	const struct cap nobody = { .type = WEIR_OBJ_NONE };
+	const struct boot_module *m = find_module("init");
+	const struct weir_init_header *h;
 	struct task *task;
 	struct thread *t;
-	const void *image;
+	uint64_t first;
 
-	if (i < 0)
+	if (!m)
 		panic("init is missing: the boot loader passed no module "
 		      "'init'");
-	image = KVA(bi->module[i].pa);
-	h = check_image(image, bi->module[i].len);
+	h = check_image(m);
 	task = task_create(NULL, nobody, "init", true, NULL);
 	need(task);
 	task->as->system = true;
 	thread_use_space(task->as);
-	load_image(task->as, &h, image, bi->module[i].len);
-	make_startup(task, bi);
+	load_image(task->as, m, h);
 	map_anon(task->as, STACK_TOP - STACK_PAGES * WEIR_PAGE_SIZE, STACK_TOP);
+	first = give_first(task);
 	thread_use_space(NULL);
-	need(!thread_create_user(task, h.entry, STACK_TOP, STARTUP_VA, &t));
+	need(!thread_create_user(task, h->entry, first, first, &t));
 	object_put(&t->object);
 	object_put(&task->object);
 }

@@ -15,10 +15,7 @@
  */
 #include "kernel/ipc.h"
 
-#include "arch/x86_64/panic.h"
-#include "kernel/sched.h"
-#include "kernel/stat.h"
-#include "kernel/task.h"
+#include "kernel/syscall.h"
 #include "mm/kmalloc.h"
 
 struct spinlock ipc_lock = SPINLOCK_INIT("ipc");
@@ -57,8 +54,7 @@ static void complete(struct thread *t, int status, bool here)
 	t->ipc.state = IPC_NONE;
 	t->ipc.ep = NULL;
 	t->ipc.status = status;
-	if (sched_claim(t, false))
-		sched_enqueue(t, here);
+	sched_wake(t, false, here);
 }
 
 /* The message of `t` does not travel: its handle stays. */
@@ -114,9 +110,9 @@ static void cancel(struct thread *t)
 	complete(t, -WEIR_EPEER, false);
 }
 
-/* Sleeps until the wait of the current thread `t` is over: its status, and
- * what it got. Holds ipc_lock, which is released. */
-static int wait_done(struct thread *t, bool killable, struct weir_msg *msg)
+/* Sleeps until the wait of the current thread `t` is over: its status. What it
+ * got is in t->ipc.msg. Holds ipc_lock, which is released. */
+static int wait_done(struct thread *t, bool killable)
 {
 	while (t->ipc.state != IPC_NONE) {
 		if (killable && thread_killed()) {
@@ -128,14 +124,7 @@ static int wait_done(struct thread *t, bool killable, struct weir_msg *msg)
 		spin_lock(&ipc_lock);
 	}
 	spin_unlock(&ipc_lock);
-	*msg = t->ipc.msg;
 	return t->ipc.status;
-}
-
-int ipc_wait(const struct cap *ep, struct weir_msg *msg)
-{
-	spin_lock(&ipc_lock);
-	return wait_done(current(), true, msg);
 }
 
 void ipc_exit_thread(struct thread *t)
@@ -174,17 +163,17 @@ static void endpoint_destroy(void *object)
 	kfree(ep);
 }
 
-struct endpoint *endpoint_create(void)
+int64_t sys_ep_create(struct trapframe *tf, const struct cap *none)
 {
 	struct endpoint *ep = kzalloc(sizeof(*ep));
 
-	if (!ep)
-		return NULL;
-	ep->object = (struct object){ 1, endpoint_destroy };
-	ep->nreceivers = 1;
-	TAILQ_INIT(&ep->callers);
-	TAILQ_INIT(&ep->receivers);
-	return ep;
+	if (ep) {
+		ep->object = (struct object){ 1, endpoint_destroy };
+		ep->nreceivers = 1;
+		TAILQ_INIT(&ep->callers);
+		TAILQ_INIT(&ep->receivers);
+	}
+	return give_handle(WEIR_OBJ_ENDPOINT, ep, WEIR_R_ALL);
 }
 
 /* ---- messages (all hold ipc_lock) ---------------------------------------- */
@@ -232,8 +221,7 @@ static void deliver(struct thread *from, struct thread *to)
 
 /* Makes `msg` what the current thread `t` sends, and marks the handle that it
  * moves. Takes ipc_lock, unless there is an error. */
-static int load_message(struct thread *t, const struct weir_msg *msg,
-			uint64_t badge)
+static int load(struct thread *t, const struct weir_msg *msg, uint64_t badge)
 {
 	int status = 0;
 
@@ -248,16 +236,44 @@ static int load_message(struct thread *t, const struct weir_msg *msg,
 	return 0;
 }
 
-/* ---- the four calls ------------------------------------------------------ */
-
-static int call(const struct cap *cap, struct weir_msg *msg, bool oneway)
+/* The same with the message that is in a trap frame. */
+static int load_frame(const struct trapframe *tf, uint64_t badge)
 {
-	struct thread *t = current(), *server;
-	struct endpoint *ep = cap->object;
-	int status = load_message(t, msg, cap->badge);
+	const struct weir_msg msg = {
+		.label = tf->rsi, .handle = tf->rdx,
+		.w = { tf->r10, tf->r8, tf->r9, tf->r12, tf->r13 } };
+
+	if (tf->rdx > UINT32_MAX)
+		return -WEIR_EHANDLE;
+	return load(current(), &msg, badge);
+}
+
+/* The end of a system call: its status, with the message that it got. */
+static int64_t got(struct trapframe *tf, int status)
+{
+	const struct weir_msg *msg = &current()->ipc.msg;
 
 	if (status)
 		return status;
+	tf->rdi = msg->badge;
+	tf->rsi = msg->label;
+	tf->rdx = msg->handle;
+	tf->r10 = msg->w[0];
+	tf->r8 = msg->w[1];
+	tf->r9 = msg->w[2];
+	tf->r12 = msg->w[3];
+	tf->r13 = msg->w[4];
+	return 0;
+}
+
+/* ---- the four calls ------------------------------------------------------ */
+
+/* Sends what is loaded, and waits for the reply, or, `oneway`, until it is
+ * received. Holds ipc_lock; releases it. */
+static int call(struct endpoint *ep, bool oneway)
+{
+	struct thread *t = current(), *server;
+
 	stat_add(WEIR_C_ipc_call, 1);
 	t->ipc.oneway = oneway;
 	t->ipc.ep = ep;
@@ -269,21 +285,34 @@ static int call(const struct cap *cap, struct weir_msg *msg, bool oneway)
 		deliver(t, server);
 	else
 		TAILQ_INSERT_TAIL(&ep->callers, t, ipc.link);
-	return wait_done(t, !oneway, msg);
+	return wait_done(t, !oneway);
 }
 
 int ipc_call(const struct cap *ep, struct weir_msg *msg)
 {
-	return call(ep, msg, false);
+	int status = load(current(), msg, ep->badge);
+
+	if (!status)
+		status = call(ep->object, false);
+	*msg = current()->ipc.msg;
+	return status;
 }
 
-void ipc_send(const struct cap *ep, struct weir_msg *msg)
+void ipc_send(const struct cap *ep, const struct weir_msg *msg)
 {
-	call(ep, msg, true);
+	if (!load(current(), msg, ep->badge))
+		call(ep->object, true);
+}
+
+int64_t sys_ipc_call(struct trapframe *tf, const struct cap *ep)
+{
+	int status = load_frame(tf, ep->badge);
+
+	return status ? status : got(tf, call(ep->object, false));
 }
 
 /* The next message for the current thread. Holds ipc_lock; releases it. */
-static int receive(struct endpoint *ep, struct weir_msg *msg)
+static int receive(struct endpoint *ep)
 {
 	struct thread *t = current(), *caller;
 
@@ -295,13 +324,13 @@ static int receive(struct endpoint *ep, struct weir_msg *msg)
 		TAILQ_REMOVE(&ep->callers, caller, ipc.link);
 		deliver(caller, t);
 	}
-	return wait_done(t, true, msg);
+	return wait_done(t, true);
 }
 
-int ipc_recv(const struct cap *ep, struct weir_msg *msg)
+int64_t sys_ipc_recv(struct trapframe *tf, const struct cap *ep)
 {
 	spin_lock(&ipc_lock);
-	return receive(ep->object, msg);
+	return got(tf, receive(ep->object));
 }
 
 /* Answers the client, if one waits. `here`: we sleep next. Holds ipc_lock. */
@@ -319,9 +348,9 @@ static int reply(bool here)
 	return status;
 }
 
-int ipc_reply(const struct weir_msg *msg)
+int64_t sys_ipc_reply(struct trapframe *tf, const struct cap *none)
 {
-	int status = load_message(current(), msg, 0);
+	int status = load_frame(tf, 0);
 
 	if (status)
 		return status;
@@ -330,13 +359,25 @@ int ipc_reply(const struct weir_msg *msg)
 	return status;
 }
 
-int ipc_reply_recv(const struct cap *cap, struct weir_msg *msg)
+int64_t sys_ipc_reply_recv(struct trapframe *tf, const struct cap *cap)
 {
 	struct endpoint *ep = cap->object;
-	int status = load_message(current(), msg, 0);
+	int status = load_frame(tf, 0);
 
 	if (status)
 		return status;
 	reply(TAILQ_EMPTY(&ep->callers));
-	return receive(ep, msg);
+	return got(tf, receive(ep));
+}
+
+void ipc_resume(void *thread)
+{
+	struct thread *t = thread;
+	struct trapframe *tf = thread_frame(t);
+
+	sched_arrive(true);
+	spin_lock(&ipc_lock);
+	tf->rax = got(tf, wait_done(t, true));
+	drop_cap(&t->cap);
+	trap_return(tf);
 }

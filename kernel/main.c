@@ -7,15 +7,10 @@
  */
 #include "arch/x86_64/apic.h"
 #include "arch/x86_64/fwcfg.h"
-#include "arch/x86_64/print.h"
-#include "arch/x86_64/time.h"
 #include "arch/x86_64/uart.h"
-#include "arch/x86_64/upcalls.h"
 #include "boot/bootinfo.h"
 #include "kernel/param.h"
 #include "kernel/sched.h"
-#include "kernel/stat.h"
-#include "kernel/task.h"
 #include "mm/frame.h"
 #include "mm/mm.h"
 #include "mm/swap.h"
@@ -31,13 +26,13 @@ static void complain(const char *sentence)
 	kprintf("weir: %s\n", sentence);
 }
 
-static void read_params(const struct bootinfo *bi)
+static void read_params(void)
 {
 	static char text[CMDLINE_MAX];
 	int n;
 
 	param_defaults(&params);
-	param_parse(bi->cmdline, &params, complain);
+	param_parse(boot_info.cmdline, &params, complain);
 	n = fwcfg_read("opt/weir/cmdline", text, sizeof(text) - 1);
 	if (n < 0)
 		return;
@@ -94,17 +89,17 @@ static void start(void *arg)
 	mm_start();
 	announce();
 	thread_create_kernel("beat", beat, NULL, BEAT_PRIO);
-	init_start(arg);
+	init_start();
 }
 
-void kernel_main(struct bootinfo *bi)
+void kernel_main(void)
 {
-	read_params(bi);
-	mm_init(bi);
+	read_params();
+	mm_init(&boot_info);
 	apic_init();
 	time_init();
 	sched_init();
 	smp_start(params.cpus);
-	thread_create_kernel("start", start, bi, PRIO_KERNEL);
+	thread_create_kernel("start", start, NULL, PRIO_KERNEL);
 	sched_idle();
 }

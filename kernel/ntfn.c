@@ -1,14 +1,10 @@
 /*
- * ntfn.c - notifications.
+ * ntfn.c - notifications: 64 bits that are signalled and waited for.
  *
  * The bits stay set until somebody waits for them, so no signal is lost; two
  * signals of one bit are one. Lock order: ntfn.lock -> a wait queue's.
  */
-#include "kernel/ntfn.h"
-
-#include "arch/x86_64/time.h"
-#include "kernel/handle.h"
-#include "kernel/sync.h"
+#include "kernel/syscall.h"
 #include "mm/kmalloc.h"
 
 struct ntfn {
@@ -18,38 +14,51 @@ struct ntfn {
 	struct waitq waiters;
 };
 
-struct ntfn *ntfn_create(void)
+void ntfn_signal(void *ntfn, uint64_t bits)
 {
-	struct ntfn *n = kzalloc(sizeof(*n));
+	struct ntfn *n = ntfn;
 
-	if (!n)
-		return NULL;
-	n->object = (struct object){ 1, kfree };
-	spin_init(&n->lock, "ntfn");
-	waitq_init(&n->waiters);
-	return n;
-}
-
-void ntfn_signal(struct ntfn *n, uint64_t bits)
-{
 	spin_lock(&n->lock);
 	n->bits |= bits;
 	waitq_wake_all(&n->waiters);
 	spin_unlock(&n->lock);
 }
 
-int ntfn_wait(struct ntfn *n, uint64_t mask, uint64_t deadline_ns,
-	      uint64_t *bits)
+int64_t sys_ntfn_create(struct trapframe *tf, const struct cap *none)
 {
+	struct ntfn *n = kzalloc(sizeof(*n));
+
+	if (n) {
+		n->object = (struct object){ 1, kfree };
+		spin_init(&n->lock, "ntfn");
+		waitq_init(&n->waiters);
+	}
+	return give_handle(WEIR_OBJ_NTFN, n, WEIR_R_ALL);
+}
+
+int64_t sys_ntfn_signal(struct trapframe *tf, const struct cap *ntfn)
+{
+	ntfn_signal(ntfn->object, ARG1(tf));
+	return 0;
+}
+
+int64_t sys_ntfn_wait(struct trapframe *tf, const struct cap *ntfn)
+{
+	struct ntfn *n = ntfn->object;
+	uint64_t mask = ARG1(tf), deadline_ns = ARG2(tf), bits;
+
 	for (;;) {
 		spin_lock(&n->lock);
-		*bits = n->bits & mask;
+		bits = n->bits & mask;
 		n->bits &= ~mask;
-		if (*bits || (deadline_ns && time_ns() >= deadline_ns)) {
-			spin_unlock(&n->lock);
-			return *bits ? 0 : -WEIR_ETIMEOUT;
-		}
+		if (bits || (deadline_ns && time_ns() >= deadline_ns))
+			break;
 		if (!waitq_wait(&n->waiters, &n->lock, deadline_ns))
 			return -WEIR_EPEER;
 	}
+	spin_unlock(&n->lock);
+	if (!bits)
+		return -WEIR_ETIMEOUT;
+	tf->rdx = bits;
+	return 0;
 }

@@ -4,9 +4,8 @@
  */
 #pragma once
 
+#include "kernel/sched.h"
 #include "kernel/stat.h"
-#include "kernel/task.h"
-#include "kernel/thread.h"
 #include "mm/tlb_switch.h"
 
 #define PRIO_IDLE (-1)

@@ -14,10 +14,6 @@
 #include "kernel/sched.h"
 
 #include "arch/x86_64/apic.h"
-#include "arch/x86_64/panic.h"
-#include "arch/x86_64/print.h"
-#include "arch/x86_64/time.h"
-#include "arch/x86_64/upcalls.h"
 #include "kernel/runq.h"
 
 #define SLICE_NS 10000000ull
@@ -180,12 +176,6 @@ bool sched_sleep(enum thread_state state, struct spinlock *a,
 
 /* ---- waking -------------------------------------------------------------- */
 
-bool sched_claim(struct thread *t, bool kill)
-{
-	return thread_exchange(t, THREAD_WAITING, THREAD_WAKING) ||
-	       (!kill && thread_exchange(t, THREAD_SLEEPING, THREAD_WAKING));
-}
-
 /* Where a woken thread should run: where it ran, if that is idle; some idle
  * CPU, which is thereby taken; where it ran; any, for others may steal it. */
 static unsigned choose_cpu(struct thread *t, bool here)
@@ -258,6 +248,17 @@ void sched_enqueue(struct thread *t, bool here)
 	irq_restore(flags);
 }
 
+bool sched_wake(struct thread *t, bool kill, bool here)
+{
+	bool claimed = thread_exchange(t, THREAD_WAITING, THREAD_WAKING) ||
+		       (!kill && thread_exchange(t, THREAD_SLEEPING,
+						 THREAD_WAKING));
+
+	if (claimed)
+		sched_enqueue(t, here);
+	return claimed;
+}
+
 /* ---- balancing ----------------------------------------------------------- */
 
 /* Takes a thread over from the longest queue, if that has `min` threads.
@@ -313,7 +314,7 @@ bool sched_all_idle(void)
 
 /* ---- interrupts ---------------------------------------------------------- */
 
-void kernel_timer(void)
+static void timer(struct trapframe *tf)
 {
 	struct runq *rq = this_rq();
 	uint64_t now = time_ns();
@@ -414,7 +415,6 @@ static void adopt_idle(void)
 	rq->idle.cpu = cpu;
 	rq->idle.affinity = 1ull << cpu;
 	rq->idle.on_cpu = 1;
-	ksnprintf(rq->idle.name, sizeof(rq->idle.name), "idle%u", cpu);
 	this_cpu()->rq = rq;
 	this_cpu()->current = &rq->idle;
 	thread_use_space(NULL);
@@ -433,6 +433,7 @@ void sched_init(void)
 		TAILQ_INIT(&rq->sleepq.threads);
 		rq->sleepq.next_ns = UINT64_MAX;
 	}
+	irq_register(VEC_TIMER, timer);
 	adopt_idle();
 }
 

@@ -3,7 +3,8 @@
  */
 #pragma once
 
-#include "kernel/thread.h"
+#include "kernel/stat.h"
+#include "kernel/task.h"
 
 /* Run queues, and the boot CPU's idle thread, which is from now on the one
  * that runs. Before any other CPU starts. */
@@ -19,12 +20,13 @@ void schedule(void);
 /* Shall this CPU schedule before it returns to user mode? */
 bool sched_needed(void);
 
-/* Claims a sleeping thread: whoever gets true must call sched_enqueue. With
- * `kill` only sleeps that a kill may end. Any context. */
-bool sched_claim(struct thread *t, bool kill);
+/* Ends the sleep of `t`: false if it does not sleep, or somebody else is just
+ * ending it. `kill`: only of sleeps that a kill may end. `here`: it runs rather
+ * on this CPU, whose thread is about to sleep. Any context; wq and task locks
+ * may be held. */
+bool sched_wake(struct thread *t, bool kill, bool here);
 
-/* Makes a claimed (or new) thread run. `here`: rather on this CPU, whose
- * thread is about to sleep. Any context; wq and task locks may be held. */
+/* Makes a new thread run, or one that has left its CPU; as sched_wake. */
 void sched_enqueue(struct thread *t, bool here);
 
 /* Makes the CPU that `t` runs on, if it runs, schedule soon. */

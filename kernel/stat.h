@@ -19,9 +19,7 @@ extern struct stat_set stat_sets[MAX_CPUS];
 static inline void stat_add(enum weir_counter c, uint64_t n)
 {
 	__asm__ volatile("addq %1, %0"
-			 : "+m"(stat_sets[cpu_id()].n[c])
-			 : "er"(n)
-			 : "cc");
+			 : "+m"(stat_sets[cpu_id()].n[c]) : "er"(n) : "cc");
 }
 
 /* One counter's sum; exact when nothing runs. */

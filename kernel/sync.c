@@ -11,10 +11,7 @@
  */
 #include "kernel/sync.h"
 
-#include "arch/x86_64/panic.h"
-#include "arch/x86_64/time.h"
 #include "kernel/runq.h"
-#include "kernel/sched.h"
 
 /* ---- deadlines ----------------------------------------------------------- */
 
@@ -77,8 +74,7 @@ void sleepq_expire(void)
 	while ((t = TAILQ_FIRST(&q->threads)) && t->wake_ns <= time_ns()) {
 		take_off(q, t);
 		/* Whom somebody else has claimed is only taken off. */
-		if (sched_claim(t, false))
-			sched_enqueue(t, false);
+		sched_wake(t, false, false);
 	}
 	spin_unlock(&q->lock);
 }
@@ -142,10 +138,8 @@ static void wake(struct waitq *wq, unsigned max)
 	while (max && (t = TAILQ_FIRST(&wq->threads))) {
 		TAILQ_REMOVE(&wq->threads, t, wait_link);
 		t->on_wq = false;
-		if (sched_claim(t, false)) {
-			sched_enqueue(t, false);
+		if (sched_wake(t, false, false))
 			max--;
-		}
 	}
 	spin_unlock(&wq->lock);
 }
@@ -190,8 +184,7 @@ void mutex_unlock(struct mutex *m)
 
 void thread_sleep_ns(uint64_t ns)
 {
-	struct waitq nobody;
+	struct waitq nobody = WAITQ_INIT(nobody);
 
-	waitq_init(&nobody);
 	waitq_sleep_until(&nobody, NULL, time_ns() + ns);
 }

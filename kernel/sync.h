@@ -11,14 +11,15 @@
 #include <bsd/sys/queue.h>
 
 #include "arch/x86_64/spin.h"
-
-struct thread;
+#include "arch/x86_64/time.h"
 
 struct waitq {
 	struct spinlock lock; /* guards the list */
 	TAILQ_HEAD(waitq_threads, thread) threads;
 };
 
+#define WAITQ_INIT(wq) \
+	{ SPINLOCK_INIT("waitq"), TAILQ_HEAD_INITIALIZER((wq).threads) }
 void waitq_init(struct waitq *wq);
 
 /* Sleeps until woken; gives up `release` (may be NULL) once no wake-up can

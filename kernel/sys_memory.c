@@ -1,8 +1,13 @@
 /*
- * sys_memory.c - the system calls on memory: objects, and what is mapped.
+ * sys_memory.c - the system calls on memory: objects, what is mapped, pagers.
+ *
+ * A pager's pages travel through a page of the kernel's own, so that no copy to
+ * or from user memory, which may fault and sleep, is made while a request is
+ * held.
  */
 #include "kernel/syscall.h"
 #include "mm/aspace.h"
+#include "mm/pager.h"
 
 int64_t sys_mem_create(struct trapframe *tf, const struct cap *cap)
 {
@@ -14,7 +19,7 @@ int64_t sys_mem_create(struct trapframe *tf, const struct cap *cap)
 		return -WEIR_EINVAL;
 	if (wired && !self->as->system)
 		return -WEIR_EPERM;
-	return give_handle(OBJ_MEM, wired ? memobj_create_block(ARG0(tf)) :
+	return give_handle(WEIR_OBJ_MEM, wired ? memobj_create_block(ARG0(tf)) :
 			   memobj_create_anon(ARG0(tf), self->account),
 			   WEIR_R_ALL);
 }
@@ -36,23 +41,19 @@ static struct aspace *space_of(const struct cap *task)
 
 int64_t sys_mem_map(struct trapframe *tf, const struct cap *task)
 {
+	struct cap *mem = &current()->other;
 	uint64_t va = ARG3(tf), prot = ARG5(tf);
-	unsigned maxprot;
-	struct cap mem;
 	int status;
 
 	if (!prot_valid(prot))
 		return -WEIR_EINVAL;
-	status = lookup(ARG1(tf), OBJ_MEM, WEIR_R_READ, &mem);
+	status = lookup(ARG1(tf), WEIR_OBJ_MEM, WEIR_R_READ, mem);
 	if (status)
 		return status;
-	maxprot = mem.rights & PROT_ALL;
-	if (prot & ~(uint64_t)maxprot)
-		status = -WEIR_ERIGHTS;
-	else
-		status = aspace_map(space_of(task), mem.object, ARG2(tf), &va,
-				    ARG4(tf), prot, maxprot);
-	cap_put(mem);
+	if (prot & ~(uint64_t)mem->rights)
+		return -WEIR_ERIGHTS;
+	status = aspace_map(space_of(task), mem->object, ARG2(tf), &va,
+			    ARG4(tf), prot, mem->rights & PROT_ALL);
 	return status ? status : (int64_t)va;
 }
 
@@ -74,7 +75,7 @@ int64_t sys_mem_clone(struct trapframe *tf, const struct cap *mem)
 	int status = memobj_clone(mem->object, current()->task->account,
 				  &clone);
 
-	return status ? status : give_handle(OBJ_MEM, clone, WEIR_R_ALL);
+	return status ? status : give_handle(WEIR_OBJ_MEM, clone, WEIR_R_ALL);
 }
 
 int64_t sys_mem_pin(struct trapframe *tf, const struct cap *mem)
@@ -93,5 +94,67 @@ int64_t sys_mem_pin(struct trapframe *tf, const struct cap *mem)
 		else
 			memobj_unpin(obj, page + i);
 	}
+	return status;
+}
+
+/* ---- pagers -------------------------------------------------------------- */
+
+int64_t sys_pager_create(struct trapframe *tf, const struct cap *ntfn)
+{
+	struct pager_client client = { ntfn_signal, object_put, ntfn->object,
+				       1ull << ARG1(tf) % 64 };
+	struct memobj *obj;
+	struct pager *p;
+	int64_t h, mem;
+
+	if (ARG1(tf) > 63 || ARG2(tf) == 0 || ARG2(tf) > MEMOBJ_MAX_PAGES)
+		return -WEIR_EINVAL;
+	p = pager_create(ARG2(tf), client, ARG3(tf),
+			 current()->task->account, &obj);
+	if (!p)
+		return -WEIR_ENOMEM;
+	object_get(ntfn->object);
+	mem = give_handle(WEIR_OBJ_MEM, obj, WEIR_R_ALL);
+	h = give_handle(WEIR_OBJ_PAGER, p, WEIR_R_ALL);
+	if (mem < 0 || h < 0) {
+		handle_close(&current()->task->handles, mem < 0 ? 0 : mem);
+		handle_close(&current()->task->handles, h < 0 ? 0 : h);
+		return mem < 0 ? mem : h;
+	}
+	tf->rdx = mem;
+	return h;
+}
+
+int64_t sys_pager_next(struct trapframe *tf, const struct cap *pager)
+{
+	struct pager *p = pager->object;
+	void *bounce = pager_bounce_take(p);
+	struct weir_pager_request r;
+	int status = pager_next(p, &r, bounce);
+
+	if (!status) {
+		status = copy_to_user(ARG1(tf), &r, sizeof(r));
+		if (!status && r.kind == WEIR_PAGER_WRITE)
+			status = copy_to_user(ARG2(tf), bounce,
+					      WEIR_PAGE_SIZE);
+		if (status)
+			pager_untake(p, r.cookie);
+	}
+	pager_bounce_drop(p);
+	return status;
+}
+
+int64_t sys_pager_done(struct trapframe *tf, const struct cap *pager)
+{
+	struct pager *p = pager->object;
+	void *bounce = pager_bounce_take(p);
+	int status = 0;
+
+	if (ARG2(tf))
+		status = copy_from_user(bounce, ARG2(tf), WEIR_PAGE_SIZE);
+	if (!status)
+		status = pager_done(p, ARG1(tf), ARG2(tf) ? bounce : NULL,
+				    (int)ARG3(tf));
+	pager_bounce_drop(p);
 	return status;
 }

@@ -1,17 +1,9 @@
 /*
- * sys_system.c - the system calls on devices, records, information, control.
+ * sys_system.c - the system calls on records, information, control.
  */
-#include "arch/x86_64/panic.h"
-#include "arch/x86_64/print.h"
-#include "arch/x86_64/string.h"
-#include "arch/x86_64/time.h"
 #include "arch/x86_64/uart.h"
-#include "arch/x86_64/usercopy.h"
 #include "kernel/abi/test.h"
-#include "kernel/dev.h"
-#include "kernel/ntfn.h"
 #include "kernel/param.h"
-#include "kernel/stat.h"
 #include "kernel/syscall.h"
 #include "mm/aspace.h"
 #include "mm/kmalloc.h"
@@ -22,78 +14,15 @@
 #define KLOG_MAX 256u
 #define REPORT_MAX 4096u
 
-/* ---- devices ------------------------------------------------------------- */
-
-static int64_t bind(struct irq *irq, uint64_t ntfn, uint64_t bit)
-{
-	struct cap n;
-	int status;
-
-	if (bit > 63)
-		return -WEIR_EINVAL;
-	status = lookup(ntfn, OBJ_NTFN, WEIR_R_WRITE, &n);
-	if (status)
-		return status;
-	status = irq_bind(irq, n.object, bit); /* takes the reference */
-	if (status)
-		cap_put(n);
-	return status;
-}
-
-int64_t sys_dev_irq(struct trapframe *tf, const struct cap *irq)
-{
-	switch (ARG1(tf)) {
-	case WEIR_IRQ_BIND:
-		return bind(irq->object, ARG2(tf), ARG3(tf));
-	case WEIR_IRQ_ACK:
-		irq_ack(irq->object);
-		return 0;
-	}
-	return -WEIR_EINVAL;
-}
-
-int64_t sys_port_in(struct trapframe *tf, const struct cap *ports)
-{
-	uint32_t value = 0;
-	int status = ports_io(ports->object, ARG1(tf), ARG2(tf), &value, false);
-
-	return status ? status : (int64_t)value;
-}
-
-int64_t sys_port_out(struct trapframe *tf, const struct cap *ports)
-{
-	uint32_t value = ARG3(tf);
-
-	return ports_io(ports->object, ARG1(tf), ARG2(tf), &value, true);
-}
-
-int64_t sys_ports_narrow(struct trapframe *tf, const struct cap *ports)
-{
-	if (!ports_hold(ports->object, ARG1(tf), ARG2(tf)))
-		return -WEIR_ERIGHTS;
-	return give_handle(OBJ_PORTS, ports_create(ARG1(tf), ARG2(tf)),
-			   ports->rights);
-}
-
 /* ---- records ------------------------------------------------------------- */
 
 int64_t sys_klog(struct trapframe *tf, const struct cap *cap)
 {
 	char text[KLOG_MAX + 1];
-	uint64_t n = ARG1(tf);
-	int status;
+	int status = copy_text(text, sizeof(text), ARG0(tf), ARG1(tf));
 
-	if (n > KLOG_MAX)
-		return -WEIR_EINVAL;
-	status = copy_from_user(text, ARG0(tf), n);
 	if (status)
 		return status;
-	while (n && text[n - 1] == '\n')
-		n--;
-	text[n] = 0;
-	for (uint64_t i = 0; i < n; i++)
-		if ((text[i] < 0x20 && text[i] != '\t') || text[i] == 0x7f)
-			text[i] = '?';
 	kprintf("%s: %s\n", current()->task->name, text);
 	return 0;
 }
@@ -125,25 +54,6 @@ int64_t sys_clock(struct trapframe *tf, const struct cap *cap)
 
 /* ---- information --------------------------------------------------------- */
 
-static void fill_system(struct weir_system *s)
-{
-	*s = (struct weir_system){
-		.cpus = cpu_count(),
-		.policy = tlb_policy - tlb_policies,
-		.batch = reclaim_batch(),
-		.delay_us = ramdisk_delay(),
-		.frames_total = nr_frames(),
-		.frames_free = nr_free(),
-		.frames_reserve = watermarks.high,
-		.frames_anon = lru_frames(),
-		.swap_total = swap_slots_total(),
-		.swap_free = swap_slots_free(),
-		.seed = params.seed,
-		.uptime_ns = time_ns(),
-		.swap_virtio = params.swap_virtio,
-	};
-}
-
 /* Copies what was filled to the user: bytes, or an error. */
 static int64_t give_info(const struct trapframe *tf, const void *from,
 			 uint64_t n)
@@ -166,7 +76,21 @@ int64_t sys_sys_info(struct trapframe *tf, const struct cap *cap)
 		return -WEIR_EINVAL;
 	switch (ARG0(tf)) {
 	case WEIR_INFO_SYSTEM:
-		fill_system(&system);
+		system = (struct weir_system){
+			.cpus = cpu_count(),
+			.policy = tlb_policy - tlb_policies,
+			.batch = reclaim_batch(),
+			.delay_us = ramdisk_delay(),
+			.frames_total = nr_frames(),
+			.frames_free = nr_free(),
+			.frames_reserve = watermarks.high,
+			.frames_anon = lru_frames(),
+			.swap_total = swap_slots_total(),
+			.swap_free = swap_slots_free(),
+			.seed = params.seed,
+			.uptime_ns = time_ns(),
+			.swap_virtio = params.swap_virtio,
+		};
 		return give_info(tf, &system, sizeof(system));
 	case WEIR_INFO_TASK:
 		if (index > UINT32_MAX || !task_info(index, &task))
@@ -186,17 +110,13 @@ int64_t sys_sys_info(struct trapframe *tf, const struct cap *cap)
 
 static int64_t ctl_swap(uint64_t mem)
 {
-	struct cap cap;
+	struct cap *cap = &current()->other;
 	int status;
 
 	if (!params.swap_virtio)
 		return -WEIR_EPERM;
-	status = lookup(mem, OBJ_MEM, WEIR_R_MANAGE, &cap);
-	if (status)
-		return status;
-	status = swap_attach(cap.object);
-	cap_put(cap);
-	return status;
+	status = lookup(mem, WEIR_OBJ_MEM, WEIR_R_MANAGE, cap);
+	return status ? status : swap_attach(cap->object);
 }
 
 int64_t sys_sys_ctl(struct trapframe *tf, const struct cap *cap)

@@ -2,63 +2,31 @@
  * sys_task.c - the system calls on tasks and threads, and the one that tells
  * what a handle names.
  */
-#include "arch/x86_64/usercopy.h"
-#include "kernel/ipc.h"
-#include "kernel/sched.h"
 #include "kernel/syscall.h"
 #include "mm/account.h"
 #include "mm/aspace.h"
 
 /* ---- tasks --------------------------------------------------------------- */
 
-/* Copies a name of `n` bytes from the user; odd characters become '?'. */
-static int copy_name(char *name, size_t size, uint64_t from, uint64_t n)
-{
-	int status;
-
-	if (n == 0 || n >= size)
-		return -WEIR_EINVAL;
-	status = copy_from_user(name, from, n);
-	name[n] = 0;
-	for (size_t i = 0; !status && i < n; i++)
-		if (name[i] < 0x20 || name[i] > 0x7e)
-			name[i] = '?';
-	return status;
-}
-
-/* The right to call is all that a task's fault endpoint keeps. */
-static int lookup_fault_ep(uint64_t h, struct cap *out)
-{
-	struct cap ep = { .type = OBJ_NONE };
-	int status = 0;
-
-	if (h)
-		status = lookup(h, OBJ_ENDPOINT, WEIR_R_WRITE, &ep);
-	*out = ep;
-	out->rights &= WEIR_R_WRITE;
-	cap_get(*out);
-	cap_put(ep);
-	return status;
-}
+/* The kinds of an account are the fields of a quota. */
+_Static_assert(sizeof(struct weir_quota) == 8 * ACCOUNT_NKINDS &&
+	       offsetof(struct weir_quota, handles) == 8 * ACCOUNT_HANDLES &&
+	       offsetof(struct weir_quota, threads) == 8 * ACCOUNT_THREADS, "");
 
 /* The account of a new task: with the limits at `from`, or, if that is 0, the
  * caller's. A reference is the caller's. */
 static int choose_account(uint64_t from, struct account **out)
 {
 	struct account *own = current()->task->account;
-	struct weir_quota q;
-	int status;
+	uint64_t limit[ACCOUNT_NKINDS];
 
 	if (!from) {
 		*out = account_get(own);
 		return 0;
 	}
-	status = copy_from_user(&q, from, sizeof(q));
-	if (status)
-		return status;
-	*out = account_create(own, (uint64_t[]){
-		[ACCOUNT_FRAMES] = q.frames, [ACCOUNT_HANDLES] = q.handles,
-		[ACCOUNT_THREADS] = q.threads });
+	if (copy_from_user(limit, from, sizeof(limit)))
+		return -WEIR_EFAULT;
+	*out = account_create(own, limit);
 	return *out ? 0 : -WEIR_ENOMEM;
 }
 
@@ -66,34 +34,36 @@ int64_t sys_task_create(struct trapframe *tf, const struct cap *cap)
 {
 	struct task *self = current()->task, *t;
 	uint64_t flags = ARG3(tf);
+	struct cap *ep = &current()->other, fault;
 	struct account *account;
 	char name[sizeof(t->name)];
-	struct cap fault;
-	int status;
+	int status = 0;
 
 	if (flags & ~(uint64_t)(WEIR_TASK_PRIVILEGED | WEIR_TASK_SYSTEM |
-				WEIR_TASK_PINNED))
+				WEIR_TASK_PINNED) || ARG2(tf) == 0)
 		return -WEIR_EINVAL;
 	if ((flags & WEIR_TASK_PRIVILEGED && !self->privileged) ||
 	    (flags & (WEIR_TASK_SYSTEM | WEIR_TASK_PINNED) &&
 	     !self->as->system))
 		return -WEIR_EPERM;
-	status = copy_name(name, sizeof(name), ARG1(tf), ARG2(tf));
+	if (ARG0(tf))
+		status = lookup(ARG0(tf), WEIR_OBJ_ENDPOINT, WEIR_R_WRITE, ep);
+	if (!status)
+		status = copy_text(name, sizeof(name), ARG1(tf), ARG2(tf));
 	if (!status)
 		status = choose_account(ARG4(tf), &account);
 	if (status)
 		return status;
-	status = lookup_fault_ep(ARG0(tf), &fault);
-	t = status ? NULL : task_create(self, fault, name,
-					flags & WEIR_TASK_PRIVILEGED, account);
+	fault = *ep;
+	fault.rights &= WEIR_R_WRITE; /* to call is all that it may */
+	t = task_create(self, fault, name, flags & WEIR_TASK_PRIVILEGED,
+			account);
 	account_put(account);
-	if (!t) {
-		cap_put(fault);
-		return status ? status : -WEIR_ENOMEM;
-	}
+	if (!t)
+		return -WEIR_ENOMEM;
 	t->as->system = flags & WEIR_TASK_SYSTEM;
 	t->as->pinned = flags & WEIR_TASK_PINNED;
-	return give_handle(OBJ_TASK, t, WEIR_R_ALL);
+	return give_handle(WEIR_OBJ_TASK, t, WEIR_R_ALL);
 }
 
 int64_t sys_task_kill(struct trapframe *tf, const struct cap *cap)
@@ -113,7 +83,7 @@ int64_t sys_thread_create(struct trapframe *tf, const struct cap *cap)
 		return -WEIR_EINVAL;
 	status = thread_create_user(cap->object, ARG1(tf), ARG2(tf), ARG3(tf),
 				    &t);
-	return status ? status : give_handle(OBJ_THREAD, t, WEIR_R_ALL);
+	return status ? status : give_handle(WEIR_OBJ_THREAD, t, WEIR_R_ALL);
 }
 
 int64_t sys_thread_exit(struct trapframe *tf, const struct cap *cap)
@@ -130,9 +100,20 @@ static int64_t ctl_fsbase(struct thread *t, uint64_t arg)
 	return 0;
 }
 
-static int64_t thread_ctl(struct thread *t, uint64_t op, uint64_t arg)
+int64_t sys_thread_ctl(struct trapframe *tf, const struct cap *none)
 {
-	switch (op) {
+	struct thread *t = current();
+	uint64_t arg = ARG2(tf);
+	int status;
+
+	if (ARG0(tf)) {
+		status = lookup(ARG0(tf), WEIR_OBJ_THREAD, WEIR_R_MANAGE,
+				&t->other);
+		if (status)
+			return status;
+		t = t->other.object;
+	}
+	switch (ARG1(tf)) {
 	case WEIR_THREAD_FSBASE:
 		return ctl_fsbase(t, arg);
 	case WEIR_THREAD_PRIO:
@@ -162,27 +143,7 @@ static int64_t thread_ctl(struct thread *t, uint64_t op, uint64_t arg)
 	return -WEIR_EINVAL;
 }
 
-int64_t sys_thread_ctl(struct trapframe *tf, const struct cap *none)
-{
-	struct cap t = { .type = OBJ_NONE, .object = current() };
-	int64_t result = 0;
-
-	if (ARG0(tf))
-		result = lookup(ARG0(tf), OBJ_THREAD, WEIR_R_MANAGE, &t);
-	if (!result)
-		result = thread_ctl(t.object, ARG1(tf), ARG2(tf));
-	cap_put(t);
-	return result;
-}
-
 /* ---- what a handle names ------------------------------------------------- */
-
-static struct weir_quota quota_of(const uint64_t n[ACCOUNT_NKINDS])
-{
-	return (struct weir_quota){ .frames = n[ACCOUNT_FRAMES],
-				    .handles = n[ACCOUNT_HANDLES],
-				    .threads = n[ACCOUNT_THREADS] };
-}
 
 static void task_look(struct task *t, struct weir_object_info *info)
 {
@@ -195,8 +156,8 @@ static void task_look(struct task *t, struct weir_object_info *info)
 	spin_unlock(&t->lock);
 	if (!t->account)
 		return;
-	info->task.limit = quota_of(t->account->limit);
-	info->task.used = quota_of(t->account->used);
+	memcpy(&info->task.limit, t->account->limit, sizeof(struct weir_quota));
+	memcpy(&info->task.used, t->account->used, sizeof(struct weir_quota));
 }
 
 static void thread_look(struct thread *t, struct weir_object_info *info)
@@ -221,23 +182,22 @@ static void mem_look(struct memobj *obj, struct weir_object_info *info)
 int64_t sys_object_info(struct trapframe *tf, const struct cap *none)
 {
 	struct weir_object_info info = { 0 };
-	struct cap cap;
+	struct cap *cap = &current()->other;
 	int status;
 
 	if (ARG2(tf) < sizeof(info))
 		return -WEIR_EINVAL;
-	status = lookup(ARG0(tf), OBJ_NONE, 0, &cap);
+	status = lookup(ARG0(tf), WEIR_OBJ_NONE, 0, cap);
 	if (status)
 		return status;
-	info.type = cap.type;
-	info.rights = cap.rights;
-	info.badge = cap.badge;
-	if (cap.type == OBJ_TASK)
-		task_look(cap.object, &info);
-	else if (cap.type == OBJ_THREAD)
-		thread_look(cap.object, &info);
-	else if (cap.type == OBJ_MEM)
-		mem_look(cap.object, &info);
-	cap_put(cap);
+	info.type = cap->type;
+	info.rights = cap->rights;
+	info.badge = cap->badge;
+	if (cap->type == WEIR_OBJ_TASK)
+		task_look(cap->object, &info);
+	else if (cap->type == WEIR_OBJ_THREAD)
+		thread_look(cap->object, &info);
+	else if (cap->type == WEIR_OBJ_MEM)
+		mem_look(cap->object, &info);
 	return copy_to_user(ARG1(tf), &info, sizeof(info));
 }

@@ -1,18 +1,13 @@
 /*
- * syscall.c - the table, and the calls on handles, IPC and notifications.
+ * syscall.c - the table of system calls, and those on handles.
  *
  * Nothing in the trap frame is trusted: every call checks all its arguments
- * before it has an effect. Handles that a call looked up are put back on
- * every way out.
+ * before it has an effect. What a call looks up is held in its thread, and put
+ * back here, on every way out.
  */
 #include "kernel/syscall.h"
 
-#include "arch/x86_64/upcalls.h"
 #include "kernel/abi/test.h"
-#include "kernel/ipc.h"
-#include "kernel/ntfn.h"
-#include "kernel/sched.h"
-#include "kernel/stat.h"
 
 #define WEIR_R_0 0
 
@@ -20,34 +15,43 @@ static const struct {
 	int64_t (*fn)(struct trapframe *tf, const struct cap *cap);
 	uint8_t object, right; /* of the first argument */
 } table[WEIR_NSYSCALLS] = {
-#define SYSCALL(nr, name, object, right) \
-	[nr] = { sys_##name, OBJ_##object, WEIR_R_##right },
+#define SYSCALL(nr, name, object, right, ...) \
+	[nr] = { sys_##name, WEIR_OBJ_##object, WEIR_R_##right },
 #include "kernel/abi/syscalls.def"
 };
 
-static void drop_cap(void)
+int lookup(uint64_t h, enum weir_object type, unsigned rights,
+	   struct cap *held)
 {
-	struct cap cap = current()->cap;
+	if (h > UINT32_MAX)
+		return -WEIR_EHANDLE;
+	return handle_lookup(&current()->task->handles, h, type, rights, held);
+}
 
-	current()->cap = (struct cap){ .type = OBJ_NONE };
-	cap_put(cap);
+void drop_cap(struct cap *held)
+{
+	struct cap cap = *held;
+
+	*held = (struct cap){ .type = WEIR_OBJ_NONE };
+	if (cap.object)
+		cap_put(cap);
 }
 
 static int64_t dispatch(struct trapframe *tf)
 {
-	struct cap *cap = &current()->cap;
+	struct thread *t = current();
 	uint64_t nr = tf->rax;
-	int64_t result;
+	int64_t result = 0;
 
 	if (nr >= WEIR_NSYSCALLS)
 		return -WEIR_ENOSYS;
-	if (table[nr].object == OBJ_NONE)
-		return table[nr].fn(tf, cap);
-	result = lookup(ARG0(tf), table[nr].object, table[nr].right, cap);
-	if (result)
-		return result;
-	result = table[nr].fn(tf, cap);
-	drop_cap();
+	if (table[nr].object != WEIR_OBJ_NONE)
+		result = lookup(ARG0(tf), table[nr].object, table[nr].right,
+				&t->cap);
+	if (!result)
+		result = table[nr].fn(tf, &t->cap);
+	drop_cap(&t->cap);
+	drop_cap(&t->other);
 	return result;
 }
 
@@ -70,114 +74,36 @@ void kernel_syscall(struct trapframe *tf)
 		task_kill(task, WEIR_TEST_FUSE);
 }
 
-int64_t give_handle(enum object_type type, void *object, unsigned rights)
+int copy_text(char *text, size_t size, uint64_t from, uint64_t n)
+{
+	if (n >= size)
+		return -WEIR_EINVAL;
+	if (copy_from_user(text, from, n))
+		return -WEIR_EFAULT;
+	while (n && text[n - 1] == '\n')
+		n--;
+	text[n] = 0;
+	for (char *c = text; c < text + n; c++)
+		if ((*c < 0x20 && *c != '\t') || *c == 0x7f)
+			*c = '?';
+	return 0;
+}
+
+/* Puts `cap` into the table of `to`, or back. */
+static int64_t give_cap(struct task *to, struct cap cap)
+{
+	int64_t h = handle_insert(&to->handles, cap);
+
+	if (h < 0)
+		cap_put(cap);
+	return h;
+}
+
+int64_t give_handle(enum weir_object type, void *object, unsigned rights)
 {
 	struct cap cap = { .type = type, .rights = rights, .object = object };
 
-	if (!object)
-		return -WEIR_ENOMEM;
-	return handle_insert_or_put(&current()->task->handles, cap);
-}
-
-/* ---- IPC ----------------------------------------------------------------- */
-
-static int msg_load(const struct trapframe *tf, struct weir_msg *msg)
-{
-	if (tf->rdx > UINT32_MAX)
-		return -WEIR_EHANDLE;
-	*msg = (struct weir_msg){
-		.label = tf->rsi, .handle = tf->rdx,
-		.w = { tf->r10, tf->r8, tf->r9, tf->r12, tf->r13 } };
-	return 0;
-}
-
-static void msg_store(struct trapframe *tf, const struct weir_msg *msg)
-{
-	tf->rdi = msg->badge;
-	tf->rsi = msg->label;
-	tf->rdx = msg->handle;
-	tf->r10 = msg->w[0];
-	tf->r8 = msg->w[1];
-	tf->r9 = msg->w[2];
-	tf->r12 = msg->w[3];
-	tf->r13 = msg->w[4];
-}
-
-/* A call that ends with a message received. */
-static int64_t ipc(struct trapframe *tf, const struct cap *ep,
-		   int (*call)(const struct cap *, struct weir_msg *))
-{
-	struct weir_msg msg;
-	int status = msg_load(tf, &msg);
-
-	if (!status)
-		status = call(ep, &msg);
-	if (!status)
-		msg_store(tf, &msg);
-	return status;
-}
-
-/* The rest of a call that the fast path has begun. */
-void ipc_resume(void *t)
-{
-	struct trapframe *tf = thread_frame(t);
-
-	sched_arrive(true);
-	tf->rax = ipc(tf, NULL, ipc_wait);
-	drop_cap();
-	trap_return(tf);
-}
-
-int64_t sys_ipc_call(struct trapframe *tf, const struct cap *cap)
-{
-	return ipc(tf, cap, ipc_call);
-}
-
-int64_t sys_ipc_recv(struct trapframe *tf, const struct cap *cap)
-{
-	tf->rdx = 0; /* no message goes out */
-	return ipc(tf, cap, ipc_recv);
-}
-
-int64_t sys_ipc_reply_recv(struct trapframe *tf, const struct cap *cap)
-{
-	return ipc(tf, cap, ipc_reply_recv);
-}
-
-int64_t sys_ipc_reply(struct trapframe *tf, const struct cap *cap)
-{
-	struct weir_msg msg;
-	int status = msg_load(tf, &msg);
-
-	return status ? status : ipc_reply(&msg);
-}
-
-int64_t sys_ep_create(struct trapframe *tf, const struct cap *cap)
-{
-	return give_handle(OBJ_ENDPOINT, endpoint_create(), WEIR_R_ALL);
-}
-
-/* ---- notifications ------------------------------------------------------- */
-
-int64_t sys_ntfn_create(struct trapframe *tf, const struct cap *cap)
-{
-	return give_handle(OBJ_NTFN, ntfn_create(), WEIR_R_ALL);
-}
-
-int64_t sys_ntfn_signal(struct trapframe *tf, const struct cap *cap)
-{
-	ntfn_signal(cap->object, ARG1(tf));
-	return 0;
-}
-
-int64_t sys_ntfn_wait(struct trapframe *tf, const struct cap *cap)
-{
-	uint64_t bits;
-	int status = ntfn_wait(cap->object, ARG1(tf), ARG2(tf), &bits);
-
-	if (!status)
-		tf->rdx = bits;
-	return status;
+	return object ? give_cap(current()->task, cap) : -WEIR_ENOMEM;
 }
 
 /* ---- handles ------------------------------------------------------------- */
@@ -187,23 +113,19 @@ int64_t sys_ntfn_wait(struct trapframe *tf, const struct cap *cap)
 static int64_t copy_handle(uint64_t h, struct task *to, unsigned rights,
 			   uint64_t badge)
 {
-	struct cap cap, copy;
-	int64_t result = lookup(h, OBJ_NONE, WEIR_R_DUP, &cap);
+	struct cap *from = &current()->other, copy;
+	int64_t result = lookup(h, WEIR_OBJ_NONE, WEIR_R_DUP, from);
 
 	if (result)
 		return result;
-	copy = cap;
+	copy = *from;
 	copy.rights &= rights;
 	if (badge)
 		copy.badge = badge;
-	if (cap.badge && copy.badge != cap.badge) {
-		result = -WEIR_ERIGHTS;
-	} else {
-		cap_get(copy);
-		result = handle_insert_or_put(&to->handles, copy);
-	}
-	cap_put(cap);
-	return result;
+	if (from->badge && copy.badge != from->badge)
+		return -WEIR_ERIGHTS;
+	cap_get(copy);
+	return give_cap(to, copy);
 }
 
 int64_t sys_handle_dup(struct trapframe *tf, const struct cap *none)

@@ -9,10 +9,10 @@
  */
 #pragma once
 
-#include "kernel/task.h"
-#include "kernel/thread.h"
+#include "arch/x86_64/usercopy.h"
+#include "kernel/ipc.h"
 
-#define SYSCALL(nr, name, object, right) \
+#define SYSCALL(nr, name, object, right, ...) \
 	int64_t sys_##name(struct trapframe *tf, const struct cap *cap);
 #include "kernel/abi/syscalls.def"
 
@@ -25,15 +25,29 @@
 #define ARG5(tf) ((tf)->r9)
 
 /* handle_lookup in the caller's table; an argument above 32 bits names no
- * handle. */
-static inline int lookup(uint64_t h, enum object_type type, unsigned rights,
-			 struct cap *out)
-{
-	if (h > UINT32_MAX)
-		return -WEIR_EHANDLE;
-	return handle_lookup(&current()->task->handles, h, type, rights, out);
-}
+ * handle. *held, the calling thread's `cap` or `other`, is put back when the
+ * call returns. */
+int lookup(uint64_t h, enum weir_object type, unsigned rights,
+	   struct cap *held);
+
+/* Puts back what lookup found, if anything. */
+void drop_cap(struct cap *held);
+
+/* Copies `n` bytes of text from the user, and ends them with a NUL; newlines
+ * at the end go, other odd characters become '?'. 0, -WEIR_EINVAL (they do not
+ * fit), -WEIR_EFAULT. */
+int copy_text(char *text, size_t size, uint64_t from, uint64_t n);
 
 /* Gives `object` to the caller as a handle; the reference goes with it, also
  * when it fails. NULL: -WEIR_ENOMEM. */
-int64_t give_handle(enum object_type type, void *object, unsigned rights);
+int64_t give_handle(enum weir_object type, void *object, unsigned rights);
+
+/* ntfn.c: sets bits of an object of type WEIR_OBJ_NTFN and wakes who waits.
+ * Any context. */
+void ntfn_signal(void *ntfn, uint64_t bits);
+
+/* dev.c: makes the object for an ISA interrupt below ACPI_ISA_IRQS, once; the
+ * reference is the caller's. */
+void *irq_open(unsigned irq);
+/* The right to the ports [first, first + count); NULL: no memory. */
+void *ports_create(uint32_t first, uint32_t count);

@@ -9,11 +9,7 @@
  */
 #include "kernel/task.h"
 
-#include "arch/x86_64/panic.h"
-#include "arch/x86_64/print.h"
-#include "arch/x86_64/time.h"
 #include "kernel/ipc.h"
-#include "kernel/sched.h"
 #include "mm/account.h"
 #include "mm/aspace.h"
 #include "mm/kmalloc.h"
@@ -25,16 +21,6 @@ static uint32_t last_id;
 static uint8_t mark(struct task *t, uint8_t bits)
 {
 	return __atomic_fetch_or(&t->killed, bits, __ATOMIC_SEQ_CST);
-}
-
-/* Tells whoever answers for the task that it is over. */
-static void send_exit(struct task *t)
-{
-	struct weir_msg msg = { .label = WEIR_MSG_EXIT,
-				.w = { (uint64_t)t->status } };
-
-	if (t->fault.type == OBJ_ENDPOINT)
-		ipc_send(&t->fault, &msg);
 }
 
 /* A living child of `parent`, with a reference; NULL: none is left. Whose
@@ -54,32 +40,29 @@ static struct task *living_child(const struct task *parent)
 	return t;
 }
 
-/* Ends what `parent` started: nobody is left to wait for it. */
-static void kill_children(const struct task *parent)
-{
-	struct task *t;
-
-	while ((t = living_child(parent))) {
-		task_kill(t, -WEIR_EPEER);
-		object_put(&t->object);
-	}
-}
-
-/* Everything that the task had goes. */
+/* Everything that the task had goes, also what it started: nobody is left to
+ * wait for it. `tell`: whoever answers for the task. */
 static void take_apart(struct task *t, bool tell)
 {
+	struct weir_msg msg = { .label = WEIR_MSG_EXIT,
+				.w = { (uint64_t)t->status } };
+	struct task *child;
+
 	if (!t->parent)
 		panic("init exited with status %ld", (long)t->status);
-	kill_children(t);
+	while ((child = living_child(t))) {
+		task_kill(child, -WEIR_EPEER);
+		object_put(&child->object);
+	}
 	aspace_destroy_mappings(t->as);
 	handles_close_all(&t->handles);
 	spin_lock(&tasks_lock);
 	LIST_REMOVE(t, all_link);
 	spin_unlock(&tasks_lock);
-	if (tell)
-		send_exit(t);
+	if (tell && t->fault.type == WEIR_OBJ_ENDPOINT)
+		ipc_send(&t->fault, &msg);
 	cap_put(t->fault);
-	t->fault = (struct cap){ .type = OBJ_NONE };
+	t->fault = (struct cap){ .type = WEIR_OBJ_NONE };
 }
 
 /* Takes the task apart. Once; no thread of it is left but the current one,
@@ -138,6 +121,7 @@ struct task *task_create(struct task *parent, struct cap fault,
 	t->parent = parent ? parent->id : 0;
 	t->privileged = privileged;
 	t->fault = fault;
+	cap_get(fault);
 	t->account = account_get(account);
 	t->object = (struct object){ 1, task_destroy };
 	ksnprintf(t->name, sizeof(t->name), "%s", name);
@@ -219,12 +203,9 @@ void task_kill(struct task *task, int64_t status)
 
 	if (!(mark_and_hold(task, TASK_KILLED) & TASK_KILLED))
 		task->status = status;
-	LIST_FOREACH(t, &task->threads, task_link) {
-		if (sched_claim(t, true))
-			sched_enqueue(t, false);
-		else
+	LIST_FOREACH(t, &task->threads, task_link)
+		if (!sched_wake(t, true, false))
 			sched_kick(t);
-	}
 	empty = task->nthreads == 0 && !(task->killed & TASK_TORN_DOWN);
 	if (empty)
 		mark(task, TASK_TORN_DOWN);

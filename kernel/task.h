@@ -7,20 +7,12 @@
  */
 #pragma once
 
-#include <bsd/sys/queue.h>
-
-#include "kernel/handle.h"
+#include "kernel/thread.h"
 
 #define TASK_THREADS_MAX 256u
 
 /* Bits of `killed`. */
 enum { TASK_KILLED = 1, TASK_HELD = 2, TASK_TORN_DOWN = 4 };
-
-struct account;
-struct aspace;
-struct bootinfo;
-struct thread;
-struct weir_task;
 
 struct task {
 	struct object object; /* handles, threads */
@@ -31,7 +23,7 @@ struct task {
 	char name[32];
 	struct aspace *as;
 	struct account *account; /* what it uses; NULL: no limits */
-	struct cap fault; /* its fault endpoint, or OBJ_NONE */
+	struct cap fault; /* its fault endpoint, or WEIR_OBJ_NONE */
 
 	uint64_t cpu_tsc; /* atomic: TSC ticks that its threads ran */
 	uint8_t killed;  /* atomic; TASK_..., never cleared; set under lock */
@@ -47,9 +39,9 @@ struct task {
 	LIST_ENTRY(task) all_link; /* under tasks_lock */
 };
 
-/* A task without threads; one reference, whose end may sleep. Takes over
- * `fault` on success. NULL: out of memory. Sleeps. The end of the one without
- * a parent is the end of the machine. */
+/* A task without threads; one reference, whose end may sleep. It gets
+ * references of its own to `fault` and `account`. NULL: out of memory. Sleeps.
+ * The end of the one without a parent is the end of the machine. */
 struct task *task_create(struct task *parent, struct cap fault,
 			 const char *name, bool privileged,
 			 struct account *account);
@@ -57,7 +49,7 @@ struct task *task_create(struct task *parent, struct cap fault,
 /* init.c: makes the task `init` from the boot modules `init` and `initrd` and
  * starts its thread. Panics, naming it, when something is missing or damaged.
  * From a kernel thread; sleeps. */
-void init_start(const struct bootinfo *bi);
+void init_start(void);
 
 /* `t` becomes a thread of the task, which it holds from now on. 0,
  * -WEIR_EPEER (killed), -WEIR_EFULL. */

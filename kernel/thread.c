@@ -7,17 +7,11 @@
  */
 #include "kernel/thread.h"
 
-#include "arch/x86_64/panic.h"
-#include "arch/x86_64/print.h"
 #include "kernel/ipc.h"
-#include "kernel/sched.h"
-#include "kernel/task.h"
 #include "mm/kmalloc.h"
 
 static uint32_t last_id;
-static struct waitq resumed = {
-	SPINLOCK_INIT("resumed"), TAILQ_HEAD_INITIALIZER(resumed.threads)
-};
+static struct waitq resumed = WAITQ_INIT(resumed);
 
 static void thread_destroy(void *thread)
 {
@@ -29,7 +23,7 @@ static void thread_destroy(void *thread)
 	kfree(t);
 }
 
-static struct thread *thread_alloc(const char *name, unsigned prio)
+static struct thread *thread_alloc(unsigned prio)
 {
 	struct thread *t = kzalloc(sizeof(*t));
 
@@ -42,11 +36,11 @@ static struct thread *thread_alloc(const char *name, unsigned prio)
 	}
 	t->id = __atomic_add_fetch(&last_id, 1, __ATOMIC_RELAXED);
 	t->object = (struct object){ 1, thread_destroy };
+	t->sp = &t->fresh;
 	t->state = THREAD_WAKING; /* ours to enqueue */
 	t->prio = t->base_prio = prio;
 	t->affinity = ~0ull;
 	t->cpu = cpu_id();
-	ksnprintf(t->name, sizeof(t->name), "%s", name);
 	return t;
 }
 
@@ -62,13 +56,13 @@ static void kernel_thread_entry(void *arg)
 void thread_create_kernel(const char *name, void (*fn)(void *), void *arg,
 			  unsigned prio)
 {
-	struct thread *t = thread_alloc(name, prio);
+	struct thread *t = thread_alloc(prio);
 
 	if (!t)
 		panic("no memory for kernel thread %s", name);
 	t->fn = fn;
 	t->arg = arg;
-	t->sp = context_make(t->stack_top, kernel_thread_entry, t);
+	context_make(&t->fresh, t->stack_top, kernel_thread_entry, t);
 	sched_enqueue(t, false);
 }
 
@@ -76,6 +70,7 @@ static void user_thread_entry(void *arg)
 {
 	struct thread *t = arg;
 
+	context_make(&t->fresh, thread_frame(t), ipc_resume, t);
 	sched_arrive(true);
 	irq_disable();
 	trap_return(thread_frame(t));
@@ -84,7 +79,7 @@ static void user_thread_entry(void *arg)
 int thread_create_user(struct task *task, uint64_t ip, uint64_t sp,
 		       uint64_t arg, struct thread **out)
 {
-	struct thread *t = thread_alloc(task->name, PRIO_DEFAULT);
+	struct thread *t = thread_alloc(PRIO_DEFAULT);
 	struct trapframe *tf;
 	int status;
 
@@ -92,13 +87,12 @@ int thread_create_user(struct task *task, uint64_t ip, uint64_t sp,
 		return -WEIR_ENOMEM;
 	t->task = task;
 	t->as = task->as;
-	fpu_init_area(t->fpu);
+	fpu_init(t->fpu);
 	tf = thread_frame(t);
 	*tf = (struct trapframe){ .rip = ip, .rsp = sp, .rdi = arg,
 				  .cs = USER_CS, .ss = USER_SS,
 				  .rflags = 0x202 };
-	t->sp = context_make(tf, user_thread_entry, t);
-	context_park(&t->parked, tf, ipc_resume, t);
+	context_make(&t->fresh, tf, user_thread_entry, t);
 	status = task_enter(task, t);
 	if (status) {
 		t->task = NULL;

@@ -17,9 +17,6 @@
 #define PRIO_DEFAULT 15
 #define PRIO_KERNEL 24
 
-struct aspace;
-struct task;
-
 enum thread_state {
 	THREAD_RUNNABLE, /* on a run queue, or current on a CPU */
 	THREAD_SLEEPING, /* until woken */
@@ -56,8 +53,8 @@ struct thread {
 	void *stack_top;
 	void (*fn)(void *);
 	void *arg;
-	char name[20];
-	struct context parked; /* ends an IPC wait that left no stack */
+	struct context fresh; /* goes on with an empty stack: at its start, or
+			       * after an IPC wait (fastpath.c) */
 
 	uint8_t state;   /* atomic; enum thread_state */
 	bool held;       /* stays off the fast path; set under ipc_lock */
@@ -75,7 +72,9 @@ struct thread {
 	struct aspace *as; /* whose user half it needs; NULL: none */
 	uint64_t fs_base;
 	uint64_t run_start;     /* TSC */
-	struct cap cap; /* of its system call, referenced; see fastpath.c */
+	/* What its system call has looked up, referenced: its first handle,
+	 * for the fast path without an object, and another one. */
+	struct cap cap, other;
 	struct tlb_batch batch; /* what it owes: see mm/tlb.h */
 	struct task *dying; /* that it takes apart, and the next ones */
 

@@ -1,16 +1,14 @@
 /*
- * apic.c - the local APICs and the messages between CPUs.
+ * apic.c - the local APICs, messages between CPUs, device interrupts.
  *
- * Each CPU touches only its own APIC. In xAPIC mode a message takes two
- * register writes, made with interrupts off.
+ * Each CPU touches only its own local APIC. In xAPIC mode a message takes two
+ * register writes, made with interrupts off. ioapic_lock guards the register
+ * pairs of all IOAPICs, whose inputs start masked.
  */
 #include "arch/x86_64/apic.h"
 
-#include "arch/x86_64/acpi.h"
-#include "arch/x86_64/cpu.h"
 #include "arch/x86_64/paging.h"
-#include "arch/x86_64/panic.h"
-#include "arch/x86_64/print.h"
+#include "arch/x86_64/spin.h"
 #include "arch/x86_64/trap.h"
 #include "boot/bootinfo.h"
 
@@ -47,43 +45,6 @@ void apic_write(enum apic_register r, uint32_t v)
 		*(volatile uint32_t *)(regs + r) = v;
 }
 
-/* Works before apic_init_cpu too. */
-static uint32_t own_id(void)
-{
-	uint32_t r[4];
-
-	if (cpu_features.x2apic && rdmsr(MSR_APIC_BASE) & APIC_BASE_X2)
-		return apic_read(APIC_ID);
-	cpuid(1, 0, r);
-	return r[1] >> 24;
-}
-
-/* Moves an old PIC's vectors out of the way and masks all its inputs. */
-static void pic_off(uint16_t port, uint8_t vector, uint8_t cascade)
-{
-	outb(port, 0x11);
-	outb(port + 1, vector);
-	outb(port + 1, cascade);
-	outb(port + 1, 1);
-	outb(port + 1, 0xff);
-}
-
-static void read_madt(void)
-{
-	const char *wrong;
-
-	if (!boot_info.has_rsdp) {
-		kprintf("acpi: no tables, so this CPU stays alone\n");
-		acpi_info.ncpus = 1;
-		acpi_info.lapic_pa = LAPIC_PA;
-		acpi_info.apic_id[0] = own_id();
-		return;
-	}
-	wrong = acpi_parse(boot_info.rsdp, mmio_map, &acpi_info);
-	if (wrong)
-		panic("acpi: %s", wrong);
-}
-
 void apic_init_cpu(void)
 {
 	uint64_t base = rdmsr(MSR_APIC_BASE) | APIC_BASE_ON;
@@ -91,7 +52,8 @@ void apic_init_cpu(void)
 	wrmsr(MSR_APIC_BASE, base);
 	if (cpu_features.x2apic)
 		wrmsr(MSR_APIC_BASE, base | APIC_BASE_X2);
-	this_cpu()->apic_id = own_id();
+	this_cpu()->apic_id = apic_read(APIC_ID) >>
+			      (cpu_features.x2apic ? 0 : 24);
 	/* First: an APIC that is off keeps its LVT entries masked. */
 	apic_write(APIC_SVR, SVR_ON | VEC_SPURIOUS);
 	apic_write(APIC_TPR, 0);
@@ -101,16 +63,6 @@ void apic_init_cpu(void)
 	apic_write(APIC_TIMER_DIVIDE, DIVIDE_16);
 	apic_write(APIC_TIMER_INITIAL, 0);
 	apic_write(APIC_LVT_TIMER, VEC_TIMER);
-}
-
-void apic_init(void)
-{
-	read_madt();
-	pic_off(PIC1, VEC_PIC, 4);
-	pic_off(PIC2, VEC_PIC + 8, 2);
-	regs = mmio_map(acpi_info.lapic_pa, 4096);
-	apic_init_cpu();
-	ioapic_init();
 }
 
 void apic_send(uint32_t apic_id, uint32_t message)
@@ -138,4 +90,102 @@ void ipi_send(uint64_t cpumask, unsigned vector)
 	for (; cpumask; cpumask &= cpumask - 1)
 		apic_send(cpus[__builtin_ctzll(cpumask)].apic_id, vector);
 	irq_restore(flags);
+}
+
+/* ---- IOAPICs ------------------------------------------------------------- */
+
+#define IOREGSEL 0 /* which register IOWIN is; in words */
+#define IOWIN 4
+#define REG_VERSION 1
+#define REG_ENTRY(n) (0x10 + 2 * (n))
+#define ENTRY_LOW (1u << 13)
+#define ENTRY_LEVEL (1u << 15)
+#define ENTRY_MASKED (1u << 16)
+
+static struct spinlock ioapic_lock = SPINLOCK_INIT("ioapic");
+static struct ioapic {
+	volatile uint32_t *regs;
+	uint32_t gsi_base, inputs;
+} ioapics[ACPI_MAX_IOAPICS];
+
+static void write_reg(const struct ioapic *io, unsigned reg, uint32_t v)
+{
+	io->regs[IOREGSEL] = reg;
+	io->regs[IOWIN] = v;
+}
+
+static void ioapic_init(void)
+{
+	for (unsigned i = 0; i < acpi_info.nioapics; i++) {
+		struct ioapic *io = &ioapics[i];
+
+		io->regs = mmio_map(acpi_info.ioapic[i].pa, 4096);
+		io->gsi_base = acpi_info.ioapic[i].gsi_base;
+		io->regs[IOREGSEL] = REG_VERSION;
+		io->inputs = (io->regs[IOWIN] >> 16 & 0xff) + 1;
+		for (unsigned n = 0; n < io->inputs; n++)
+			write_reg(io, REG_ENTRY(n), ENTRY_MASKED);
+	}
+}
+
+bool ioapic_set(unsigned irq, bool masked)
+{
+	uint32_t gsi = acpi_info.isa[irq].gsi, low = VEC_IRQ0 + irq;
+	unsigned flags = acpi_info.isa[irq].flags; /* 2 bits each, 3: yes */
+
+	low |= (flags & 3) == 3 ? ENTRY_LOW : 0;
+	low |= (flags >> 2 & 3) == 3 ? ENTRY_LEVEL : 0;
+	low |= masked ? ENTRY_MASKED : 0;
+	for (unsigned i = 0; i < acpi_info.nioapics; i++) {
+		uint32_t input = gsi - ioapics[i].gsi_base;
+
+		if (gsi < ioapics[i].gsi_base || input >= ioapics[i].inputs)
+			continue;
+		spin_lock(&ioapic_lock);
+		write_reg(&ioapics[i], REG_ENTRY(input) + 1,
+			  cpus[0].apic_id << 24);
+		write_reg(&ioapics[i], REG_ENTRY(input), low);
+		spin_unlock(&ioapic_lock);
+		return true;
+	}
+	return false;
+}
+
+/* ---- the first CPU ------------------------------------------------------- */
+
+/* Moves an old PIC's vectors out of the way and masks all its inputs. */
+static void pic_off(uint16_t port, uint8_t vector, uint8_t cascade)
+{
+	outb(port, 0x11);
+	outb(port + 1, vector);
+	outb(port + 1, cascade);
+	outb(port + 1, 1);
+	outb(port + 1, 0xff);
+}
+
+static void read_madt(void)
+{
+	const char *wrong;
+
+	if (!boot_info.has_rsdp) {
+		kprintf("acpi: no tables, so this CPU stays alone\n");
+		acpi_info.ncpus = 1;
+		acpi_info.lapic_pa = LAPIC_PA;
+		return;
+	}
+	wrong = acpi_parse(boot_info.rsdp, mmio_map, &acpi_info);
+	if (wrong)
+		panic("acpi: %s", wrong);
+}
+
+void apic_init(void)
+{
+	read_madt();
+	pic_off(PIC1, VEC_PIC, 4);
+	pic_off(PIC2, VEC_PIC + 8, 2);
+	regs = mmio_map(acpi_info.lapic_pa, 4096);
+	apic_init_cpu();
+	if (!boot_info.has_rsdp)
+		acpi_info.apic_id[0] = this_cpu()->apic_id;
+	ioapic_init();
 }

@@ -3,23 +3,17 @@
  */
 #pragma once
 
-#include <stdbool.h>
-#include <stdint.h>
+#include "arch/x86_64/acpi.h"
+#include "arch/x86_64/cpu.h"
 
 enum apic_register {
-	APIC_ID = 0x20,
-	APIC_TPR = 0x80,
+	APIC_ID = 0x20, APIC_TPR = 0x80,
 	APIC_EOI = 0xb0, /* the trap code's; handlers need not */
-	APIC_SVR = 0xf0,
-	APIC_ICR = 0x300,
-	APIC_ICR_HIGH = 0x310,
-	APIC_LVT_TIMER = 0x320,
-	APIC_LVT_LINT0 = 0x350,
-	APIC_LVT_LINT1 = 0x360,
-	APIC_LVT_ERROR = 0x370,
+	APIC_SVR = 0xf0, APIC_ICR = 0x300, APIC_ICR_HIGH = 0x310,
+	APIC_LVT_TIMER = 0x320, APIC_LVT_LINT0 = 0x350,
+	APIC_LVT_LINT1 = 0x360, APIC_LVT_ERROR = 0x370,
 	APIC_TIMER_INITIAL = 0x380, /* 0: stops it. It counts down, at 1/16 */
-	APIC_TIMER_CURRENT = 0x390,
-	APIC_TIMER_DIVIDE = 0x3e0,
+	APIC_TIMER_CURRENT = 0x390, APIC_TIMER_DIVIDE = 0x3e0,
 };
 
 /* Messages, but for fixed interrupts, which are their vector. */
@@ -46,9 +40,7 @@ void apic_send(uint32_t apic_id, uint32_t message);
  * this one. Any context; returns when the last is on its way. */
 void ipi_send(uint64_t cpumask, unsigned vector);
 
-/* ioapic.c: finds the IOAPICs of the MADT and masks all their inputs. */
-void ioapic_init(void);
-/* ISA interrupt `irq` (0..15; MADT overrides apply) to `vector` on the first
- * CPU. Left masked. false: no IOAPIC has it. */
-bool ioapic_route(unsigned irq, unsigned vector);
-void ioapic_set_mask(unsigned irq, bool masked);
+/* ISA interrupt `irq` (0..15; MADT overrides apply) comes to the first CPU as
+ * VEC_IRQ0 + irq, or is masked, as all are at first. false: no IOAPIC has
+ * it. */
+bool ioapic_set(unsigned irq, bool masked);

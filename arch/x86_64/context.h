@@ -1,5 +1,5 @@
 /*
- * context.h - switching threads: stacks, FPU state, FS base.
+ * context.h - switching threads: stacks, FPU state, FS base (trap.asm).
  */
 #pragma once
 
@@ -14,16 +14,17 @@ struct context {
  * *save_sp; goes on with the context at load_sp. Interrupts off. */
 void context_switch(void **save_sp, void *load_sp);
 
-/* A context for context_switch that calls fn(arg), which never returns, on
- * the empty stack that ends at stack_top. */
-void *context_make(void *stack_top, void (*fn)(void *), void *arg);
-
-/* The same in *c, which need not lie on the stack; for any number of
- * switches to it. */
-void context_park(struct context *c, void *stack_top, void (*fn)(void *),
-		  void *arg);
-
-#define FPU_AREA 512 /* bytes, aligned to 16 */
+/* Makes *c a context for context_switch, any number of times, that calls
+ * fn(arg), which never returns, on the empty stack that ends at stack_top, a
+ * multiple of 16. It need not lie on the stack. */
+void context_entry(void);
+static inline void context_make(struct context *c, void *stack_top,
+				void (*fn)(void *), void *arg)
+{
+	*c = (struct context){ .rbx = (uint64_t)stack_top,
+			       .r12 = (uint64_t)fn, .r13 = (uint64_t)arg,
+			       .rip = (uint64_t)context_entry };
+}
 
 static inline void fpu_save(void *area)
 {
@@ -35,7 +36,12 @@ static inline void fpu_restore(const void *area)
 	__asm__ volatile("fxrstor64 %0" :: "m"(*(const uint8_t (*)[512])area));
 }
 
-void fpu_init_area(void *area);
+/* What a thread begins with, in an area of zeros: no exception traps. */
+static inline void fpu_init(uint8_t area[512])
+{
+	*(uint16_t *)area = 0x037f;         /* FCW */
+	*(uint32_t *)(area + 24) = 0x1f80; /* MXCSR */
+}
 
 /* The user's FS base, on this CPU, now. */
 static inline void set_fs_base(uint64_t base)

@@ -86,15 +86,6 @@ static void load_control(void)
 	__asm__ volatile("mov %0, %%cr4; fninit" :: "r"(cr4));
 }
 
-static void load_syscall(void)
-{
-	wrmsr(MSR_EFER, rdmsr(MSR_EFER) | EFER_SCE);
-	wrmsr(MSR_STAR, (uint64_t)KERNEL_CS << 32 |
-			(uint64_t)(KERNEL_SS | 3) << 48);
-	wrmsr(MSR_LSTAR, (uint64_t)syscall_entry);
-	wrmsr(MSR_SFMASK, SYSCALL_MASK);
-}
-
 void cpu_setup(unsigned id, void *ist_top)
 {
 	struct cpu *c = &cpus[id];
@@ -113,5 +104,9 @@ void cpu_setup(unsigned id, void *ist_top)
 	wrmsr(MSR_KERNEL_GS_BASE, 0);
 	idt_load();
 	load_control();
-	load_syscall();
+	wrmsr(MSR_EFER, rdmsr(MSR_EFER) | EFER_SCE);
+	wrmsr(MSR_STAR, (uint64_t)KERNEL_CS << 32 |
+			(uint64_t)(KERNEL_SS | 3) << 48);
+	wrmsr(MSR_LSTAR, (uint64_t)syscall_entry);
+	wrmsr(MSR_SFMASK, SYSCALL_MASK);
 }

@@ -15,10 +15,6 @@
 #define MAX_CPUS 64
 #endif
 
-struct runq;
-struct thread;
-struct trapframe;
-
 struct tss {
 	uint32_t reserved0;
 	uint64_t rsp[3];
@@ -168,7 +164,6 @@ static inline void cpuid(uint32_t leaf, uint32_t sub, uint32_t out[4])
 	static inline type in##suffix(uint16_t port)                    \
 	{                                                               \
 		type v;                                                 \
-                                                                        \
 		__asm__ volatile("in" #suffix " %1, %0" : "=a"(v)       \
 				 : "Nd"(port));                         \
 		return v;                                               \

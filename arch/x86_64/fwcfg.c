@@ -24,21 +24,15 @@ static void read_bytes(void *to, size_t n)
 		((uint8_t *)to)[i] = inb(FWCFG_DATA);
 }
 
-static bool fwcfg_present(void)
-{
-	char signature[4];
-
-	outw(FWCFG_SELECT, KEY_SIGNATURE);
-	read_bytes(signature, sizeof(signature));
-	return memcmp(signature, "QEMU", 4) == 0;
-}
-
 int fwcfg_read(const char *name, char *buf, size_t n)
 {
 	struct fwcfg_file f;
+	char signature[4];
 	uint32_t files;
 
-	if (!fwcfg_present())
+	outw(FWCFG_SELECT, KEY_SIGNATURE);
+	read_bytes(signature, sizeof(signature));
+	if (memcmp(signature, "QEMU", sizeof(signature)) != 0)
 		return -1;
 	outw(FWCFG_SELECT, KEY_DIRECTORY);
 	read_bytes(&files, sizeof(files));

@@ -11,10 +11,7 @@
  */
 #include "arch/x86_64/paging.h"
 
-#include "arch/x86_64/cpu.h"
-#include "arch/x86_64/panic.h"
 #include "arch/x86_64/spin.h"
-#include "arch/x86_64/string.h"
 #include "boot/bootinfo.h"
 
 #define PAGE 4096ull

@@ -10,9 +10,7 @@
  */
 #pragma once
 
-#include <stddef.h>
-#include <stdbool.h>
-#include <stdint.h>
+#include "arch/x86_64/cpu.h"
 
 typedef uint64_t pte_t;
 

@@ -9,10 +9,7 @@
 #include "arch/x86_64/panic.h"
 
 #include "arch/x86_64/apic.h"
-#include "arch/x86_64/cpu.h"
 #include "arch/x86_64/paging.h"
-#include "arch/x86_64/print.h"
-#include "arch/x86_64/string.h"
 #include "arch/x86_64/trap.h"
 #include "arch/x86_64/uart.h"
 
@@ -146,31 +143,26 @@ static void backtrace(const struct trapframe *tf)
 	}
 }
 
-static void say_registers(const struct trapframe *tf)
+/* Where a CPU is; NULL: it did not stop. */
+static void say_cpu(const struct trapframe *tf)
 {
 	/* As pushed: the frame has them in the opposite order. */
 	static const char names[][4] = {
 		"rax", "rbx", "rcx", "rdx", "rsi", "rdi", "rbp", "r8 ",
 		"r9 ", "r10", "r11", "r12", "r13", "r14", "r15",
 	};
-	const uint64_t *first = &tf->r15;
 
+	if (!tf) {
+		say("  did not stop\n");
+		return;
+	}
 	say("  rip %016lx cs %lx flags %lx rsp %016lx", tf->rip, tf->cs,
 	    tf->rflags, tf->rsp);
 	for (unsigned i = 0; i < 15; i++)
 		say("%s %s %016lx", i % 4 ? "" : "\n ", names[i],
-		    first[14 - i]);
+		    (&tf->r15)[14 - i]);
 	say("\n");
-}
-
-static void say_cpu(const struct trapframe *tf)
-{
-	if (tf) {
-		say_registers(tf);
-		backtrace(tf);
-	} else {
-		say("  did not stop\n");
-	}
+	backtrace(tf);
 }
 
 /* The record is of this CPU, the console has them all. */
@@ -207,12 +199,13 @@ static _Noreturn void panic_from(const struct trapframe *tf, const char *fmt,
 		if (nobody != self->id + 1)
 			stop_here(tf);
 		/* A panic inside the panic: say no more. */
+		uart_break_locks();
 		com1_write("*** panic in the panic\n", 23);
 		power_off(POWER_PANIC);
 	}
-	uart_break_locks();
 	self->stopped_at = tf;
 	stop_others();
+	uart_break_locks();
 	record_len = kvsnprintf(record, LONGEST_MESSAGE, fmt, ap);
 	if (record_len >= LONGEST_MESSAGE)
 		record_len = LONGEST_MESSAGE - 1;

@@ -8,7 +8,7 @@
  */
 #pragma once
 
-#include <stdint.h>
+#include "arch/x86_64/print.h"
 
 struct trapframe;
 

@@ -26,12 +26,6 @@ static void put(struct out *o, char c)
 	o->len++;
 }
 
-static void put_string(struct out *o, const char *text)
-{
-	for (text = text ? text : "(null)"; *text; text++)
-		put(o, *text);
-}
-
 static void put_number(struct out *o, uint64_t v, unsigned base, size_t least)
 {
 	char text[20]; /* from the last digit to the first */
@@ -57,7 +51,10 @@ static const char *convert(struct out *o, const char *f, va_list *ap)
 	for (; *f == 'l' || *f == 'z'; f++)
 		wide = true;
 	if (*f == 's') {
-		put_string(o, va_arg(*ap, const char *));
+		const char *s = va_arg(*ap, const char *);
+
+		while (s && *s)
+			put(o, *s++);
 	} else if (*f == 'd') {
 		v = wide ? va_arg(*ap, long) : va_arg(*ap, int);
 		if ((int64_t)v < 0) {
@@ -68,8 +65,6 @@ static const char *convert(struct out *o, const char *f, va_list *ap)
 	} else if (*f == 'u' || *f == 'x') {
 		v = wide ? va_arg(*ap, unsigned long) : va_arg(*ap, unsigned);
 		put_number(o, v, *f == 'x' ? 16 : 10, digits);
-	} else if (*f == 'p') {
-		put_number(o, va_arg(*ap, uint64_t), 16, 16);
 	} else if (*f) {
 		put(o, *f);
 	}

@@ -1,13 +1,14 @@
 /*
  * print.h - formatted text for the early console (COM1).
  *
- * Conversions: %s %d %u %x %p %% with the lengths l and z; for %u and %x a
+ * Conversions: %s %d %u %x %% with the lengths l and z; for %u and %x a
  * least number of digits, as in %016lx. Any context, any locks held.
  */
 #pragma once
 
 #include <stdarg.h>
-#include <stddef.h>
+
+#include "arch/x86_64/string.h"
 
 void kprintf(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 

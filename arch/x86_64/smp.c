@@ -5,14 +5,11 @@
  * in a page of usable RAM below 1 MiB that the memory map offers. The boot
  * tables, which alone are executable there, are emptied when all run.
  */
-#include "arch/x86_64/acpi.h"
 #include "arch/x86_64/apic.h"
-#include "arch/x86_64/cpu.h"
 #include "arch/x86_64/paging.h"
 #include "arch/x86_64/panic.h"
-#include "arch/x86_64/string.h"
 #include "arch/x86_64/time.h"
-#include "arch/x86_64/upcalls.h"
+#include "arch/x86_64/trap.h"
 
 #define PAGE 4096ull
 #define LOW_END 0xa0000ull
@@ -52,16 +49,15 @@ static void ap_entry(void)
 	kernel_ap_main();
 }
 
+/* Waits for at most `ns` until the CPU is online. */
 static bool answers(const struct cpu *c, uint64_t ns)
 {
 	uint64_t start = time_ns();
 
-	while (!__atomic_load_n(&c->online, __ATOMIC_ACQUIRE)) {
-		if (time_ns() - start > ns)
-			return false;
+	while (!__atomic_load_n(&c->online, __ATOMIC_ACQUIRE) &&
+	       time_ns() - start < ns)
 		cpu_relax();
-	}
-	return true;
+	return c->online;
 }
 
 static void start_one(struct cpu *c, unsigned page)
@@ -109,7 +105,7 @@ static void start_others(unsigned n)
 	boot_next.entry = ap_entry;
 	for (unsigned i = 1; i < n; i++)
 		apic_send(cpus[i].apic_id, ICR_INIT);
-	time_spin_ns(INIT_NS);
+	answers(&cpus[1], INIT_NS); /* which it cannot yet */
 	for (unsigned i = 1; i < n; i++)
 		start_one(&cpus[i], pa / PAGE);
 	memset(KVA(boot_pml4), 0, PAGE);

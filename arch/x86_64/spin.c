@@ -5,8 +5,6 @@
  */
 #include "arch/x86_64/spin.h"
 
-#include "arch/x86_64/cpu.h"
-#include "arch/x86_64/panic.h"
 #include "arch/x86_64/time.h"
 
 #define LONGEST_SPIN_NS 10000000000ull
@@ -23,17 +21,14 @@ static void spin_until_taken(struct spinlock *l)
 	unsigned spins = 0;
 	uint32_t holder;
 
-	do {
-		while ((holder = __atomic_load_n(&l->holder,
-						 __ATOMIC_RELAXED))) {
-			cpu_relax();
-			if (++spins % LEAST_SPINS == 0 &&
-			    time_ns() - start > LONGEST_SPIN_NS)
-				panic("cpu %u has spun 10 s for the lock "
-				      "'%s', which cpu %u holds", cpu_id(),
-				      l->name, holder - 1);
-		}
-	} while (!spin_try_quick(l, cpu_id() + 1));
+	while ((holder = __atomic_load_n(&l->holder, __ATOMIC_RELAXED)) ||
+	       !spin_try_quick(l, cpu_id() + 1)) {
+		cpu_relax();
+		if (++spins % LEAST_SPINS == 0 && holder &&
+		    time_ns() - start > LONGEST_SPIN_NS)
+			panic("cpu %u has spun 10 s for the lock '%s', which "
+			      "cpu %u holds", cpu_id(), l->name, holder - 1);
+	}
 }
 
 void spin_lock(struct spinlock *l)

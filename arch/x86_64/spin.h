@@ -9,8 +9,8 @@
  */
 #pragma once
 
-#include <stdbool.h>
-#include <stdint.h>
+#include "arch/x86_64/cpu.h"
+#include "arch/x86_64/panic.h"
 
 struct spinlock {
 	uint32_t holder; /* CPU id + 1; 0: free */

@@ -1,12 +1,10 @@
 /*
  * start.c - the first CPU's way from boot.asm to kernel_main.
  */
-#include "arch/x86_64/cpu.h"
 #include "arch/x86_64/paging.h"
 #include "arch/x86_64/panic.h"
-#include "arch/x86_64/trap.h"
 #include "arch/x86_64/uart.h"
-#include "arch/x86_64/upcalls.h"
+#include "arch/x86_64/trap.h"
 #include "boot/bootinfo.h"
 
 #define IST_STACKS 16384
@@ -27,5 +25,5 @@ _Noreturn void arch_start(uint32_t magic, uint32_t info_pa)
 	if (wrong)
 		panic("boot: %s", wrong);
 	paging_init();
-	kernel_main(&boot_info);
+	kernel_main();
 }

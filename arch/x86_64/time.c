@@ -7,9 +7,7 @@
 #include "arch/x86_64/time.h"
 
 #include "arch/x86_64/apic.h"
-#include "arch/x86_64/cpu.h"
 #include "arch/x86_64/panic.h"
-#include "arch/x86_64/print.h"
 
 #define PIT_HZ 1193182ull
 #define PIT_CHANNEL2 0x42
@@ -20,7 +18,6 @@
 #define GATE_OUT 0x20
 #define MEASURE_COUNTS 12000 /* about 10 ms */
 #define NS 1000000000ul
-#define LONGEST_ONESHOT_NS (4 * NS)
 #define TRIES 20
 
 /* One moment on all three clocks. */
@@ -117,20 +114,9 @@ uint64_t time_of_ticks(uint64_t tsc)
 
 void timer_oneshot_ns(uint64_t delta)
 {
-	uint64_t count;
+	uint64_t count = scale(delta, apic_per_ns);
 
-	if (delta > LONGEST_ONESHOT_NS)
-		delta = LONGEST_ONESHOT_NS;
-	count = scale(delta, apic_per_ns);
 	if (count > UINT32_MAX)
 		count = UINT32_MAX;
 	apic_write(APIC_TIMER_INITIAL, count ? count : 1);
-}
-
-void time_spin_ns(uint64_t ns)
-{
-	uint64_t start = time_ns();
-
-	while (time_ns() - start < ns)
-		cpu_relax();
 }

@@ -16,9 +16,6 @@ uint64_t time_ns(void);
 /* As many ns as that number of TSC ticks takes. */
 uint64_t time_of_ticks(uint64_t tsc);
 
-/* Makes this CPU's timer interrupt once, after `delta` ns (at most about
- * 4 s; longer ones come early), in place of what was set before. */
+/* Makes this CPU's timer interrupt once, after `delta` ns, in place of what was
+ * set before; earlier if it cannot count so far (some seconds at least). */
 void timer_oneshot_ns(uint64_t delta);
-
-/* Spins for at least `ns`. */
-void time_spin_ns(uint64_t ns);

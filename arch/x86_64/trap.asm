@@ -29,29 +29,23 @@ extern fast_call, fast_reply_recv
 global trap_stubs, trap_text, trap_text_end, trap_restore_user
 global syscall_entry, fast_leave, panic, context_switch, context_entry
 
-; In any number, from the first to the last.
-%macro push_list 1-*
-%rep %0
-	push %1
+; The instruction %1 with each of the others, from the first to the last.
+%macro each 2-*
+%define %%instruction %1
+%rep %0 - 1
 %rotate 1
-%endrep
-%endmacro
-
-%macro pop_list 1-*
-%rep %0
-	pop %1
-%rotate 1
+	%%instruction %1
 %endrep
 %endmacro
 
 %macro push_all 0
-	push_list rax, rbx, rcx, rdx, rsi, rdi, rbp
-	push_list r8, r9, r10, r11, r12, r13, r14, r15
+	each push, rax, rbx, rcx, rdx, rsi, rdi, rbp
+	each push, r8, r9, r10, r11, r12, r13, r14, r15
 %endmacro
 
 %macro pop_all 0
-	pop_list r15, r14, r13, r12, r11, r10, r9, r8
-	pop_list rbp, rdi, rsi, rdx, rcx, rbx, rax
+	each pop, r15, r14, r13, r12, r11, r10, r9, r8
+	each pop, rbp, rdi, rsi, rdx, rcx, rbx, rax
 %endmacro
 
 section .text
@@ -160,7 +154,7 @@ fast_leave:
 	mov dword [rax], 0		; the holder of its lock (spin.h)
 	xor eax, eax
 	xor edx, edx
-	pop_list r15, r14
+	each pop, r15, r14
 	mov rbx, [rsp + 11 * 8]
 	mov rbp, [rsp + 6 * 8]
 	mov rcx, [rsp + 13 * 8 + TF_RIP]
@@ -181,12 +175,12 @@ panic:
 
 ; void context_switch(void **save_sp, void *load_sp). A context is a stack
 ; pointer under which lie, ascending: r15 r14 r13 r12 rbx rbp and the return
-; address (context.c builds new ones).
+; address (context.h builds new ones).
 context_switch:
-	push_list rbp, rbx, r12, r13, r14, r15
+	each push, rbp, rbx, r12, r13, r14, r15
 	mov [rdi], rsp
 	mov rsp, rsi
-	pop_list r15, r14, r13, r12, rbx, rbp
+	each pop, r15, r14, r13, r12, rbx, rbp
 	ret
 
 ; A new context "returns" here: rbx its stack, on which it need not lie, r12

@@ -6,10 +6,8 @@
 #include "arch/x86_64/trap.h"
 
 #include "arch/x86_64/apic.h"
-#include "arch/x86_64/cpu.h"
 #include "arch/x86_64/paging.h"
 #include "arch/x86_64/panic.h"
-#include "arch/x86_64/upcalls.h"
 #include "arch/x86_64/usercopy.h"
 
 #define STUB_BYTES 16
@@ -29,9 +27,6 @@ struct gate {
 
 extern char trap_stubs[];
 _Noreturn void trap_restore_user(struct trapframe *tf);
-void trap_dispatch(struct trapframe *tf);
-void trap_dispatch_paranoid(struct trapframe *tf);
-bool syscall_dispatch(struct trapframe *tf);
 
 static struct gate idt[256] __attribute__((aligned(4096)));
 static void (*handlers[256])(struct trapframe *tf);
@@ -129,9 +124,7 @@ static void interrupt(struct trapframe *tf)
 	if (v >= VEC_TIMER)
 		apic_write(APIC_EOI, 0);
 	handler = __atomic_load_n(&handlers[v], __ATOMIC_ACQUIRE);
-	if (v == VEC_TIMER)
-		kernel_timer();
-	else if (handler)
+	if (handler)
 		handler(tf);
 	if (v < VEC_TIMER)
 		apic_write(APIC_EOI, 0);

@@ -8,8 +8,7 @@
  */
 #pragma once
 
-#include <stdbool.h>
-#include <stdint.h>
+#include "arch/x86_64/cpu.h"
 
 #define KERNEL_CS 0x08
 #define KERNEL_SS 0x10
@@ -17,17 +16,10 @@
 #define USER_CS 0x23
 
 enum vector {
-	VEC_NMI = 2,
-	VEC_BP = 3,
-	VEC_DF = 8,
-	VEC_GP = 13,
-	VEC_PF = 14,
+	VEC_NMI = 2, VEC_BP = 3, VEC_DF = 8, VEC_GP = 13, VEC_PF = 14,
 	VEC_MC = 18,
 	VEC_IRQ0 = 0x20, /* external interrupt n: VEC_IRQ0 + n */
-	VEC_TIMER = 0xe0,
-	VEC_TLB = 0xe1,
-	VEC_RESCHED = 0xe2,
-	VEC_AUDIT = 0xe3,
+	VEC_TIMER = 0xe0, VEC_TLB, VEC_RESCHED, VEC_AUDIT,
 	VEC_PIC = 0xf0, /* the old PICs, masked, where nobody meets them */
 	VEC_PANIC = 0xfe, /* by INT, in panic() */
 	VEC_SPURIOUS = 0xff,
@@ -35,7 +27,7 @@ enum vector {
 };
 
 /* tf->error of a page fault. */
-enum pf_error { PF_PRESENT = 1, PF_WRITE = 2, PF_USER = 4, PF_EXEC = 16 };
+enum pf_error { PF_WRITE = 2, PF_RESERVED = 8, PF_EXEC = 16 };
 
 /* The assembly knows the order. */
 struct trapframe {
@@ -74,3 +66,28 @@ _Noreturn void trap_return(struct trapframe *tf);
 /* Builds the IDT (once), loads it (each CPU). */
 void idt_init(void);
 void idt_load(void);
+
+/* ---- what kernel/ defines, and arch/ calls ------------------------------ */
+
+/* The first CPU, on its boot stack: own page tables, descriptors and COM1
+ * are up; interrupts off; no APIC, no time, no frame allocator yet. */
+_Noreturn void kernel_main(void);
+
+/* Every other CPU, from smp_start, on its own guarded stack, interrupts off,
+ * its APIC on. */
+_Noreturn void kernel_ap_main(void);
+
+/* Interrupts on. The call is in *tf, and so go its results. */
+void kernel_syscall(struct trapframe *tf);
+
+/* At a user address, from user mode, or from the kernel inside usercopy (see
+ * usercopy_fail). Interrupts as they were at the fault. */
+void kernel_page_fault(struct trapframe *tf, uint64_t cr2);
+
+/* Any other exception in user mode, and a return address out of the user
+ * half. Interrupts on. */
+void kernel_user_exception(struct trapframe *tf);
+
+/* Before every return to user mode, interrupts off: reschedule, catch up
+ * with TLB flushes. Interrupts off again when it returns. */
+void kernel_user_return(struct trapframe *tf);

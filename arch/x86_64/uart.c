@@ -7,20 +7,13 @@
  */
 #include "arch/x86_64/uart.h"
 
-#include "arch/x86_64/cpu.h"
-#include "arch/x86_64/print.h"
 #include "arch/x86_64/spin.h"
 
 #define LSR_ROOM 0x20
 #define LSR_SENT 0x40 /* all bytes, and the last one to its last bit */
 
 enum uart_register {
-	UART_DATA,
-	UART_IER,
-	UART_FCR,
-	UART_LCR,
-	UART_MCR,
-	UART_LSR,
+	UART_DATA, UART_IER, UART_FCR, UART_LCR, UART_MCR, UART_LSR,
 	UART_SCRATCH = 7
 };
 
@@ -37,21 +30,21 @@ static struct port com1 = { .base = 0x3f8, .burst = 1,
 			    .lock = SPINLOCK_INIT("com1") };
 static struct port com2 = { .base = 0x2f8, .burst = 16,
 			    .lock = SPINLOCK_INIT("com2") };
-static bool locks_broken;
 
 static void port_init(struct port *p)
 {
+	static const uint8_t setup[][2] = { /* 115200 baud, 8 bits, FIFOs */
+		{ UART_IER, 0 }, { UART_LCR, 0x80 }, { UART_DATA, 1 },
+		{ UART_IER, 0 }, { UART_LCR, 3 }, { UART_FCR, 7 },
+		{ UART_MCR, 0x0b },
+	};
+
 	outb(p->base + UART_SCRATCH, 0x5a);
 	p->present = inb(p->base + UART_SCRATCH) == 0x5a;
 	if (!p->present)
 		return;
-	outb(p->base + UART_IER, 0);
-	outb(p->base + UART_LCR, 0x80);
-	outb(p->base + UART_DATA, 1); /* divisor 1: 115200 */
-	outb(p->base + UART_IER, 0);
-	outb(p->base + UART_LCR, 0x03);
-	outb(p->base + UART_FCR, 0x07);
-	outb(p->base + UART_MCR, 0x0b);
+	for (unsigned i = 0; i < sizeof(setup) / sizeof(*setup); i++)
+		outb(p->base + setup[i][0], setup[i][1]);
 }
 
 void uart_init(void)
@@ -69,18 +62,6 @@ static void wait_for(const struct port *p, uint8_t status)
 	}
 }
 
-static void enter(struct port *p)
-{
-	if (!locks_broken)
-		spin_lock(&p->lock);
-}
-
-static void leave(struct port *p)
-{
-	if (!locks_broken)
-		spin_unlock(&p->lock);
-}
-
 /* Waits for an empty FIFO only when we may have filled it. */
 static void put(struct port *p, const char *buf, size_t n)
 {
@@ -96,13 +77,13 @@ static void put(struct port *p, const char *buf, size_t n)
 
 void com1_write(const char *buf, size_t n)
 {
-	enter(&com1);
+	spin_lock(&com1.lock);
 	for (size_t i = 0; i < n; i++) {
 		if (buf[i] == '\n')
 			put(&com1, "\r", 1);
 		put(&com1, buf + i, 1);
 	}
-	leave(&com1);
+	spin_unlock(&com1.lock);
 }
 
 void com2_record(const char *kind, const void *bytes, size_t n)
@@ -110,11 +91,11 @@ void com2_record(const char *kind, const void *bytes, size_t n)
 	char head[48];
 	int len = ksnprintf(head, sizeof(head), "@weir %s %zu\n", kind, n);
 
-	enter(&com2);
+	spin_lock(&com2.lock);
 	put(&com2, head, len);
 	put(&com2, bytes, n);
 	put(&com2, "\n", 1);
-	leave(&com2);
+	spin_unlock(&com2.lock);
 }
 
 void uart_drain(void)
@@ -125,5 +106,6 @@ void uart_drain(void)
 
 void uart_break_locks(void)
 {
-	locks_broken = true;
+	spin_init(&com1.lock, "com1");
+	spin_init(&com2.lock, "com2");
 }

@@ -21,5 +21,5 @@ void com2_record(const char *kind, const void *bytes, size_t n);
 /* Waits until both ports have sent all that was written to them. */
 void uart_drain(void);
 
-/* For panic: the locks' holders are stopped, so take no lock. */
+/* For panic: the locks are free, whoever held them. */
 void uart_break_locks(void);

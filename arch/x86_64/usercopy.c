@@ -7,15 +7,13 @@
  */
 #include "arch/x86_64/usercopy.h"
 
-#include "arch/x86_64/cpu.h"
 #include "arch/x86_64/panic.h"
-#include "arch/x86_64/trap.h"
 #include "kernel/abi/weir.h"
 
 extern char usercopy_begin[], usercopy_end[];
 
 /* `user`: the one of the addresses that must be in the user half. A fault
- * that cannot be resolved ends the copy with a count left (usercopy_fixup).
+ * that cannot be resolved ends the copy with a count left (usercopy_fail).
  * Not inlined, for its labels are there once. */
 static __attribute__((noinline, noclone)) int copy(void *to, const void *from,
 						   size_t n, uint64_t user)
@@ -27,10 +25,7 @@ static __attribute__((noinline, noclone)) int copy(void *to, const void *from,
 		return -WEIR_EFAULT;
 	if (cpu_features.smap)
 		__asm__ volatile("stac" ::: "memory");
-	__asm__ volatile("usercopy_begin:\n\t"
-			 "rep movsq\n\t"
-			 "mov %3, %%rcx\n\t"
-			 "rep movsb\n"
+	__asm__ volatile("usercopy_begin: rep movsq; mov %3, %%rcx; rep movsb\n"
 			 "usercopy_end:"
 			 : "+D"(to), "+S"(from), "+c"(left)
 			 : "r"(n % 8) : "memory");
@@ -55,10 +50,7 @@ bool usercopy_active(const struct trapframe *tf)
 	       tf->rip < (uint64_t)usercopy_end;
 }
 
-bool usercopy_fixup(struct trapframe *tf)
+void usercopy_fail(struct trapframe *tf)
 {
-	if (!usercopy_active(tf))
-		return false;
 	tf->rip = (uint64_t)usercopy_end;
-	return true;
 }

@@ -5,21 +5,16 @@
  */
 #pragma once
 
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
-
-struct trapframe;
+#include "arch/x86_64/trap.h"
 
 /* 0, or -WEIR_EFAULT when the user range is not in the user half or a page
  * of it cannot be used; then part of it may have been copied. */
 int copy_from_user(void *to, uint64_t from, size_t n);
 int copy_to_user(uint64_t to, const void *from, size_t n);
 
-/* For kernel_page_fault, on a fault in the kernel that could not be
- * resolved: true, and the copy goes on to return -WEIR_EFAULT, when the
- * fault was in a copy; false: it is a bug of the kernel. */
-bool usercopy_fixup(struct trapframe *tf);
+/* For kernel_page_fault, on a fault inside a copy that could not be resolved:
+ * the copy goes on to return -WEIR_EFAULT. */
+void usercopy_fail(struct trapframe *tf);
 
 /* Is `tf` inside a copy? */
 bool usercopy_active(const struct trapframe *tf);

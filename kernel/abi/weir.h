@@ -136,11 +136,8 @@ enum weir_ctl {
 	WEIR_CTL_TEST,         /* arg: enum weir_test, arg2 (testing aid) */
 };
 enum weir_policy {
-	WEIR_TLB_IMMEDIATE,
-	WEIR_TLB_BATCH_CLEAN,
-	WEIR_TLB_BATCH_DIRTY,
-	WEIR_TLB_TWO_PASS,
-	WEIR_NPOLICIES
+	WEIR_TLB_IMMEDIATE, WEIR_TLB_BATCH_CLEAN, WEIR_TLB_BATCH_DIRTY,
+	WEIR_TLB_TWO_PASS, WEIR_NPOLICIES
 };
 #define WEIR_POLICY_NAMES \
 	{ "immediate", "batch-clean", "batch-dirty", "two-pass" }
@@ -205,47 +202,26 @@ struct weir_object_info {
 	};
 };
 
-/* The page that a new program's first thread gets the address of (RDI).
- * Built by whoever starts the program; see user/lib. */
-#define WEIR_STARTUP_MAGIC 0x5745495231ull
-#define WEIR_MAX_ARGS 32
-
-/* Where a program's input comes from or its output goes; zeroes: its console
- * session (user/lib/stream.h). */
-struct weir_stream {
-	uint32_t kind, id;
-	handle_t handle[3];
-	uint64_t size;
-};
-struct weir_startup {
-	uint64_t magic;
-	handle_t self;     /* this task */
-	handle_t console;  /* endpoint of the console server, or 0 */
-	handle_t initrd;   /* MemObj of the tar archive, readable, or 0 */
-	handle_t ports[2]; /* of a driver; of init: [0], all there are */
-	handle_t extra[8]; /* what the parent passes by agreement */
-	uint64_t initrd_size; /* bytes */
-	uint32_t argc;
-	uint32_t argv[WEIR_MAX_ARGS]; /* offsets in this page */
-	handle_t names;    /* endpoint of the name server, or 0 */
-	handle_t control;  /* init's, for privileged programs, or 0 */
-	struct weir_stream in, out;
-	handle_t irq[16];  /* by line: a driver's; of init: all */
-	char strings[];
-};
-
 /* init is a flat image (the kernel knows no ELF): this header is at its
  * start, at WEIR_INIT_BASE; all fields are addresses, page aligned but for
  * entry and magic. [base, text_end) is mapped R-X, [text_end, data_end) RW-
- * from the file, [data_end, bss_end) RW- zero. */
+ * from the file, [data_end, bss_end) RW- zero. Its thread starts with the
+ * address of a struct weir_first (RDI), from which down its stack is. */
 #define WEIR_INIT_BASE 0x400000ull
 #define WEIR_INIT_MAGIC 0x54494e4952494557ull /* "WEIRINIT" */
 struct weir_init_header {
 	uint64_t magic, entry, text_end, data_end, bss_end;
 };
+struct weir_first {
+	uint64_t initrd_size; /* bytes */
+	handle_t self;        /* this task */
+	handle_t initrd;      /* MemObj of the tar archive, readable, or 0 */
+	handle_t ports;       /* all there are */
+	handle_t irq[16];     /* by line: all */
+};
 
 enum weir_syscall {
-#define SYSCALL(nr, name, object, right) WEIR_SYS_##name = nr,
+#define SYSCALL(nr, name, object, right, ...) WEIR_SYS_##name = nr,
 #include "syscalls.def"
 	WEIR_NSYSCALLS
 };

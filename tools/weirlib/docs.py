@@ -63,7 +63,7 @@ def parse(text):
     pattern = re.compile(
         r"/\* ==== (?P<title>[^=]+) ==== \*/|"
         r"/\*(?P<comment>(?:(?!\*/).)*)\*/\s*"
-        r"SYSCALL(?:\d|_REGS)\((?P<arguments>[^()]*)\)", re.S)
+        r"SYSCALL(?:_REGS)?\((?P<arguments>[^()]*)\)", re.S)
     for match in pattern.finditer(text):
         if match["title"]:
             sections.append((match["title"], []))

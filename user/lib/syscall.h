@@ -119,24 +119,28 @@ static inline long sys_pager_create(handle_t ntfn, unsigned bit,
 		return weir_syscall(WEIR_SYS_##name, __VA_ARGS__);      \
 	}
 #define W(arg) ((uint64_t)(arg))
-#define SYSCALL_REGS(...)
-#define SYSCALL0(nr, name, object, right) \
+#define STUB0(name) \
 	STUB(name, (void), 0, 0, 0, 0, 0, 0)
-#define SYSCALL1(nr, name, object, right, ta, a) \
+#define STUB1(name, ta, a) \
 	STUB(name, (ta a), W(a), 0, 0, 0, 0, 0)
-#define SYSCALL2(nr, name, object, right, ta, a, tb, b) \
+#define STUB2(name, ta, a, tb, b) \
 	STUB(name, (ta a, tb b), W(a), W(b), 0, 0, 0, 0)
-#define SYSCALL3(nr, name, object, right, ta, a, tb, b, tc, c) \
+#define STUB3(name, ta, a, tb, b, tc, c) \
 	STUB(name, (ta a, tb b, tc c), W(a), W(b), W(c), 0, 0, 0)
-#define SYSCALL4(nr, name, object, right, ta, a, tb, b, tc, c, td, d) \
+#define STUB4(name, ta, a, tb, b, tc, c, td, d) \
 	STUB(name, (ta a, tb b, tc c, td d), W(a), W(b), W(c), W(d), 0, 0)
-#define SYSCALL5(nr, name, object, right, ta, a, tb, b, tc, c, td, d, te, e) \
-	STUB(name, (ta a, tb b, tc c, td d, te e),                           \
+#define STUB5(name, ta, a, tb, b, tc, c, td, d, te, e) \
+	STUB(name, (ta a, tb b, tc c, td d, te e),     \
 	     W(a), W(b), W(c), W(d), W(e), 0)
-#define SYSCALL6(nr, name, object, right, ta, a, tb, b, tc, c, td, d, te, e, \
-		 tf, f)                                                      \
-	STUB(name, (ta a, tb b, tc c, td d, te e, tf f),                     \
+#define STUB6(name, ta, a, tb, b, tc, c, td, d, te, e, tf, f) \
+	STUB(name, (ta a, tb b, tc c, td d, te e, tf f),      \
 	     W(a), W(b), W(c), W(d), W(e), W(f))
+/* Behind twice as many arguments as the call has stands its stub's number. */
+#define NTH(_0, _1, _2, _3, _4, _5, _6, _7, _8, _9, _10, _11, _12, nth, ...) nth
+#define SYSCALL(nr, name, object, right, ...)                           \
+	NTH(0, ##__VA_ARGS__, STUB6, , STUB5, , STUB4, , STUB3, , STUB2, , \
+	    STUB1, , STUB0)(name, ##__VA_ARGS__)
+#define SYSCALL_REGS(...)
 #include "kernel/abi/syscalls.def"
 #undef STUB
 #undef W

@@ -15,6 +15,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "user/lib/startup.h"
 #include "user/lib/syscall.h"
 
 /* Exit statuses with a meaning of their own (0..99 is all there is). */

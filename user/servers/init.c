@@ -25,14 +25,34 @@
 #define STATE_FAILURES 4u          /* in a row: its state is thrown away */
 
 extern char init_text_end[], init_data_end[], init_bss_end[];
-extern void _start(struct weir_startup *page);
+extern _Noreturn void _start(struct weir_startup *page);
+
+/* From the first instruction to _start, with the page that other programs get
+ * from their parent. The stack may be aligned in any way here. */
+__attribute__((force_align_arg_pointer, noreturn))
+static void begin(const struct weir_first *first)
+{
+	static union {
+		struct weir_startup page;
+		char room[WEIR_PAGE_SIZE];
+	} u;
+
+	u.page = (struct weir_startup){
+		.magic = WEIR_STARTUP_MAGIC, .self = first->self,
+		.initrd = first->initrd, .initrd_size = first->initrd_size,
+		.ports = { first->ports }, .argc = 1,
+		.argv = { offsetof(struct weir_startup, strings) } };
+	memcpy(u.page.irq, first->irq, sizeof(first->irq));
+	memcpy(u.page.strings, "init", 5);
+	_start(&u.page);
+}
 
 __attribute__((section(".init_header"), used))
 static const struct {
 	uint64_t magic;
-	void (*entry)(struct weir_startup *page);
+	void (*entry)(const struct weir_first *first);
 	char *text_end, *data_end, *bss_end;
-} header = { WEIR_INIT_MAGIC, _start, init_text_end, init_data_end,
+} header = { WEIR_INIT_MAGIC, begin, init_text_end, init_data_end,
 	     init_bss_end };
 _Static_assert(sizeof(header) == sizeof(struct weir_init_header), "layout");
 

@@ -358,7 +358,7 @@ static void ask_bystander(void)
 
 /* --- what was done -------------------------------------------------------- */
 static const char *const names[WEIR_NSYSCALLS + 1] = {
-#define SYSCALL(nr, name, object, right) [nr] = #name,
+#define SYSCALL(nr, name, object, right, ...) [nr] = #name,
 #include "kernel/abi/syscalls.def"
 	"(no such)",
 };

@@ -15,7 +15,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "kernel/abi/weir.h"
+#include "user/lib/startup.h"
 
 #define STAGES_MAX 8
 #define WORD_ROOM 3072 /* for all words of a pipeline */

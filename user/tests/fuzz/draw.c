@@ -48,7 +48,7 @@
 #define SIG_ports_narrow "*XX"
 
 static const char *const signatures[WEIR_NSYSCALLS] = {
-#define SYSCALL(nr, name, object, right) [nr] = SIG_##name,
+#define SYSCALL(nr, name, object, right, ...) [nr] = SIG_##name,
 #include "kernel/abi/syscalls.def"
 };
 
