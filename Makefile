@@ -48,7 +48,7 @@ KERNEL_OBJ := $(KERNEL_C:%.c=$(OUT)/%.o) $(KERNEL_ASM:%.asm=$(OUT)/%.asm.o)
 
 include user/rules.mk
 
-.PHONY: run test iso storm mutants gdb clean help doctor setup
+.PHONY: run test iso storm soak machines mutants gdb clean help doctor setup
 
 run: SETUP := --no-tests
 run: setup ## build, boot on 4 CPUs, demo, then a shell
@@ -64,21 +64,30 @@ iso: $(OUT)/weir.iso ## build build/weir.iso
 
 # Each policy in turn; the first that fails ends it.
 POLICIES := immediate batch-clean batch-dirty two-pass
-MINUTES ?= 10
 SEED := $(or $(SEED),$(shell date +%s))
 
 storm: SETUP := --no-tests
 storm: setup ## MINUTES=10 of paging under each policy, and a table
 	@$(MAKE) --no-print-directory iso
-	@echo "storm: MINUTES=$(MINUTES) SEED=$(SEED)"
+	@echo "storm: MINUTES=$(or $(MINUTES),10) SEED=$(SEED)"
 	@for policy in $(POLICIES); do \
 		tools/weir vm --cpus 4 --swap-disk 64 --swap 24 \
 		--tlb $$policy -- storm \
-		minutes=$(MINUTES) seed=$(SEED) $$row || exit; row=row; done
+		minutes=$(or $(MINUTES),10) seed=$(SEED) $$row || exit; row=row; done
 
 mutants: setup ## each planted bug and the test that catches it
 	@$(MAKE) --no-print-directory iso
 	@tools/weir mutants
+
+soak: SETUP := --no-tests
+soak: setup ## MINUTES=30 of random workloads, faults, delays; build/soak.json
+	@$(MAKE) --no-print-directory iso
+	@tools/weir soak --minutes $(or $(MINUTES),30) --seed $(SEED)
+
+machines: setup ## the scenarios on other CPUs, firmware, emulators: hours
+	@$(MAKE) --no-print-directory iso
+	@$(MAKE) --no-print-directory iso UP=1
+	@tools/weir machines
 
 gdb: iso ## boot stopped, with gdb attached to the kernel
 	@tools/weir gdb

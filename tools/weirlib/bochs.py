@@ -22,7 +22,7 @@ ROMS = {f"{SHARE}/BIOS-bochs-latest": "bochsbios",
 CONFIG = """\
 config_interface: textconfig
 display_library: term
-cpu: model=corei7_skylake_x, count={cpus}:1:1, ips={ips}
+cpu: model={model}, count={cpus}:1:1, ips={ips}
 cpu: reset_on_triple_fault=0
 megs: {ram}
 romimage: file={bios}
@@ -37,6 +37,7 @@ error: action=report
 info: action=report
 debug: action=ignore
 """
+MODEL = "corei7_skylake_x"  # with x2APIC, PCID and INVPCID
 # Instructions that make one second of the guest's. The BIOS waits 3 s for
 # a key, so this is less than what a host can do.
 IPS = 20_000_000
@@ -67,7 +68,7 @@ class Bochs(vm.Machine):
         self._make_iso()
         bios, vgabios = ROMS
         (self.dir / "bochsrc").write_text(CONFIG.format(
-            cpus=o.cpus, ips=IPS, ram=vm.machine_ram(o), bios=bios,
+            cpus=o.cpus, model=o.cpu_model or MODEL, ips=IPS, ram=vm.machine_ram(o), bios=bios,
             vgabios=vgabios, com1=self._com1()))
         (self.dir / "script").write_text("continue\n")
         for name in ("com2", "log"):    # Bochs opens them later

@@ -49,6 +49,7 @@ class Options:
     tlb: str = None
     words: list = field(default_factory=list)   # further key=value
     machine: str = "qemu"
+    cpu_model: str = None       # the emulator's name; default: all it can
     accel: str = "tcg"
     firmware: str = "bios"
     timeout: float = None
@@ -183,7 +184,7 @@ class Machine:
         cmdline.write_text(command_line(o, self.command))
         args = [
             QEMU, "-nodefaults", "-no-user-config", "-machine", "pc",
-            "-cpu", "host" if o.accel == "kvm" else "max",
+            "-cpu", o.cpu_model or ("host" if o.accel == "kvm" else "max"),
             "-smp", f"cpus={o.cpus},cores={o.cpus}",
             "-m", str(machine_ram(o)), "-display", "none", "-no-reboot",
             "-device", "isa-debug-exit,iobase=0xf4,iosize=0x04",

@@ -1,0 +1,121 @@
+"""`make soak MINUTES=30`: random workloads with everything switched on.
+
+One boot after the other until the time is up. Each has a number of CPUs, a
+policy, a workload, and faults of its own, all drawn from one seed; all
+checks of the kernel are on, every point of the protocol is slowed down at
+random (delay=SEED:all). A boot is a violation if the kernel panics or hangs,
+or if its workload saw a wrong byte or another end than it must. What was
+drawn is printed before it is run, as the command that repeats it.
+"""
+
+import json
+import random
+import re
+import shlex
+import time
+
+from weirlib import vm
+
+REPORT = vm.ROOT / "build" / "soak.json"
+POLICIES = ("immediate", "batch-clean", "batch-dirty", "two-pass")
+# Faults that nobody dies of; docs/reliability.md says what each is.
+FAULTS = {"swap-write": (10, 100), "swap-slow": (20, 200),
+          "swap-order": (2, 10), "swap-stuck-write": (300, 1000),
+          "swap-full": (10, 100), "ipi-late": (3, 30), "timer-storm": (2, 20)}
+# Workload -> options of the machine. "{s}" is seconds, "{n}" a seed.
+WORKLOADS = {
+    "storm seconds={s} seed={n} switch=1 json":
+        dict(swap=24, swap_disk=64, mem=64),
+    "storm seconds={s} seed={n} json": dict(swap=24, swap_disk=64, mem=64),
+    "lostwrite --json threads=4 seconds={s} seed={n} variant=threads":
+        dict(mem=48, swap=30),
+    "lostwrite --json threads=4 seconds={s} seed={n} variant=procs":
+        dict(mem=48, swap=30),
+    "clones": dict(mem=48, swap=24),
+    "fuzz seed={n} calls=30000": dict(mem=64),
+}
+# Counters that are added up: name in the report -> names in vmstat.
+SUMS = {
+    "pages_moved": ("pswpin", "pswpout", "pager_in", "pager_out"),
+    "flush_rounds": ("nr_tlb_remote_flush",),
+    "ipis": ("ipi_sent",),
+    "flushes_avoided": ("tlb_flush_avoided",),
+    "page_faults": ("pgfault",),
+    "faults_injected": ("faults_injected",),
+    "audits": ("audits",),
+}
+
+
+def draw(rng):
+    """Options and command of one boot."""
+    workload = rng.choice(list(WORKLOADS))
+    command = workload.format(s=rng.randrange(20, 60),
+                              n=rng.randrange(1, 1 << 31))
+    faults = rng.sample(list(FAULTS), rng.randrange(1, 4))
+    words = ["check=all", f"seed={rng.randrange(1, 1 << 31)}",
+             f"delay={rng.randrange(1, 500)}",
+             f"delay={rng.randrange(1 << 31)}:all",
+             "fault=" + ",".join(f"{kind}:{rng.randint(*FAULTS[kind])}"
+                                 for kind in faults)]
+    options = vm.Options(cpus=rng.choice((1, 2, 3, 4, 4, 8)),
+                         tlb=rng.choice(POLICIES), words=words,
+                         timeout=900, **WORKLOADS[workload])
+    return options, ["sh", "-c", command + " && vmstat"]
+
+
+def repeats(options, command):
+    """The command line that boots the same again."""
+    given = {"--cpus": options.cpus, "--mem": options.mem,
+             "--swap": options.swap, "--swap-disk": options.swap_disk,
+             "--tlb": options.tlb}
+    line = ["tools/weir", "vm"]
+    for name, value in given.items():
+        if value is not None:
+            line += [name, str(value)]
+    for word in options.words:
+        line += ["--set", word]
+    return shlex.join(line + ["--"] + command)
+
+
+def one_boot(rng, sums):
+    """Runs it and adds its counters; what was wrong, or ""."""
+    options, command = draw(rng)
+    line = repeats(options, command)
+    print(line, flush=True)
+    result = vm.run(options, command)
+    counters = dict(re.findall(r"^(\w+) (\d+)$", result.text, flags=re.M))
+    for name, parts in SUMS.items():
+        sums[name] += sum(int(counters.get(part, 0)) for part in parts)
+    if result.status == 0 and counters:
+        return ""
+    print(f"  VIOLATION: status {result.status} {result.verdict}\n"
+          f"{result.text[-2000:]}\n{result.console[-4000:]}", flush=True)
+    return f"{line}: status {result.status} {result.verdict}"
+
+
+def soak(args):
+    seed = args.seed or random.SystemRandom().randrange(1, 1 << 31)
+    rng = random.Random(seed)
+    print(f"soak: {args.minutes} minutes, SEED={seed}; repeat with "
+          f"make soak MINUTES={args.minutes} SEED={seed}", flush=True)
+    sums, wrong, boots = dict.fromkeys(SUMS, 0), [], 0
+    start = time.monotonic()
+    while time.monotonic() - start < 60 * args.minutes:
+        wrong += filter(None, [one_boot(rng, sums)])
+        boots += 1
+        REPORT.write_text(json.dumps({
+            "minutes": round((time.monotonic() - start) / 60, 1),
+            "seed": seed, "boots": boots, **sums,
+            "violations": len(wrong), "what": wrong}, indent=1) + "\n")
+    print(REPORT.read_text(), end="")
+    return 1 if wrong else 0
+
+
+def add_verbs(sub):
+    verb = sub.add_parser("soak", help="random workloads with all checks, "
+                          "delays and faults; writes build/soak.json")
+    verb.add_argument("--minutes", type=float, default=30, metavar="N")
+    verb.add_argument("--seed", type=int, metavar="N")
+    verb.set_defaults(run=soak)
+
+
