@@ -27,7 +27,7 @@ enum event_kind { UNMAPS, WEAKENS, ALLOCATES, FREES, STARTS_IO, FLUSHES,
 		  ENTERS };
 static const char *const kinds[] = {
 	"unmaps it at", "weakens it at", "allocates it", "frees it",
-	"starts IO on it", "flushes all", "enters space",
+	"starts IO on it", "flushes tag", "enters space",
 };
 
 /* Who may hold old translations, and ones to write through, since when. */
