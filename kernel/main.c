@@ -43,18 +43,20 @@ static void read_params(void)
 /* One line for people, and one record for programs. */
 static void announce(void)
 {
+	const char *pcid = pcid_on ? "on" : cpu_features.pcid ? "off" : "none";
 	char text[160];
 	int n = ksnprintf(text, sizeof(text),
 			  "cpus=%u frames=%lu swap=%u tlb=%s batch=%lu "
-			  "seed=%lu delay=%lu apic=%s",
+			  "seed=%lu delay=%lu apic=%s pcid=%s",
 			  cpu_count(), nr_frames(), swap_slots_total(),
 			  tlb_policy->name, params.batch, params.seed,
 			  params.delay_us,
-			  cpu_features.x2apic ? "x2apic" : "xapic");
+			  cpu_features.x2apic ? "x2apic" : "xapic", pcid);
 
-	kprintf("weir: %u CPUs, %lu MiB of memory, %u MiB of swap, tlb=%s\n",
+	kprintf("weir: %u CPUs, %lu MiB of memory, %u MiB of swap, tlb=%s, "
+		"pcid=%s\n",
 		cpu_count(), nr_frames() >> 8, swap_slots_total() >> 8,
-		tlb_policy->name);
+		tlb_policy->name, pcid);
 	com2_record("boot", text, n);
 }
 

@@ -18,7 +18,7 @@
 void param_defaults(struct params *p)
 {
 	*p = (struct params){ .policy = WEIR_TLB_TWO_PASS, .batch = 64,
-			      .seed = 1 };
+			      .seed = 1, .pcid = 1 };
 }
 
 #define FIELD(name) offsetof(struct params, name)
@@ -35,11 +35,13 @@ static const struct key {
 	{ "seed", FIELD(seed), 0, UINT64_MAX },
 	{ "delay", FIELD(delay_us), 0, DELAY_MAX_US },
 	{ "tlb", FIELD(policy), 0, 0 },
+	{ "pcid", FIELD(pcid), 0, 0 },
 	{ "run", FIELD(run), 0, 0 },
 	{ "check", FIELD(check), 0, 0 },
 };
 
 static const char *const policies[] = WEIR_POLICY_NAMES;
+static const char *const switches[] = { "off", "on" };
 static const char *const checks[] = CHECK_NAMES;
 #define NAME(name, where) #name,
 static const char *const points[] = { WEIR_POINTS(NAME) };
@@ -84,13 +86,14 @@ static size_t find(const char *const *names, size_t n, const char *s,
 	return i;
 }
 
-static bool set_policy(uint64_t *out, const char *value)
+static bool set_name(uint64_t *out, const char *const *names, size_t n,
+		     const char *value)
 {
-	size_t i = find(policies, LENGTH(policies), value, strlen(value));
+	size_t i = find(names, n, value, strlen(value));
 
-	if (i < LENGTH(policies))
+	if (i < n)
 		*out = i;
-	return i < LENGTH(policies);
+	return i < n;
 }
 
 /* Names with commas between them, or "all": a bit each. */
@@ -144,14 +147,17 @@ static bool set(struct params *p, const struct key *k, const char *value)
 
 	if (k->field == FIELD(swap_mib) && strcmp(value, "virtio") == 0)
 		return p->swap_virtio = true;
+	if (k->field == FIELD(policy))
+		return set_name(field, policies, LENGTH(policies), value);
+	if (k->field == FIELD(pcid))
+		return set_name(field, switches, LENGTH(switches), value);
 	if (k->field == FIELD(check))
 		return set_names(&p->check, checks, LENGTH(checks), value);
 	if (k->field == FIELD(delay_us) && set_points(p, value))
 		return true;
 	if (k->max)
 		return set_number(field, k, value);
-	return k->field == FIELD(run) ? set_run(field, value) :
-					set_policy(field, value);
+	return set_run(field, value);
 }
 
 /* Complains in one sentence, cut short where a word is long. Returns how many

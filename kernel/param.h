@@ -20,6 +20,7 @@ struct params {
 	uint64_t batch;    /* frames per reclaim pass */
 	uint64_t seed;     /* of the swap device's delays */
 	uint64_t delay_us; /* longest delay of a swap IO */
+	uint64_t pcid;     /* tags in the TLB where the CPU has them: 0, 1 */
 	uint64_t check;    /* check=: enum check, a bit each */
 	uint64_t points;   /* delay=SEED:points: enum weir_point, a bit each */
 	uint64_t points_seed;

@@ -22,6 +22,7 @@
 
 struct aspace *aspace_create(struct account *account)
 {
+	static uint64_t last_id; /* atomic */
 	struct aspace *as = kzalloc(sizeof(*as));
 	struct frame *root;
 
@@ -37,6 +38,7 @@ struct aspace *aspace_create(struct account *account)
 	       (pte_t *)KVA(kernel_pml4_pa) + KERNEL_HALF,
 	       KERNEL_HALF * sizeof(pte_t));
 	as->refs = 1;
+	as->id = __atomic_add_fetch(&last_id, 1, __ATOMIC_RELAXED);
 	as->account = account_get(account);
 	spin_init(&as->lock, "aspace");
 	mutex_init(&as->map_mutex);

@@ -37,6 +37,7 @@ RB_HEAD(region_tree, region);
 struct aspace {
 	uint64_t refs; /* atomic */
 	uint64_t pml4_pa;
+	uint64_t id; /* never 0, and never another space's: for tags */
 	struct account *account; /* who pays for tables; a reference is held */
 	/* Constant once it has a thread. */
 	bool system; /* may use the reserve */

@@ -7,7 +7,9 @@
  * alarm: a ghost is noted, then its generation opened, then CPUs that are not
  * idle interrupted; a CPU reads the generation, then strikes out, then
  * flushes. So whoever skips a flush because he has seen the generation has
- * struck out the ghost. In the moments between, a bug could slip through.
+ * struck out the ghost. Who leaves a space strikes out, too: what its tag
+ * keeps is judged by the tag's last flush when it is loaded again. In the
+ * moments between, a bug could slip through.
  */
 #include "mm/oracle.h"
 
@@ -25,7 +27,7 @@ enum event_kind { UNMAPS, WEAKENS, ALLOCATES, FREES, STARTS_IO, FLUSHES,
 		  ENTERS };
 static const char *const kinds[] = {
 	"unmaps it at", "weakens it at", "allocates it", "frees it",
-	"starts IO on it", "flushes all", "enters space",
+	"starts IO on it", "flushes tag", "enters space",
 };
 
 /* Who may hold old translations, and ones to write through, since when. */
@@ -40,11 +42,15 @@ static struct event {
 } *events;
 
 static struct oracle_cpu {
-	struct aspace *as;  /* atomic, as the next three */
+	struct aspace *as;  /* atomic, as the next two */
 	bool live;          /* it may use its user entries */
-	uint64_t flushed;   /* debts of `as` up to here are paid */
 	uint64_t caught_up; /* entries noted before cannot be used any more */
 	uint64_t pages;     /* its own: sum of the pages flushed one by one */
+	unsigned tag;       /* that CR3 has */
+	struct {
+		uint64_t space;   /* whose entries it may have: aspace.id */
+		uint64_t flushed; /* debts of it up to here are paid */
+	} tags[1 + TLB_TAGS];
 } __attribute__((aligned(64))) oracle_cpus[MAX_CPUS];
 
 bool oracle_on;
@@ -150,25 +156,38 @@ void oracle_changed(struct aspace *as, uint64_t va, pte_t old, pte_t now)
 	spin_unlock(&oracle_lock);
 }
 
-/* An event of this CPU, which cannot use what was noted before any more. */
-static uint64_t strike_out(enum event_kind kind, uint64_t arg)
+/* An event of this CPU, which cannot use what was noted before any more.
+ * Holds oracle_lock. */
+static uint64_t strike_out(struct oracle_cpu *o, enum event_kind kind,
+			   uint64_t arg)
 {
-	struct oracle_cpu *o = &oracle_cpus[cpu_id()];
-
-	spin_lock(&oracle_lock);
 	uint64_t at = note(kind, UINT64_MAX, arg);
 
 	__atomic_store_n(&o->caught_up, at, __ATOMIC_SEQ_CST);
-	spin_unlock(&oracle_lock);
 	o->pages = 0;
 	return at;
 }
 
 void oracle_flushes(void)
 {
-	uint64_t at = strike_out(FLUSHES, 0);
+	struct oracle_cpu *o = &oracle_cpus[cpu_id()];
 
-	__atomic_store_n(&oracle_cpus[cpu_id()].flushed, at, __ATOMIC_SEQ_CST);
+	spin_lock(&oracle_lock);
+	o->tags[o->tag].flushed = strike_out(o, FLUSHES, o->tag);
+	spin_unlock(&oracle_lock);
+}
+
+void oracle_loads(struct aspace *as, uint64_t cr3)
+{
+	struct oracle_cpu *o = &oracle_cpus[cpu_id()];
+
+	spin_lock(&oracle_lock);
+	o->tag = cr3 & CR3_TAG;
+	if (!(cr3 & CR3_KEEP)) {
+		o->tags[o->tag].flushed = strike_out(o, FLUSHES, o->tag);
+		o->tags[o->tag].space = as->id;
+	}
+	spin_unlock(&oracle_lock);
 }
 
 void oracle_flushed_page(uint64_t va)
@@ -181,11 +200,13 @@ void oracle_flushed_range(uint64_t va, uint64_t npages, uint64_t owed)
 	struct oracle_cpu *o = &oracle_cpus[cpu_id()];
 	uint64_t all = npages * va + npages * (npages - 1) / 2 * WEIR_PAGE_SIZE;
 
-	if (o->pages == all && owed > o->flushed) {
-		__atomic_store_n(&o->flushed, owed, __ATOMIC_SEQ_CST);
+	spin_lock(&oracle_lock);
+	if (o->pages == all && owed > o->tags[o->tag].flushed)
+		o->tags[o->tag].flushed = owed;
+	if (o->pages == all && owed > o->caught_up)
 		__atomic_store_n(&o->caught_up, owed, __ATOMIC_SEQ_CST);
-	}
 	o->pages = 0;
+	spin_unlock(&oracle_lock);
 }
 
 void oracle_sleeps(void)
@@ -199,12 +220,16 @@ void oracle_enters(struct aspace *as, uint64_t owed)
 {
 	struct oracle_cpu *o = &oracle_cpus[cpu_id()];
 
+	spin_lock(&oracle_lock);
 	if (o->as != as)
-		strike_out(ENTERS, (uint64_t)as);
-	if (as && o->flushed < owed)
-		violated("P3, I16", "unmapped", UINT64_MAX, cpu_bit(cpu_id()));
+		strike_out(o, ENTERS, (uint64_t)as);
+	bool paid = !as || (o->tags[o->tag].space == as->id &&
+			    o->tags[o->tag].flushed >= owed);
 	__atomic_store_n(&o->as, as, __ATOMIC_SEQ_CST);
 	__atomic_store_n(&o->live, as != NULL, __ATOMIC_SEQ_CST);
+	spin_unlock(&oracle_lock);
+	if (!paid)
+		violated("P3, I16", "unmapped", UINT64_MAX, cpu_bit(cpu_id()));
 }
 
 /* ---- what must hold then ---- */
@@ -244,14 +269,19 @@ void oracle_io(struct frame *f, bool into)
 
 void oracle_visible(struct aspace *as, uint64_t owed)
 {
+	uint64_t cpus = 0;
+
+	spin_lock(&oracle_lock); /* `as` and `tag` belong together */
 	for (unsigned i = 0; i < cpu_count(); i++) {
 		struct oracle_cpu *o = &oracle_cpus[i];
 
-		if (LOAD(&o->as) == as && LOAD(&o->live) &&
-		    LOAD(&o->flushed) < owed)
-			violated("P3, I7", "unmapped or protected",
-				 UINT64_MAX, cpu_bit(i));
+		if (o->as == as && LOAD(&o->live) &&
+		    o->tags[o->tag].flushed < owed)
+			cpus |= cpu_bit(i);
 	}
+	spin_unlock(&oracle_lock);
+	if (cpus)
+		violated("P3, I7", "unmapped or protected", UINT64_MAX, cpus);
 }
 
 void oracle_tables_free(struct aspace *as)

@@ -7,8 +7,9 @@
  * empties its TLB of it. Moments are counted by one clock. An entry noted at
  * moment m cannot be used by a CPU that has since flushed or gone to another
  * space (`caught_up` > m), nor while it only borrows the tables (not `live`);
- * when it becomes live again all debts of the space must be paid there (I16). What is found is a panic that names the promise (P1, P2, P3), the
- * invariant, the CPUs, and the last events of the frame.
+ * when it becomes live again all debts of the space must be paid there, under
+ * the tag that it has then (I16). What is found is a panic that names the
+ * promise (P1, P2, P3), the invariant, the CPUs, and the frame's last events.
  *
  * Off, each hook is one test of `oracle_on`, which is constant after boot.
  */
@@ -45,18 +46,21 @@ void oracle_changed(struct aspace *as, uint64_t va, pte_t old, pte_t now);
  * after it. */
 uint64_t oracle_moment(void);
 
-/* On this CPU, interrupts off. `flushes`: all entries go, now; the generation
- * that the CPU claims to have seen was read before. `flushed_page`: the one at
- * `va`; `flushed_range`: these were all of [va, va + npages pages), of the
- * debt recorded at `owed`. */
+/* On this CPU, interrupts off. `flushes`: all entries of the loaded tag go,
+ * now; the generation that the CPU claims to have seen was read before.
+ * `loads`: CR3 becomes `cr3`, for `as`, which flushes its tag or not.
+ * `flushed_page`: the entry at `va` goes; `flushed_range`: these were all of
+ * [va, va + npages pages), of the debt recorded at `owed`. */
 void oracle_flushes(void);
+void oracle_loads(struct aspace *as, uint64_t cr3);
 void oracle_flushed_page(uint64_t va);
 void oracle_flushed_range(uint64_t va, uint64_t npages, uint64_t owed);
 
 /* This CPU stops using its user entries; and, once no bit says that it has
  * those of the last space: goes on with those of `as`, whose debts up to
- * moment `owed`, read before its generation was, are paid here (I16). NULL:
- * it has the kernel's own tables. Interrupts off. */
+ * moment `owed`, read before its generation was, are paid here (I16), and no
+ * other space's are left under its tag. NULL: the kernel's own tables.
+ * Interrupts off. */
 void oracle_sleeps(void);
 void oracle_enters(struct aspace *as, uint64_t owed);
 

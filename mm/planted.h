@@ -18,6 +18,7 @@ enum planted {
 	PLANTED_Z20, /* a page is shared before the flush */
 	PLANTED_Z22, /* the PTE is read, then cleared */
 	PLANTED_Z27, /* who finds a page on its way in does not wait */
+	PLANTED_Z31, /* a tag is loaded without a look at the generation */
 	PLANTED_Z35, /* a flush that flushes nothing */
 };
 

@@ -46,7 +46,7 @@ void point_reached(enum weir_point p)
 
 void point_hold(enum weir_point p, int cpu)
 {
-	tlb_watched = true;
+	tlb_slow_switch = true;
 	points[p].cpu = cpu;
 	__atomic_store_n(&points[p].hold, true, __ATOMIC_SEQ_CST);
 	__atomic_or_fetch(&points_armed, 1ull << p, __ATOMIC_SEQ_CST);
@@ -73,5 +73,5 @@ void point_delay(uint64_t set, uint64_t seed)
 		rngs[i] = (seed + 1) * 0x9e3779b97f4a7c15ull ^ (i + 1);
 	delays = set;
 	points_armed |= set;
-	tlb_watched |= set != 0;
+	tlb_slow_switch |= set != 0;
 }

@@ -16,8 +16,10 @@
  * Two CPUs may shoot at each other: each waits with interrupts on, holds no
  * spinlock and serves its own inbox (I21). A CPU that only borrows a space's
  * tables (lazy) is not interrupted; it compares generations before it runs
- * that space's threads again (I16). Sources: Intel SDM vol. 3A 4.10.4-4.10.5;
- * Linux 72b252aed506 and d950c9477d51 for the batch.
+ * that space's threads again (I16). So does a CPU that has left a space and
+ * kept its entries under a tag (PCID), when it comes back: until then it
+ * cannot use them. Sources: Intel SDM vol. 3A 4.10.1-4.10.5; Linux
+ * 72b252aed506 and d950c9477d51 for the batch.
  */
 #include "mm/tlb.h"
 
@@ -26,6 +28,7 @@
 #include "arch/x86_64/print.h"
 #include "arch/x86_64/time.h"
 #include "arch/x86_64/trap.h"
+#include "kernel/param.h"
 #include "kernel/stat.h"
 #include "mm/planted.h"
 #include "mm/tlb_switch.h"
@@ -64,7 +67,43 @@ static void flush_own_page(uint64_t va)
 	stat_add(WEIR_C_nr_tlb_local_flush_one, 1);
 }
 
-/* Goes over to the kernel's own tables. */
+/* The tag for `as`, and CR3_KEEP if its entries reflect generation `gen`.
+ * Else CR3's load empties it: it was left before the last debt, or it is
+ * taken over from another space, perhaps a dead one. */
+static uint64_t choose_tag(struct tlb_cpu *c, struct aspace *as, uint64_t gen)
+{
+	uint64_t keep = 0;
+	unsigned tag = TLB_TAGS;
+
+	c->tags[c->tag].seen = c->seen;
+	while (tag && c->tags[tag].space != as->id)
+		tag--;
+	if (tag && (c->tags[tag].seen == gen || PLANTED(Z31)))
+		keep = CR3_KEEP;
+	if (!tag)
+		tag = c->taken = c->taken % TLB_TAGS + 1;
+	c->tags[tag].space = as->id;
+	c->tag = tag;
+	stat_add(keep ? WEIR_C_tlb_tag_kept : WEIR_C_tlb_tag_flushed, 1);
+	return tag | keep;
+}
+
+void tlb_load(struct tlb_cpu *c, struct aspace *as)
+{
+	uint64_t gen = LOAD(&as->tlb_pending), cr3 = as->pml4_pa;
+
+	if (pcid_on)
+		cr3 |= choose_tag(c, as, gen);
+	c->seen = gen;
+	ORACLE(loads(as, cr3));
+	write_cr3(cr3);
+}
+
+/* Goes over to the kernel's own tables. What its tag, and those of other
+ * CPUs, keep of tables that are then freed (I6) nobody uses, not even ahead
+ * of execution: a CPU walks with the tag that is loaded, and that of a space
+ * without threads is loaded only when another takes it over, which empties
+ * it. */
 static void leave_tables(struct tlb_cpu *c, unsigned self)
 {
 	struct aspace *old = c->as;
@@ -80,7 +119,7 @@ static void leave_tables(struct tlb_cpu *c, unsigned self)
 static void serve(struct tlb_cpu *c, unsigned self, struct tlb_request *r)
 {
 	if (!c->as || (r->as && r->as != c->as))
-		return; /* loaded after the PTE was cleared: nothing stale */
+		return; /* loaded after the PTE was cleared, or left: I16 */
 	if (r->kind == LEAVE_TABLES) {
 		leave_tables(c, self);
 	} else if (r->kind == FLUSH_RANGE && c->seen + 1 == r->gen) {
@@ -362,9 +401,9 @@ void tlb_leave_tables(struct aspace *as)
 
 /* ---- switching ------------------------------------------------------ */
 
-bool tlb_watched;
+bool tlb_slow_switch;
 
-void tlb_switch_watched(unsigned self, struct aspace *as)
+void tlb_switch_slowly(unsigned self, struct aspace *as)
 {
 	tlb_switch(self, as, false, true);
 }
@@ -386,6 +425,9 @@ void tlb_catch_up(void)
 
 void tlb_init(void)
 {
-	tlb_watched |= oracle_on;
+	/* With one CPU nobody counts debts, which tags live by. */
+	if (params.pcid && MAX_CPUS > 1)
+		pcid_enable();
+	tlb_slow_switch |= pcid_on || oracle_on;
 	irq_register(VEC_TLB, tlb_interrupt);
 }

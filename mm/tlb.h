@@ -93,7 +93,8 @@ uint64_t tlb_debt(struct aspace *as);
 void tlb_leave_tables(struct aspace *as);
 
 /* This CPU goes on with a thread of `as`; NULL: a kernel thread, which
- * borrows the tables that are loaded (lazy). Interrupts off. */
+ * borrows the tables that are loaded (lazy). Entries that a tag kept are used
+ * again only if no debt of `as` was recorded since (I16). Interrupts off. */
 void tlb_switch_to(struct aspace *as);
 
 /* Before every return to user mode: catches up with generations that passed

@@ -23,10 +23,21 @@ struct tlb_request {
 	uint64_t waiting; /* atomic: CPUs that have not acknowledged */
 };
 
+/* With pcid_on each CPU has tags for the spaces it had last; 0 is that of the
+ * kernel's own tables, and of all without pcid_on. */
+#define TLB_TAGS 6
+
+struct tlb_tag {
+	uint64_t space; /* aspace.id; 0: none yet */
+	uint64_t seen;  /* generation of it that the tag reflects, once left */
+};
+
 struct tlb_cpu {
 	struct aspace *as; /* whose tables CR3 has; NULL: the kernel's own */
 	uint64_t seen;     /* generation of `as` that this TLB reflects */
 	bool lazy;         /* atomic: only borrows the tables */
+	uint8_t tag, taken; /* that CR3 has; that was taken over last */
+	struct tlb_tag tags[1 + TLB_TAGS];
 	uint64_t inbox;    /* atomic: CPUs whose request waits for this one */
 	struct tlb_request request;
 } __attribute__((aligned(128)));
@@ -40,17 +51,21 @@ extern struct tlb_cpu tlb_cpus[MAX_CPUS];
 
 void tlb_flush_own(struct tlb_cpu *c);
 
+/* Loads CR3 for `as`, whose set has this CPU, with a tag where there are
+ * tags; c->seen is what its entries then reflect. */
+void tlb_load(struct tlb_cpu *c, struct aspace *as);
+
 /* tlb_switch_to on this CPU, which is `self`. `users`: a space is loaded, and
- * `as` is another or the same one. `watched`: with the points and the
+ * `as` is another or the same one. `slow`: with tags, the points and the
  * oracle's hooks. Both are constants. */
 static inline void tlb_switch(unsigned self, struct aspace *as, bool users,
-			      bool watched)
+			      bool slow)
 {
 	struct tlb_cpu *c = &tlb_cpus[self];
 	struct aspace *old = c->as;
 	uint64_t owed = 0;
 
-	if (watched && old != as)
+	if (slow && old != as)
 		ORACLE(sleeps());
 	if (!users && !as) {
 		__atomic_store_n(&c->lazy, true, __ATOMIC_SEQ_CST);
@@ -58,21 +73,22 @@ static inline void tlb_switch(unsigned self, struct aspace *as, bool users,
 	}
 	if (!users && c->lazy)
 		__atomic_store_n(&c->lazy, false, __ATOMIC_SEQ_CST);
-	if (watched)
+	if (slow)
 		owed = LOAD(&as->owed);
 	if (old != as) {
 		/* I3: the bit is set before CR3 is loaded, the generation read
 		 * in between; the old space's bit goes once its entries are
-		 * gone. */
+		 * gone, or of a tag that is not loaded. */
 		__atomic_or_fetch(&as->cpus, cpu_bit(self), __ATOMIC_SEQ_CST);
-		if (watched)
+		if (slow) {
 			point(WEIR_POINT_cr3);
-		c->seen = LOAD(&as->tlb_pending);
-		if (watched)
-			ORACLE(flushes());
-		write_cr3(as->pml4_pa);
+			tlb_load(c, as);
+		} else {
+			c->seen = LOAD(&as->tlb_pending);
+			write_cr3(as->pml4_pa);
+		}
 		c->as = as;
-		if (watched)
+		if (slow)
 			point(WEIR_POINT_loaded);
 		if (users || old)
 			__atomic_and_fetch(&old->cpus, ~cpu_bit(self),
@@ -80,18 +96,18 @@ static inline void tlb_switch(unsigned self, struct aspace *as, bool users,
 	} else if (c->seen < LOAD(&as->tlb_pending)) {
 		tlb_flush_own(c);
 	}
-	if (watched)
+	if (slow)
 		ORACLE(enters(as, owed));
 }
 
-/* There is an oracle, or a point was armed. */
-extern bool tlb_watched;
-void tlb_switch_watched(unsigned self, struct aspace *as);
+/* There are tags, or an oracle, or a point was armed. */
+extern bool tlb_slow_switch;
+void tlb_switch_slowly(unsigned self, struct aspace *as);
 
 static inline void tlb_switch_on(unsigned self, struct aspace *as, bool users)
 {
-	if (__builtin_expect(tlb_watched, false))
-		tlb_switch_watched(self, as);
+	if (__builtin_expect(tlb_slow_switch, false))
+		tlb_switch_slowly(self, as);
 	else
 		tlb_switch(self, as, users, false);
 }

@@ -23,5 +23,6 @@ MUTANTS = [
      "tests/host/test_mm.py::test_rmap"),
     ("Z27", "a page on its way in is not waited for",
      FENCES + "test_a_page_is_read_once"),
+    ("Z31", "a tag is loaded without a look at the generation", DEBT),
     ("Z35", "a flush that flushes nothing", FENCES + "test_litmus"),
 ]

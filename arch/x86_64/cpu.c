@@ -3,6 +3,7 @@
  */
 #include "arch/x86_64/cpu.h"
 
+#include "arch/x86_64/paging.h"
 #include "arch/x86_64/trap.h"
 
 #define MSR_EFER 0xc0000080
@@ -18,6 +19,7 @@
 #define CR4_OSFXSR (1ull << 9)
 #define CR4_OSXMMEXCPT (1ull << 10)
 #define CR4_UMIP (1ull << 11)
+#define CR4_PCIDE (1ull << 17)
 #define CR4_SMEP (1ull << 20)
 #define CR4_SMAP (1ull << 21)
 
@@ -31,6 +33,7 @@
 struct cpu cpus[MAX_CPUS];
 unsigned cpus_running = 1;
 struct cpu_features cpu_features;
+bool pcid_on;
 
 /* Null, kernel code and data (as in boot.asm), user data and code (SYSRET's
  * order), and a TSS for each CPU. */
@@ -48,10 +51,12 @@ static void detect(void)
 	cpuid(0, 0, r);
 	most = r[0];
 	cpuid(1, 0, r);
+	cpu_features.pcid = r[2] >> 17 & 1;
 	cpu_features.x2apic = r[2] >> 21 & 1;
 	if (most >= 7) {
 		cpuid(7, 0, r);
 		cpu_features.smep = r[1] >> 7 & 1;
+		cpu_features.invpcid = r[1] >> 10 & 1;
 		cpu_features.smap = r[1] >> 20 & 1;
 		cpu_features.umip = r[2] >> 2 & 1;
 	}
@@ -73,7 +78,7 @@ static void load_descriptors(struct cpu *c)
 			 :: "m"(gdtr), "r"(at * 8) : "memory");
 }
 
-/* CR0 is boot.asm's. */
+/* CR0 is boot.asm's, CR3 has no tag yet: PCIDE insists on that. */
 static void load_control(void)
 {
 	uint64_t cr4;
@@ -83,7 +88,14 @@ static void load_control(void)
 	cr4 |= cpu_features.smep ? CR4_SMEP : 0;
 	cr4 |= cpu_features.smap ? CR4_SMAP : 0;
 	cr4 |= cpu_features.umip ? CR4_UMIP : 0;
+	cr4 |= pcid_on ? CR4_PCIDE : 0;
 	__asm__ volatile("mov %0, %%cr4; fninit" :: "r"(cr4));
+}
+
+void pcid_enable(void)
+{
+	pcid_on = cpu_features.pcid;
+	load_control();
 }
 
 void cpu_setup(unsigned id, void *ist_top)

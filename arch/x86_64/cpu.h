@@ -64,7 +64,7 @@ extern unsigned cpus_running;
 
 /* What the CPU can do, found out on the first one. */
 extern struct cpu_features {
-	bool smep, smap, umip, gib_pages, x2apic;
+	bool smep, smap, umip, gib_pages, x2apic, pcid, invpcid;
 } cpu_features;
 
 static inline struct cpu *this_cpu(void)
@@ -181,6 +181,10 @@ PORT_IO(l, uint32_t)
 /* Sets up the CPU that it runs on (descriptors, control registers, system
  * calls) as cpus[id], on the stacks given for the ISTs (16 KiB below top). */
 void cpu_setup(unsigned id, void *ist_top);
+
+/* Boot, before the other CPUs start, on tables without a tag: CPUs that can
+ * tag their TLB entries do so from now on (pcid_on, paging.h). */
+void pcid_enable(void);
 
 /* Starts every CPU of the MADT; each goes to kernel_ap_main. Panics
  * when `want` is not 0 and not what the MADT has, when there are more than

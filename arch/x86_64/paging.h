@@ -12,6 +12,8 @@
 
 #include "arch/x86_64/cpu.h"
 
+#include "arch/x86_64/cpu.h"
+
 typedef uint64_t pte_t;
 
 #define PTE_P (1ull << 0)   /* present */
@@ -59,23 +61,39 @@ static inline uint64_t pte_pa(pte_t pte)
 	return pte & PTE_ADDR;
 }
 
+/* With pcid_on the entries of the TLB and of the paging-structure caches
+ * carry the tag that CR3 had when they were made, and only those of its
+ * present tag are used (SDM 3A 4.10.1). Loading CR3 empties the tag that it
+ * loads, unless CR3_KEEP is given; all others stay. */
+#define CR3_TAG 0xfffull
+#define CR3_KEEP (1ull << 63)
+extern bool pcid_on;
+
 static inline void write_cr3(uint64_t v)
 {
 	__asm__ volatile("mov %0, %%cr3" :: "r"(v) : "memory");
 }
 
+/* Of the tag that is loaded, as is the next one. */
 static inline void tlb_invlpg(uint64_t va)
 {
 	__asm__ volatile("invlpg (%0)" :: "r"(va) : "memory");
 }
 
-/* Everything of the loaded space but the kernel's global entries. */
+/* Everything but the kernel's global entries. */
 static inline void tlb_flush_user(void)
 {
 	uint64_t cr3;
 
-	__asm__ volatile("mov %%cr3, %0; mov %0, %%cr3"
-			 : "=r"(cr3) :: "memory");
+	__asm__ volatile("mov %%cr3, %0" : "=r"(cr3));
+	if (pcid_on && cpu_features.invpcid) {
+		struct { uint64_t tag, va; } of = { cr3 & CR3_TAG, 0 };
+
+		__asm__ volatile("invpcid %0, %1" :: "m"(of), "r"(1ull)
+				 : "memory");
+	} else {
+		write_cr3(cr3);
+	}
 }
 
 /* The kernel's own PML4, empty in the user half. */

@@ -2,8 +2,8 @@
 import pytest
 
 DEFAULTS = {"bad": "0", "cpus": "0", "mem": "0", "swap": "0",
-            "virtio": "0", "tlb": "two-pass", "batch": "64", "seed": "1", "delay": "0",
-            "points": "0:0", "check": "0", "run": ""}
+            "virtio": "0", "tlb": "two-pass", "pcid": "1", "batch": "64", "seed": "1",
+            "delay": "0", "points": "0:0", "check": "0", "run": ""}
 
 
 @pytest.fixture
@@ -29,6 +29,8 @@ def parse(driver):
     ("tlb=immediate", {"tlb": "immediate"}),
     ("tlb=batch-clean", {"tlb": "batch-clean"}),
     ("tlb=immediate tlb=batch-dirty", {"tlb": "batch-dirty"}),
+    ("pcid=off", {"pcid": "0"}),
+    ("pcid=off pcid=on", {}),
     ("batch=1", {"batch": "1"}),
     ("batch=256", {"batch": "256"}),
     ("seed=0", {"seed": "0"}),
@@ -76,6 +78,8 @@ def test_good(parse, text, changed):
     ("swap=lots", ["swap", '"lots"']),
     ("tlb=lazyish", ["tlb", '"lazyish"']),
     ("tlb=Two-pass", ["tlb"]),
+    ("pcid=", ["pcid"]),
+    ("pcid=yes", ["pcid", '"yes"']),
     ("batch=0", ["batch"]),
     ("batch=257", ["batch"]),
     ("seed=18446744073709551616", ["seed"]),

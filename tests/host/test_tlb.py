@@ -14,13 +14,13 @@ def test_oracle_is_silent(driver, seed):
     driver("tlb_test", SOURCES)(seed, "oracle")
 
 
-@pytest.mark.parametrize("bug", ["Z1", "Z5", "Z6", "Z35"])
+@pytest.mark.parametrize("bug", ["Z1", "Z5", "Z6", "Z31", "Z35"])
 def test_planted_bug_is_caught(driver, seed, bug):
     program = driver("tlb_test", SOURCES, flags=(f"-DMUTANT={bug}",))
     assert "CHECK failed" in program(seed, status=1)
 
 
-@pytest.mark.parametrize("bug", ["Z1", "Z5", "Z6", "Z35"])
+@pytest.mark.parametrize("bug", ["Z1", "Z5", "Z6", "Z31", "Z35"])
 def test_oracle_sees_it_too(driver, seed, bug):
     """It needs no CPU that uses the old entry."""
     program = driver("tlb_test", SOURCES, flags=(f"-DMUTANT={bug}",))

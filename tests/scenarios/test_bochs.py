@@ -1,11 +1,15 @@
-"""Bochs: a second machine, with x2APIC, which QEMU's TCG has not.
+"""Bochs: a second machine, with x2APIC and PCID, which QEMU's TCG has not.
 
 Its UART keeps a baud rate, its APIC is strict, and its TLB is another one.
+It checks how PCID is used, but empties its TLB at each load of CR3 all the
+same: what tags keep is tested beside a simulated TLB (tests/host/test_tlb.py)
+and judged by the oracle.
 """
 
 import json
 
 import pexpect
+import pytest
 from guest import ROOT, report
 
 
@@ -27,6 +31,7 @@ def test_x2apic(clean):
 def test_qemu_is_the_other_mode(clean):
     result = clean("echo", "hello", cpus=2)
     assert boot_words(result)["apic"] == "xapic"
+    assert boot_words(result)["pcid"] == "none"
 
 
 def test_timers(clean):
@@ -36,14 +41,44 @@ def test_timers(clean):
     assert result.text.endswith(" 0 failed\n"), report(result)
 
 
-def test_litmus(clean):
-    """A flush, which x2APIC's messages carry, takes stale entries away."""
-    result = clean("litmus", "--json", "rounds=20", machine="bochs", cpus=4)
-    rows = [json.loads(line) for line in result.text.splitlines()]
-    cases = {row["case"]: row for row in rows if "case" in row}
-    assert len(cases) == 4 and all(row["ok"] for row in cases.values())
-    assert cases["dirty-flushed"]["faulted"] == 20, report(result)
-    assert rows[-1] == {"shown": True}, "Bochs keeps stale entries"
+def json_lines(result):
+    return [json.loads(line) for line in result.text.splitlines()
+            if line.startswith("{")]
+
+
+def check_tags(result, pcid, counters):
+    """Each way to load a tag was gone, or no tags were used."""
+    loads = [counters["tlb_tag_kept"], counters["tlb_tag_flushed"]]
+    assert boot_words(result)["pcid"] == pcid
+    assert all(loads) if pcid == "on" else not any(loads), report(result)
+
+
+@pytest.mark.parametrize("pcid", ["on", "off"])
+def test_litmus(clean, pcid):
+    """A flush, which x2APIC's messages carry, takes stale entries away; and
+    who was away when it was due catches up (I16)."""
+    result = clean("sh", "-c", "litmus --json rounds=20; vmstat --json",
+                   machine="bochs", cpus=4, words=[f"pcid={pcid}"])
+    *rows, shown, counters = json_lines(result)
+    cases = {row["case"]: row for row in rows}
+    assert len(cases) == 6 and all(row["ok"] for row in cases.values())
+    for case in "dirty-flushed", "away-flushed":
+        assert cases[case]["faulted"] == 20, report(result)
+    assert shown == {"shown": True}, "Bochs keeps stale entries"
+    check_tags(result, pcid, counters)
+
+
+@pytest.mark.parametrize("pcid", ["on", "off"])
+def test_paging(clean, pcid):
+    """P1 to P3 while tasks store, reclaim takes, and clones are made."""
+    result = clean("sh", "-c", "lostwrite --json threads=4 seconds=1 "
+                   "variant=procs && clones seconds=1 && vmstat --json",
+                   machine="bochs", cpus=4, mem=40, swap=27,
+                   words=[f"pcid={pcid}"])
+    answer, counters = json_lines(result)
+    assert answer["lost"] == 0 and answer["increments"] > 0
+    assert counters["pswpout"] > 0, report(result)
+    check_tags(result, pcid, counters)
 
 
 def type_in(console, text):

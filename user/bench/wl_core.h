@@ -21,7 +21,7 @@
 #define NPAT 8 /* pattern words per page */
 #define CTR 1  /* index of the counter word */
 #define MAXT 64
-#define NSTAT 32
+#define NSTAT 40
 
 struct params {
 	unsigned T;   /* threads or processes */

@@ -12,6 +12,10 @@
  *   dirty page, after the flush     it faults
  *   clean page, before the flush    it faults: the first write walks the
  *                                   tables to set the dirty bit
+ * and again for a dirty page while the other CPU is away in another task's
+ * space, that of the partner: nobody interrupts it for ours then. Where the
+ * TLB has tags (PCID) our entries are still there when it comes back, and
+ * only where something is owed they must not be.
  * A silent store that must not be is a failure: exit status 1. If silent
  * stores are never seen at all, the emulator keeps no stale entries, tests
  * for lost flushes prove nothing here, and the run says so.
@@ -26,13 +30,19 @@
 
 /* What the other thread is told to do, and what it has done: on a page of
  * its own, so that its translation is not disturbed. */
-enum step { IDLE, LOAD, LOADED, STORE, STORED, QUIT };
+enum step { IDLE, LOAD, LOADED, LEAVE, BACK, STORE, STORED, QUIT };
 static struct {
 	volatile uint64_t step;
 	volatile uint64_t *page; /* that it works on */
 	bool dirty;              /* load by writing, not by reading */
 	uint64_t value;          /* that it stores */
 } *box;
+
+/* The partner, on the other thread's CPU: when it is called it signals CAME
+ * and waits for GO. Its end is a message with a label. */
+enum { EXTRA_EP, EXTRA_NTFN };
+enum { CAME = 1, GO = 2 };
+static handle_t ep, ntfn;
 
 static uint64_t rounds = 200;
 static uint8_t *region;
@@ -62,6 +72,9 @@ static void other(void *arg)
 			else
 				(void)*box->page;
 			set_step(LOADED);
+		} else if (s == LEAVE) {
+			sys_ipc_call(ep, &(struct weir_msg){ 0 });
+			set_step(BACK);
 		} else if (s == STORE) {
 			*box->page = box->value;
 			set_step(STORED);
@@ -70,6 +83,48 @@ static void other(void *arg)
 		}
 		__builtin_ia32_pause();
 	}
+}
+
+static int partner(void)
+{
+	struct weir_msg m;
+	long error;
+
+	ep = startup->extra[EXTRA_EP];
+	ntfn = startup->extra[EXTRA_NTFN];
+	uthread_pin(1);
+	error = sys_ipc_recv(ep, &m);
+	while (error == 0 && m.label == 0) {
+		sys_ntfn_signal(ntfn, CAME);
+		sys_ntfn_wait(ntfn, GO, 0, NULL);
+		error = sys_ipc_reply_recv(ep, &m);
+	}
+	if (error == 0)
+		sys_ipc_reply(&m);
+	return error != 0;
+}
+
+static bool partner_start(struct child *child)
+{
+	char *argv[] = { "litmus", "--partner", NULL };
+	struct spawn_options options = { .no_console = true };
+
+	ep = (handle_t)sys_ep_create();
+	ntfn = (handle_t)sys_ntfn_create();
+	options.extra[EXTRA_EP] = ep;
+	options.extra[EXTRA_NTFN] = ntfn;
+	if (spawn("litmus", argv, &options, child) == 0)
+		return true;
+	printf("litmus: %s\n", spawn_error());
+	return false;
+}
+
+static bool partner_end(struct child *child)
+{
+	int status;
+
+	sys_ipc_call(ep, &(struct weir_msg){ .label = 1 });
+	return child_wait(child, &status) == 0 && status == 0;
 }
 
 static long test(enum weir_test op, volatile void *va)
@@ -83,21 +138,47 @@ struct tally {
 	uint64_t wrong;   /* the store did not arrive, or the set-up failed */
 };
 
+static const struct scene {
+	const char *name, *text;
+	bool dirty, away, flush;
+	bool may_be_silent;
+} scenes[] = {
+	{ "dirty", "dirty page, before the flush", true, false, false, true },
+	{ "dirty-flushed", "dirty page, after the flush",
+	  true, false, true, false },
+	{ "clean", "clean page, before the flush",
+	  false, false, false, false },
+	{ "clean-flushed", "clean page, after the flush",
+	  false, false, true, false },
+	{ "away", "CPU 1 was away, no flush", true, true, false, true },
+	{ "away-flushed", "CPU 1 was away, and a flush",
+	  true, true, true, false },
+};
+#define NSCENES (sizeof(scenes) / sizeof(*scenes))
+
 /* One round on a page that was never touched before. */
-static void one_round(struct tally *t, uint8_t *page, bool dirty, bool flush,
+static void one_round(struct tally *t, uint8_t *page, const struct scene *s,
 		      uint64_t value)
 {
-	const long want = dirty ? WEIR_PTE_DIRTY : 0;
+	const long want = s->dirty ? WEIR_PTE_DIRTY : 0;
 	long was;
 
 	box->page = (volatile uint64_t *)page;
-	box->dirty = dirty;
+	box->dirty = s->dirty;
 	box->value = value;
 	set_step(LOAD);
 	await_step(LOADED);
+	if (s->away) {
+		set_step(LEAVE);
+		sys_ntfn_wait(ntfn, CAME, 0, NULL);
+	}
 	was = test(WEIR_TEST_CLEAR, page);
-	if (flush)
+	if (s->flush)
 		test(WEIR_TEST_FLUSH, page);
+	if (s->away) {
+		sys_ntfn_signal(ntfn, GO);
+		await_step(BACK);
+	}
 	set_step(STORE);
 	await_step(STORED);
 	if (test(WEIR_TEST_LOOK, page) & WEIR_PTE_PRESENT)
@@ -110,18 +191,6 @@ static void one_round(struct tally *t, uint8_t *page, bool dirty, bool flush,
 		t->wrong++;
 }
 
-static const struct scene {
-	const char *name, *text;
-	bool dirty, flush;
-	bool may_be_silent;
-} scenes[] = {
-	{ "dirty", "dirty page, before the flush", true, false, true },
-	{ "dirty-flushed", "dirty page, after the flush", true, true, false },
-	{ "clean", "clean page, before the flush", false, false, false },
-	{ "clean-flushed", "clean page, after the flush", false, true, false },
-};
-#define NSCENES (sizeof(scenes) / sizeof(*scenes))
-
 /* Runs one scene; false: the machine did what it must not. */
 static bool play(const struct scene *s, unsigned n, bool json,
 		 struct tally *t)
@@ -130,7 +199,7 @@ static bool play(const struct scene *s, unsigned n, bool json,
 
 	memset(t, 0, sizeof(*t));
 	for (uint64_t i = 0; i < rounds; i++)
-		one_round(t, page + i * PAGE, s->dirty, s->flush, 2 + i);
+		one_round(t, page + i * PAGE, s, 2 + i);
 	bool ok = !t->wrong && (s->may_be_silent || !t->silent);
 
 	if (json)
@@ -172,12 +241,15 @@ int main(int argc, char **argv)
 {
 	struct weir_system sys;
 	struct uthread *thread;
+	struct child child;
 	bool json = false;
 	int status;
 
 	for (int i = 1; i < argc; i++)
 		if (!strcmp(argv[i], "--json")) {
 			json = true;
+		} else if (!strcmp(argv[i], "--partner")) {
+			return partner();
 		} else if (!arg_u64(argv[i], "rounds", &rounds) ||
 			   rounds < 1 || rounds > MAX_ROUNDS) {
 			printf("usage: litmus [--json] [rounds=1..%d]\n",
@@ -200,7 +272,10 @@ int main(int argc, char **argv)
 		printf("litmus: needs a privileged shell\n");
 		return STATUS_USAGE;
 	}
+	if (!partner_start(&child))
+		return STATUS_START;
 	status = run(json);
+	status |= !partner_end(&child);
 	set_step(QUIT);
 	uthread_join(thread);
 	return status;

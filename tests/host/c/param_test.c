@@ -24,7 +24,7 @@ static void complain_quietly(const char *text)
 
 static void check_ranges(const struct params *p)
 {
-	CHECK(p->cpus <= 64 && p->policy < 4);
+	CHECK(p->cpus <= 64 && p->policy < 4 && p->pcid < 2);
 	CHECK(p->batch >= 1 && p->batch <= 256);
 	CHECK(memchr(p->run, 0, sizeof(p->run)));
 }
@@ -33,7 +33,7 @@ static void fuzz(void)
 {
 	static const char *const bits[] = {
 		"cpus=", "mem=", "swap=", "tlb=", "batch=", "seed=", "delay=",
-		"run=", "trace=", "check=",
+		"run=", "trace=", "check=", "pcid=", "on",
 		"tlb,audit", ",", "all", "7:cr3,copy", ":", " ", " ", "\t", "\"", "\\", "\\\"",
 		"=", "0", "1", "64", "18446744073709551615",
 		"18446744073709551616", "-1", "two-pass", "immediate", "x",
@@ -80,10 +80,10 @@ int main(int argc, char **argv)
 	bad = param_parse(argv[1], &p, complain);
 	check_ranges(&p);
 	printf("bad=%u\ncpus=%lu\nmem=%lu\nswap=%lu\nvirtio=%u\n"
-	       "tlb=%s\nbatch=%lu\nseed=%lu\ndelay=%lu\n"
+	       "tlb=%s\npcid=%lu\nbatch=%lu\nseed=%lu\ndelay=%lu\n"
 	       "points=%lu:%lx\ncheck=%lx\nrun=%s\n", bad,
 	       p.cpus, p.mem_mib, p.swap_mib, p.swap_virtio,
-	       policies[p.policy], p.batch, p.seed, p.delay_us,
+	       policies[p.policy], p.pcid, p.batch, p.seed, p.delay_us,
 	       p.points_seed, p.points, p.check, p.run);
 	return 0;
 }

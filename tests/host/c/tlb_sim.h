@@ -1,5 +1,6 @@
 /*
- * tlb_sim.h - simulated CPUs with simulated TLBs, for tlb_test.c.
+ * tlb_sim.h - simulated CPUs with simulated TLBs, tags and all, for
+ * tlb_test.c.
  *
  * One host thread plays all CPUs. While one waits for acknowledgements
  * (shim_relax), the others go on: they take their interrupt late, use their
@@ -23,9 +24,10 @@
 #include "mm/aspace.h"
 #include "mm/oracle.h"
 #include "mm/tlb.h"
+#include "mm/tlb_switch.h"
 
 #define NCPUS 6
-#define NSPACES 6 /* more than a batch remembers */
+#define NSPACES 9 /* more than a batch remembers, or a CPU has tags for */
 #define NPAGES 24
 #define MAX_DEPTH 4
 #define BATCH_MAX 32
@@ -46,6 +48,7 @@ uint64_t frame_pa(const struct frame *f)
 }
 
 struct entry {
+	uint64_t space; /* its id */
 	bool valid, dirty;
 	unsigned version;
 };
@@ -65,7 +68,8 @@ static struct sim_space {
 
 static struct sim_cpu {
 	struct sim_space *loaded; /* by CR3 */
-	struct entry tlb[NPAGES];
+	unsigned tag;             /* likewise */
+	struct entry tlb[1 + TLB_TAGS][NPAGES];
 	bool user;   /* its thread is in user mode, of `loaded` */
 	bool busy;   /* inside a call of tlb.h */
 	bool called; /* an interrupt is on its way */
@@ -82,7 +86,13 @@ static void (*handler)(struct trapframe *);
 
 /* ---- The machine ---- */
 
-uint64_t kernel_pml4_pa = 1;
+uint64_t kernel_pml4_pa = 4096;
+bool pcid_on;
+
+void pcid_enable(void)
+{
+	pcid_on = true;
+}
 
 static struct sim_cpu *self(void)
 {
@@ -96,19 +106,25 @@ uint64_t time_ns(void)
 
 void tlb_flush_user(void)
 {
-	memset(self()->tlb, 0, sizeof(self()->tlb));
+	memset(self()->tlb[self()->tag], 0, sizeof(self()->tlb[0]));
 }
 
 void tlb_invlpg(uint64_t va)
 {
-	self()->tlb[va / 4096].valid = false;
+	self()->tlb[self()->tag][va / 4096].valid = false;
 }
 
-void write_cr3(uint64_t pa)
+void write_cr3(uint64_t v)
 {
-	tlb_flush_user();
+	uint64_t pa = pte_pa(v);
+
+	CHECK(pcid_on || !(v & (CR3_TAG | CR3_KEEP)));
+	self()->tag = v & CR3_TAG;
+	CHECK(self()->tag <= TLB_TAGS);
+	if (!(v & CR3_KEEP))
+		tlb_flush_user();
 	self()->loaded = pa == kernel_pml4_pa ? NULL :
-			 &spaces[pa - 100];
+			 &spaces[pa / 4096 - 100];
 	CHECK(!self()->loaded || !self()->loaded->tables_gone);
 }
 
@@ -142,9 +158,10 @@ void aspace_put(struct aspace *as)
 static void access_page(unsigned nr, bool write)
 {
 	struct sim_page *p = &self()->loaded->page[nr];
-	struct entry *e = &self()->tlb[nr];
+	struct entry *e = &self()->tlb[self()->tag][nr];
 
 	if (e->valid) {
+		CHECK(e->space == self()->loaded->as.id);
 		CHECK(oracle_on || e->version > p->paid); /* P1, P3 */
 		if (!write || e->dirty) {
 			if (write) /* P2 */
@@ -157,7 +174,7 @@ static void access_page(unsigned nr, bool write)
 	if (!(p->pte & PTE_P))
 		return; /* a fault */
 	p->pte |= PTE_A | (write ? PTE_D : 0);
-	*e = (struct entry){ true, write, p->version };
+	*e = (struct entry){ self()->loaded->as.id, true, write, p->version };
 }
 
 static void interrupt(void)
@@ -317,6 +334,14 @@ static void flush_pending(struct sim_space *s)
 		raise_to(&s->page[i].paid, gone[i]);
 }
 
+/* As aspace_create does. */
+static void name_space(struct sim_space *s)
+{
+	static uint64_t last;
+
+	s->as.id = ++last;
+}
+
 /* A space ends: no thread in user mode, no CPU keeps its tables (I6). */
 static void teardown(struct sim_space *s)
 {
@@ -331,7 +356,10 @@ static void teardown(struct sim_space *s)
 	CHECK(s->as.cpus == 0);
 	for (unsigned i = 0; i < ncpus; i++)
 		CHECK(sim[i].loaded != s);
+	for (unsigned i = 0; i < NPAGES; i++)
+		raise_to(&s->page[i].paid, s->page[i].version);
 	s->tables_gone = false; /* and a new one begins */
+	name_space(s);
 }
 
 /* Kernel work on this CPU, which may wait for others. */
@@ -435,7 +463,8 @@ static void setup(unsigned n)
 	for (unsigned i = 0; i < NSPACES; i++) {
 		spin_init(&spaces[i].as.lock, "as");
 		spaces[i].as.refs = 1;
-		spaces[i].as.pml4_pa = 100 + i;
+		spaces[i].as.pml4_pa = (100 + i) * 4096;
+		name_space(&spaces[i]);
 	}
 }
 

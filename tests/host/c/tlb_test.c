@@ -128,6 +128,50 @@ static void test_inherited(bool io)
 	settle();
 }
 
+/* ---- Tags: a CPU comes back to a space ---- */
+
+static bool has_entry(unsigned nr)
+{
+	return self()->tlb[self()->tag][nr].valid;
+}
+
+/* CPU 1 touches a page, and visits `others` spaces. */
+static void visit(unsigned others)
+{
+	shim_cpu = 1;
+	run_user(&spaces[0]);
+	access_page(0, true);
+	for (unsigned i = 1; i <= others; i++)
+		run_user(&spaces[i]);
+}
+
+static void test_tags(void)
+{
+	struct sim_space *s = &spaces[0];
+	uint64_t rounds;
+
+	setup(2);
+	depth = MAX_DEPTH;
+	map_page(s, 0);
+	visit(TLB_TAGS - 1);
+	run_user(s);
+	CHECK(has_entry(0) == pcid_on); /* nothing was owed */
+	visit(TLB_TAGS);
+	run_user(s);
+	CHECK(!has_entry(0)); /* another has had its tag */
+	visit(1);
+	rounds = shim_stats[WEIR_C_nr_tlb_remote_flush];
+	shim_cpu = 0;
+	unmap_deferred(s, 0);
+	fence_io();
+	fence_free();
+	CHECK(shim_stats[WEIR_C_nr_tlb_remote_flush] == rounds);
+	shim_cpu = 1;
+	run_user(s);
+	access_page(0, true); /* I16, Z31 */
+	settle();
+}
+
 /* ---- Event counts: DESIGN's table of policies ---- */
 
 #define PASS 24 /* pages a batch */
@@ -229,6 +273,25 @@ static void add_without_lock(void *arg)
 	tlb_batch_add(&self()->batch, &spaces[0].as, 0, PTE_P);
 }
 
+/* With tags in the TLBs or without. */
+static void test_all(bool pcid)
+{
+	uint64_t *kept = &shim_stats[WEIR_C_tlb_tag_kept];
+
+	params.pcid = pcid;
+	tlb_init();
+	test_random(2, 20000);
+	test_random(NCPUS, 60000);
+	test_random(1, 5000);
+	CHECK(pcid ? *kept > 1000 : !*kept);
+	test_generations();
+	test_ranges();
+	test_inherited(true);
+	test_inherited(false);
+	test_tags();
+	test_counts();
+}
+
 int main(int argc, char **argv)
 {
 	shim_seed(argc, argv);
@@ -237,15 +300,8 @@ int main(int argc, char **argv)
 		params.check = CHECK_TLB;
 		oracle_init(1 + NSPACES * NPAGES);
 	}
-	tlb_init();
-	test_random(2, 20000);
-	test_random(NCPUS, 60000);
-	test_random(1, 5000);
-	test_generations();
-	test_ranges();
-	test_inherited(true);
-	test_inherited(false);
-	test_counts();
+	test_all(false);
+	test_all(true);
 	setup(2);
 	expect_panic(lose, NULL, "cpus 2");
 	expect_panic(flush_under_lock, NULL, "spin_depth");

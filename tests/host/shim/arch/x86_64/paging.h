@@ -27,8 +27,12 @@ static inline pte_t pte_and(pte_t *p, pte_t mask)
 	return __atomic_fetch_and(p, mask, __ATOMIC_SEQ_CST);
 }
 /* The driver that needs them plays the TLB. */
+#define CR3_TAG 0xfffull
+#define CR3_KEEP (1ull << 63)
+extern bool pcid_on;
+void pcid_enable(void);
 extern uint64_t kernel_pml4_pa;
-void write_cr3(uint64_t pa);
+void write_cr3(uint64_t v);
 void tlb_invlpg(uint64_t va);
 void tlb_flush_user(void);
 uint64_t early_alloc(uint64_t npages);
