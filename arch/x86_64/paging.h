@@ -12,8 +12,6 @@
 
 #include "arch/x86_64/cpu.h"
 
-#include "arch/x86_64/cpu.h"
-
 typedef uint64_t pte_t;
 
 #define PTE_P (1ull << 0)   /* present */
