@@ -47,10 +47,8 @@ static struct oracle_cpu {
 	uint64_t caught_up; /* entries noted before cannot be used any more */
 	uint64_t pages;     /* its own: sum of the pages flushed one by one */
 	unsigned tag;       /* that CR3 has */
-	struct {
-		uint64_t space;   /* whose entries it may have: aspace.id */
-		uint64_t flushed; /* debts of it up to here are paid */
-	} tags[1 + TLB_TAGS];
+	/* Whose entries it may have (aspace.id); debts up to here are paid. */
+	struct { uint64_t space, flushed; } tags[1 + TLB_TAGS];
 } __attribute__((aligned(64))) oracle_cpus[MAX_CPUS];
 
 bool oracle_on;

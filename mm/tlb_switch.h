@@ -27,17 +27,13 @@ struct tlb_request {
  * kernel's own tables, and of all without pcid_on. */
 #define TLB_TAGS 6
 
-struct tlb_tag {
-	uint64_t space; /* aspace.id; 0: none yet */
-	uint64_t seen;  /* generation of it that the tag reflects, once left */
-};
-
 struct tlb_cpu {
 	struct aspace *as; /* whose tables CR3 has; NULL: the kernel's own */
 	uint64_t seen;     /* generation of `as` that this TLB reflects */
 	bool lazy;         /* atomic: only borrows the tables */
 	uint8_t tag, taken; /* that CR3 has; that was taken over last */
-	struct tlb_tag tags[1 + TLB_TAGS];
+	/* Whose (aspace.id; 0: nobody's), and `seen`, up to date once left. */
+	struct { uint64_t space, seen; } tags[1 + TLB_TAGS];
 	uint64_t inbox;    /* atomic: CPUs whose request waits for this one */
 	struct tlb_request request;
 } __attribute__((aligned(128)));

@@ -34,7 +34,8 @@ static void fuzz(void)
 	static const char *const bits[] = {
 		"cpus=", "mem=", "swap=", "tlb=", "batch=", "seed=", "delay=",
 		"run=", "trace=", "check=", "pcid=", "on",
-		"tlb,audit", ",", "all", "7:cr3,copy", ":", " ", " ", "\t", "\"", "\\", "\\\"",
+		"tlb,audit", ",", "all", "7:cr3,copy", ":", " ", " ", "\t",
+		"\"", "\\", "\\\"",
 		"=", "0", "1", "64", "18446744073709551615",
 		"18446744073709551616", "-1", "two-pass", "immediate", "x",
 		"\x80\xff", "run=\"", "0x10", "9999999999999999999999",
