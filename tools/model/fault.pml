@@ -5,10 +5,10 @@
 
 #define misses(c, p) (write -> !is_writable(LOADED_PTE(c, p)) : \
 	!(LOADED_PTE(c, p) & PTE_P))
-#define allowed(a, p) (REGION(a, p) == REGION_RW || \
+#define fault_find(a, p) (REGION(a, p) == REGION_RW || \
 	(REGION(a, p) == REGION_RO && !write))
 #define faults(c, p) (user_mode(c) && misses(c, p) && \
-	allowed(tlb_cpus[c].as, p))
+	fault_find(tlb_cpus[c].as, p))
 
 /* The lowest free frame. */
 inline frame_alloc(f)

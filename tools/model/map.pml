@@ -17,7 +17,8 @@ inline clear_region()
 		PTE(0, 0) = 0
 	:: else
 	fi;
-	printf("@%d unmap: page 0 of space 0, %d{was not|was} present\n", self, changed)
+	printf("@%d unmap: page 0 of space 0, %d{was not|was} present\n",
+	       self, changed)
 }
 
 inline protect_region()
@@ -27,6 +28,11 @@ inline protect_region()
 	PTE(0, 0) = PTE(0, 0) & ~PTE_W;
 	printf("@%d protect: page 0 of space 0, %d{was not|was} writable\n",
 	       self, changed)
+}
+
+inline drop_region()
+{
+	region = REGION_GONE
 }
 
 inline settle()
@@ -65,7 +71,7 @@ end:
 	   d_step {
 		if
 		:: region == REGION_DYING ->
-			region = REGION_GONE; /* drop_region */
+			drop_region();
 			revoked = REVOKED_ALL
 		:: else -> revoked = REVOKED_WRITE
 		fi;

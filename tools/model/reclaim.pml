@@ -187,7 +187,11 @@ inline pass_isolate(b, self)
 	if
 	:: d_step { on_list(0) -> isolate(b, self, 0) }
 	:: d_step { on_list(1) -> isolate(b, self, 1) }
-	:: d_step { on_list(0) && on_list(1) -> isolate(b, self, 0); isolate(b, self, 1) }
+	:: d_step {
+		on_list(0) && on_list(1) ->
+		isolate(b, self, 0);
+		isolate(b, self, 1)
+	   }
 	fi
 }
 
@@ -222,7 +226,7 @@ inline all_at_once(b, self)
 	pass_launder(b, self, 1)
 }
 
-inline release_all(b, self)
+inline pass_release_all(b, self)
 {
 	pass_release(b, self, 0);
 	pass_release(b, self, 1)
@@ -237,9 +241,9 @@ inline reclaim_pass(b, self)
 		one_at_a_time(b, self, 1)
 	fi;
 	pass_wait_io(self);
-	if :: PLANTED(Z2) -> release_all(b, self) :: else fi;
+	if :: PLANTED(Z2) -> pass_release_all(b, self) :: else fi;
 	tlb_batch_flush_before_free(b, self);
-	if :: !PLANTED(Z2) -> release_all(b, self) :: else fi
+	if :: !PLANTED(Z2) -> pass_release_all(b, self) :: else fi
 }
 
 proctype reclaimer(bit b, self)

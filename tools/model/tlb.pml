@@ -43,7 +43,7 @@ inline serve(c, r_kind, r_as, r_va, r_gen)
 #define REQUEST(c) tlb_cpus[c].request
 
 /* The only other CPU may be the initiator. */
-inline serve_request(c)
+inline serve_inbox(c)
 {
 	serve(c, REQUEST(1 - c).kind, REQUEST(1 - c).as, REQUEST(1 - c).va,
 	      REQUEST(1 - c).gen)
@@ -63,7 +63,7 @@ end:
 	:: d_step {
 		tlb_cpus[c].inbox && !tlb_cpus[c].irq_off && !PLANTED(I14) ->
 		tlb_cpus[c].inbox = 0;
-		serve_request(c);
+		serve_inbox(c);
 		acknowledge(c);
 		printf("@%d interrupt: serve, then acknowledge\n", c)
 	   }
@@ -73,7 +73,7 @@ end:
 		acknowledge(c);
 		printf("@%d interrupt: acknowledges first\n", c)
 	   };
-	   d_step { serve_request(c); printf("@%d interrupt: serve\n", c) }
+	   d_step { serve_inbox(c); printf("@%d interrupt: serve\n", c) }
 	od
 }
 
@@ -83,7 +83,7 @@ end:
 	(((targets) & cpu_bit(1 - self)) && !tlb_cpus[1 - self].lazy)
 
 /* Ends with the request sent and our own part done; who wants to go on waits
- * until ACKED. */
+ * until wait_for_acks. */
 inline shoot(self, targets, r_kind, r_as, r_va, r_gen)
 {
 	d_step {
@@ -110,7 +110,7 @@ inline shoot(self, targets, r_kind, r_as, r_va, r_gen)
 	}
 }
 
-#define ACKED(self) (REQUEST(self).waiting == 0)
+#define wait_for_acks(self) (REQUEST(self).waiting == 0)
 
 /* The end of a round: nothing of it is left in the state. */
 inline forget_request(self)
@@ -145,7 +145,7 @@ inline renumber(a)
 {
 	if
 	:: !aspace_owes(a) && up_to_date(0, a) && up_to_date(1, a) &&
-	   !batch[0].noted[a] && !batch[1].noted[a] && call_gen == 0 &&
+	   !batch[0].spaces[a] && !batch[1].spaces[a] && call_gen == 0 &&
 	   !tlb_cpus[0].irq_off ->
 		aspace[a].tlb_pending = 0;
 		aspace[a].tlb_flushed = 0;
@@ -164,7 +164,7 @@ inline batch_owe(b, a)
 	tlb_debt(a);
 	batch[b].cpus = batch[b].cpus | aspace[a].cpus;
 	batch[b].flush_required = true;
-	batch[b].noted[a] = true;
+	batch[b].spaces[a] = true;
 	batch[b].gen[a] = aspace[a].tlb_pending
 }
 
@@ -188,8 +188,8 @@ inline batch_clear(b)
 	batch[b].cpus = 0;
 	batch[b].flush_required = false;
 	batch[b].writable = false;
-	batch[b].noted[0] = false;
-	batch[b].noted[1] = false;
+	batch[b].spaces[0] = false;
+	batch[b].spaces[1] = false;
 	batch[b].gen[0] = 0;
 	batch[b].gen[1] = 0
 }
@@ -200,10 +200,10 @@ inline tlb_batch_flush(b, self)
 	:: batch[b].flush_required ->
 		shoot(self, batch[b].cpus, FLUSH_ALL, ANY, 0, 0);
 		d_step {
-			ACKED(self) ->
-			if :: batch[b].noted[0] -> retire(0, batch[b].gen[0])
+			wait_for_acks(self) ->
+			if :: batch[b].spaces[0] -> retire(0, batch[b].gen[0])
 			:: else fi;
-			if :: batch[b].noted[1] -> retire(1, batch[b].gen[1])
+			if :: batch[b].spaces[1] -> retire(1, batch[b].gen[1])
 			:: else fi;
 			batch_clear(b);
 			forget_request(self);
@@ -231,7 +231,7 @@ inline tlb_flush_range(self, p)
 {
 	shoot(self, aspace[0].cpus, FLUSH_RANGE, 0, p, call_gen);
 	d_step {
-		ACKED(self) ->
+		wait_for_acks(self) ->
 		if
 		:: aspace[0].tlb_flushed == call_gen - 1 ->
 			aspace[0].tlb_flushed = call_gen
@@ -251,7 +251,7 @@ inline aspace_flush_pending(self)
 	   };
 	   shoot(self, aspace[0].cpus, FLUSH_ALL, 0, 0, 0);
 	   d_step {
-		ACKED(self) ->
+		wait_for_acks(self) ->
 		retire(0, call_gen);
 		forget_request(self);
 		call_gen = 0

@@ -74,7 +74,7 @@ typedef tlb_batch {
 	byte cpus;
 	bool flush_required;
 	bool writable;
-	bool noted[NSPACES];
+	bool spaces[NSPACES];
 	byte gen[NSPACES]
 };
 typedef frame_t {

@@ -18,7 +18,7 @@ SOURCE = ROOT / "tools" / "model" / "weir.pml"
 BUILD = ROOT / "build" / "model"
 MEMORY_MIB = 6000
 STACK = 100_000         # steps; the longest way is below a thousand
-WIDTH = 30              # of a column of a table
+WIDTH = 29              # of a column of a table
 
 POLICIES = ("immediate", "batch-clean", "batch-dirty", "two-pass")
 
