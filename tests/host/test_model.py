@@ -180,6 +180,10 @@ def test_a_bug_is_found_and_shown(bug, last):
     steps = re.findall(r"^ *\d+ \|.*", shown, re.M)
     assert last in steps[-1]
     assert max(map(len, shown.splitlines())) <= 100
+    if bug == "Z1":  # the worked example
+        example = re.sub(r"^    ", "", (ROOT / "docs/model.md").read_text(),
+                         flags=re.M)
+        assert shown.split("\n\nZ1", 1)[1].split("\n", 1)[1].strip() in example
 
 
 def test_a_bug_that_is_not_there_is_missed(monkeypatch, capsys):
