@@ -48,7 +48,7 @@ KERNEL_OBJ := $(KERNEL_C:%.c=$(OUT)/%.o) $(KERNEL_ASM:%.asm=$(OUT)/%.asm.o)
 
 include user/rules.mk
 
-.PHONY: run test iso storm soak machines mutants gdb clean help doctor setup
+.PHONY: run test iso storm soak machines mutants model gdb clean help doctor setup
 
 run: SETUP := --no-tests
 run: setup ## build, boot on 4 CPUs, demo, then a shell
@@ -88,6 +88,9 @@ machines: setup ## the scenarios on other CPUs, firmware, emulators: hours
 	@$(MAKE) --no-print-directory iso
 	@$(MAKE) --no-print-directory iso UP=1
 	@tools/weir machines
+
+model: setup ## each policy proved on a model, each bug's shortest way
+	@tools/weir model
 
 gdb: iso ## boot stopped, with gdb attached to the kernel
 	@tools/weir gdb

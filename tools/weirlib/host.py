@@ -87,6 +87,8 @@ NEEDS = [
          files=("/usr/share/bochs/BIOS-bochs-latest",), tests=True),
     Need("bochs VGA BIOS", "Bochs asks for it", "vgabios",
          files=("/usr/share/bochs/VGABIOS-lgpl-latest",), tests=True),
+    Need("spin", "checks the protocol's model (make model)", "spin",
+         command=("spin", "-V"), least="6.4", tests=True),
     Need("python3", "tools/weir and the tests", "python3",
          command=("/usr/bin/python3", "--version"), least="3.9"),
     module("pytest", "runs the tests"),
