@@ -32,7 +32,7 @@ static uint64_t frames_managed;
 static unsigned cache_max;
 struct watermarks watermarks;
 
-static struct spinlock frame_lock = SPINLOCK_INIT("frame_lock");
+static struct spinlock frame_lock = SPINLOCK_INIT(frames);
 struct frame_list buddy[FRAME_MAX_ORDER + 1]; /* under frame_lock */
 
 static uint64_t free_frames; /* atomic */
@@ -265,7 +265,7 @@ struct frame *frame_alloc(unsigned flags)
 	struct frame *f = alloc_now(0, flags);
 
 	if (flags & FRAME_MAYWAIT) {
-		assert(this_cpu()->spin_depth == 0);
+		assert(!this_cpu()->locks_held);
 		if (!f)
 			f = alloc_stall(flags);
 	}
@@ -330,7 +330,7 @@ void frames_setup(struct frame *array, uint64_t nframes)
 	for (unsigned i = 0; i <= FRAME_MAX_ORDER; i++)
 		TAILQ_INIT(&buddy[i]);
 	for (unsigned i = 0; i < MAX_CPUS; i++) {
-		spin_init(&caches[i].lock, "frame_cache");
+		spin_init(&caches[i].lock, RANK_frame_cache);
 		TAILQ_INIT(&caches[i].list);
 		caches[i].count = 0;
 	}

@@ -26,7 +26,7 @@ static struct class {
 	struct frame_list partial; /* under lock: frames with free pieces */
 	unsigned idle;             /* under lock: of these, wholly free */
 } classes[PAGE_SHIFT - MIN_SHIFT] = {
-#define CLASS(n) { SPINLOCK_INIT("kmalloc"), \
+#define CLASS(n) { SPINLOCK_INIT(kmalloc), \
 		   TAILQ_HEAD_INITIALIZER(classes[n].partial), 0 }
 	CLASS(0), CLASS(1), CLASS(2), CLASS(3), CLASS(4), CLASS(5)
 #undef CLASS

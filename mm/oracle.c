@@ -54,7 +54,7 @@ static struct oracle_cpu {
 bool oracle_on;
 static uint64_t ghosts_end; /* frame numbers are below; constant */
 static uint64_t moment;     /* atomic */
-static struct spinlock oracle_lock = SPINLOCK_INIT("oracle");
+static struct spinlock oracle_lock = SPINLOCK_INIT(oracle);
 
 void oracle_init(uint64_t nframes)
 {

@@ -53,7 +53,7 @@ int pageio_read(struct pageio *io)
 {
 	struct wait w = { .done = false };
 
-	spin_init(&w.lock, "pageio");
+	spin_init(&w.lock, RANK_pageio);
 	waitq_init(&w.wq);
 	io->done = read_done;
 	io->arg = &w;

@@ -54,7 +54,7 @@ struct pass {
 };
 
 #define NPASSES 16
-static struct spinlock passes_lock = SPINLOCK_INIT("passes");
+static struct spinlock passes_lock = SPINLOCK_INIT(passes);
 static struct pass *passes[NPASSES];
 static struct waitq passes_wait; /* for the end of a pass */
 
@@ -402,7 +402,7 @@ void passes_init(void)
 
 		if (!p)
 			panic("no memory for reclaim passes");
-		spin_init(&p->lock, "pass");
+		spin_init(&p->lock, RANK_pass);
 		waitq_init(&p->done);
 		passes[i] = p;
 	}

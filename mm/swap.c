@@ -23,7 +23,7 @@
 #define PAGES_PER_MIB (1048576 / WEIR_PAGE_SIZE)
 #define ATTACHED (1u << 31) /* in a slot's number: of device 1 */
 
-static struct spinlock slot_lock = SPINLOCK_INIT("slot_lock");
+static struct spinlock slot_lock = SPINLOCK_INIT(slots);
 static struct swapdev {
 	uint64_t *bits;   /* under slot_lock, as the rest */
 	uint64_t words;
