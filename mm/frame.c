@@ -6,7 +6,7 @@
  * are PINNED and nobody's (head is false), so they can never be freed.
  * Locks: a cache's lock, then frame_lock (the buddy lists). Caches belong to
  * a CPU but any CPU may drain them. free_frames counts both, atomically.
- * Invariants: I5. Does not do: NUMA, movable frames, poison.
+ * Invariants: I5. Does not do: NUMA, movable frames.
  */
 #include "mm/frame.h"
 
@@ -143,6 +143,9 @@ static void block_claim(struct frame *f, unsigned order)
 		f[i].dirty = f[i].taken_back = false;
 		f[i].family = NULL;
 		f[i].index = 0;
+		if (f[i].poisoned)
+			poison_check(frame_kva(&f[i]), WEIR_PAGE_SIZE);
+		f[i].poisoned = false;
 	}
 	ORACLE(allocated(f, 1ull << order));
 	__atomic_sub_fetch(&free_frames, 1ull << order, __ATOMIC_RELAXED);
@@ -287,8 +290,12 @@ void frame_free(struct frame *f)
 	spin_lock(&cache->lock);
 	frame_check_freeable(f);
 	ORACLE(freed(f, n));
-	for (uint64_t i = 0; i < n; i++)
+	bool poisoned = poison_fill(frame_kva(f), n * WEIR_PAGE_SIZE);
+
+	for (uint64_t i = 0; i < n; i++) {
 		f[i].state = FRAME_FREE;
+		f[i].poisoned = poisoned;
+	}
 	f->family = NULL;
 	f->pinned = false;
 	__atomic_add_fetch(&free_frames, n, __ATOMIC_RELAXED);

@@ -73,7 +73,7 @@ static void unlink_request(struct pager *p, struct pageio *io)
 static void finish(struct pageio *io, int status)
 {
 	io->status = status ? -WEIR_EIO : 0;
-	io->done(io);
+	pageio_end(io);
 }
 
 bool pager_cancel(struct pageio *io)

@@ -120,7 +120,7 @@ static void ramdisk_thread(void *arg)
 		struct pageio *io = next_due();
 
 		transfer(io);
-		io->done(io); /* io may be gone now */
+		pageio_end(io); /* io may be gone now */
 		cond_resched();
 	}
 }

@@ -13,11 +13,6 @@
 #define NAME(name) #name,
 static const char *const names[] = { LOCK_ORDER(NAME) };
 
-void spin_init(struct spinlock *l, enum lock_rank rank)
-{
-	*l = (struct spinlock){ .rank = rank };
-}
-
 static void spin_until_taken(struct spinlock *l)
 {
 	uint64_t start = time_ns();

@@ -21,8 +21,9 @@ struct spinlock {
 };
 
 #define SPINLOCK_INIT(name) { .rank = RANK_##name }
+#define spin_init(l, of_rank) \
+	((void)(*(l) = (struct spinlock){ .rank = (of_rank) }))
 
-void spin_init(struct spinlock *l, enum lock_rank rank);
 void spin_lock(struct spinlock *l);
 void spin_unlock(struct spinlock *l);
 /* Held by this CPU? For assertions. */
