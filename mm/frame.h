@@ -19,6 +19,8 @@
 #include "arch/x86_64/cpu.h"
 #include "arch/x86_64/spin.h"
 
+#define PAGES_PER_MIB 256u
+
 struct bootinfo;
 struct family;
 struct waitq;

@@ -226,8 +226,9 @@ void oracle_enters(struct aspace *as, uint64_t owed)
 	__atomic_store_n(&o->as, as, __ATOMIC_SEQ_CST);
 	__atomic_store_n(&o->live, as != NULL, __ATOMIC_SEQ_CST);
 	spin_unlock(&oracle_lock);
-	if (!paid)
-		violated("P3, I16", "unmapped", UINT64_MAX, cpu_bit(cpu_id()));
+	if (!paid || (as && !(LOAD(&as->cpus) & cpu_bit(cpu_id()))))
+		violated(paid ? "P3, I3" : "P3, I16", "unmapped", UINT64_MAX,
+			 cpu_bit(cpu_id()));
 }
 
 /* ---- what must hold then ---- */

@@ -188,6 +188,7 @@ static bool pass_decide(struct frame *f, bool keep, enum lru_list list)
 		lru_add(f, list);
 		return false;
 	}
+	assert(orphan || !f->pinned); /* I18: who pins takes it back */
 	if (orphan && f->slot)
 		swap_slot_free(f->slot);
 	family_replace(f->family, f->index, (memobj_entry_t)f,

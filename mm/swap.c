@@ -21,7 +21,6 @@
 #include "mm/memobj.h"
 #include "mm/pager.h"
 
-#define PAGES_PER_MIB (1048576 / WEIR_PAGE_SIZE)
 #define ATTACHED (1u << 31) /* in a slot's number: of device 1 */
 
 static struct spinlock slot_lock = SPINLOCK_INIT(slots);

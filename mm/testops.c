@@ -73,16 +73,6 @@ static int test_point(uint64_t op, enum weir_point p, int cpu)
 	return 0;
 }
 
-/* A family's lock is to be taken before a space's (lock_order.h). */
-static int test_lock_order(struct aspace *as)
-{
-	struct spinlock family = SPINLOCK_INIT(family);
-
-	spin_lock(&as->lock);
-	spin_lock(&family);
-	return 0;
-}
-
 int mm_test_op(struct aspace *as, uint64_t op, uint64_t arg)
 {
 	uint64_t va = arg & ~(WEIR_PAGE_SIZE - 1);
@@ -100,8 +90,10 @@ int mm_test_op(struct aspace *as, uint64_t op, uint64_t arg)
 		return 0;
 	case WEIR_TEST_FLUSH:
 		return test_flush(as);
-	case WEIR_TEST_LOCK_ORDER:
-		return test_lock_order(as);
+	case WEIR_TEST_LOCK_ORDER: /* see lock_order.h */
+		spin_lock(&as->lock);
+		spin_lock(&(struct spinlock)SPINLOCK_INIT(family));
+		return 0;
 	case WEIR_TEST_HOLD:
 	case WEIR_TEST_HELD:
 	case WEIR_TEST_RELEASE:
