@@ -50,7 +50,7 @@ void *irq_open(unsigned irq)
 {
 	struct irq *i = &irqs[irq];
 
-	spin_init(&i->lock, "irq");
+	spin_init(&i->lock, RANK_irq);
 	i->object = (struct object){ 1, irq_close };
 	return i;
 }

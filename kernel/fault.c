@@ -87,5 +87,6 @@ void kernel_user_return(struct trapframe *tf)
 		thread_pause();
 		irq_disable();
 	}
+	assert(!current()->batch.flush_required); /* I10 */
 	tlb_catch_up();
 }

@@ -54,7 +54,7 @@ void cap_put(struct cap cap)
 void handles_init(struct handle_table *t, struct task *owner)
 {
 	*t = (struct handle_table){ .owner = owner, .slots = no_slots,
-				    .lock = SPINLOCK_INIT("handles") };
+				    .lock = SPINLOCK_INIT(handles) };
 }
 
 static bool names_owner(struct handle_table *t, struct cap cap)

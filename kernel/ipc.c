@@ -18,7 +18,7 @@
 #include "kernel/syscall.h"
 #include "mm/kmalloc.h"
 
-struct spinlock ipc_lock = SPINLOCK_INIT("ipc");
+struct spinlock ipc_lock = SPINLOCK_INIT(ipc);
 
 /* ---- priorities ---------------------------------------------------------- */
 

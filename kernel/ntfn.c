@@ -30,7 +30,7 @@ int64_t sys_ntfn_create(struct trapframe *tf, const struct cap *none)
 
 	if (n) {
 		n->object = (struct object){ 1, kfree };
-		spin_init(&n->lock, "ntfn");
+		spin_init(&n->lock, RANK_ntfn);
 		waitq_init(&n->waiters);
 	}
 	return give_handle(WEIR_OBJ_NTFN, n, WEIR_R_ALL);

@@ -31,8 +31,10 @@ struct params {
 enum check {
 	CHECK_TLB = 1 << 0,   /* mm/oracle.h */
 	CHECK_AUDIT = 1 << 1, /* kernel/audit.c */
+	CHECK_POISON = 1 << 2, /* mm/frame.h */
+	CHECK_SLOTS = 1 << 3, /* mm/swap.h */
 };
-#define CHECK_NAMES { "tlb", "audit" }
+#define CHECK_NAMES { "tlb", "audit", "poison", "slots" }
 
 extern struct params params;
 

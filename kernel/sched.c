@@ -115,7 +115,7 @@ static void switch_locked(struct runq *rq)
 	struct thread *prev = current(), *next = rq_best(rq, ~0ull);
 	bool irqs_on = this_cpu()->irq_was_on;
 
-	assert(this_cpu()->spin_depth == 1);
+	assert(this_cpu()->locks_held == RANK_BIT(runq));
 	__atomic_store_n(&rq->need, false, __ATOMIC_RELAXED);
 	if (next)
 		rq_remove(rq, next);
@@ -425,11 +425,11 @@ void sched_init(void)
 	for (unsigned cpu = 0; cpu < MAX_CPUS; cpu++) {
 		struct runq *rq = &runqs[cpu];
 
-		spin_init(&rq->lock, "runq");
+		spin_init(&rq->lock, RANK_runq);
 		for (unsigned prio = 0; prio < PRIORITIES; prio++)
 			TAILQ_INIT(&rq->queue[prio]);
 		rq->prio = PRIO_IDLE;
-		spin_init(&rq->sleepq.lock, "sleepq");
+		spin_init(&rq->sleepq.lock, RANK_sleepq);
 		TAILQ_INIT(&rq->sleepq.threads);
 		rq->sleepq.next_ns = UINT64_MAX;
 	}

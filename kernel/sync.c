@@ -83,7 +83,7 @@ void sleepq_expire(void)
 
 void waitq_init(struct waitq *wq)
 {
-	spin_init(&wq->lock, "waitq");
+	spin_init(&wq->lock, RANK_waitq);
 	TAILQ_INIT(&wq->threads);
 }
 
@@ -95,7 +95,8 @@ static bool sleep_on(struct waitq *wq, struct spinlock *release,
 
 	assert(!release || spin_held(release));
 	spin_lock(&wq->lock);
-	assert(this_cpu()->spin_depth == (release ? 2 : 1));
+	assert(this_cpu()->locks_held ==
+	       (RANK_BIT(waitq) | (release ? 1u << release->rank : 0)));
 	t->on_wq = true;
 	TAILQ_INSERT_TAIL(&wq->threads, t, wait_link);
 	if (deadline_ns)
@@ -156,7 +157,7 @@ void waitq_wake_all(struct waitq *wq)
 
 void mutex_init(struct mutex *m)
 {
-	spin_init(&m->lock, "mutex");
+	spin_init(&m->lock, RANK_mutex);
 	m->owner = NULL;
 	waitq_init(&m->waiters);
 }

@@ -19,7 +19,7 @@ struct waitq {
 };
 
 #define WAITQ_INIT(wq) \
-	{ SPINLOCK_INIT("waitq"), TAILQ_HEAD_INITIALIZER((wq).threads) }
+	{ SPINLOCK_INIT(waitq), TAILQ_HEAD_INITIALIZER((wq).threads) }
 void waitq_init(struct waitq *wq);
 
 /* Sleeps until woken; gives up `release` (may be NULL) once no wake-up can

@@ -14,7 +14,7 @@
 #include "mm/aspace.h"
 #include "mm/kmalloc.h"
 
-static struct spinlock tasks_lock = SPINLOCK_INIT("tasks");
+static struct spinlock tasks_lock = SPINLOCK_INIT(tasks);
 struct task_list tasks = LIST_HEAD_INITIALIZER(tasks);
 static uint32_t last_id;
 
@@ -125,7 +125,7 @@ struct task *task_create(struct task *parent, struct cap fault,
 	t->account = account_get(account);
 	t->object = (struct object){ 1, task_destroy };
 	ksnprintf(t->name, sizeof(t->name), "%s", name);
-	spin_init(&t->lock, "task");
+	spin_init(&t->lock, RANK_task);
 	LIST_INIT(&t->threads);
 	handles_init(&t->handles, t);
 	spin_lock(&tasks_lock);

@@ -157,7 +157,7 @@ void thread_exit(void)
 {
 	struct thread *t = current();
 
-	assert(this_cpu()->spin_depth == 0 && irq_enabled());
+	assert(!this_cpu()->locks_held && irq_enabled());
 	assert(!t->batch.flush_required); /* I10: no debt without a debtor */
 	ipc_exit_thread(t);
 	if (t->task)

@@ -40,7 +40,7 @@ struct aspace *aspace_create(struct account *account)
 	as->refs = 1;
 	as->id = __atomic_add_fetch(&last_id, 1, __ATOMIC_RELAXED);
 	as->account = account_get(account);
-	spin_init(&as->lock, "aspace");
+	spin_init(&as->lock, RANK_aspace);
 	mutex_init(&as->map_mutex);
 	RB_INIT(&as->regions);
 	return as;

@@ -92,13 +92,11 @@ static void pte_seen(struct region *r, uint64_t va, pte_t pte)
 	bool writable = r->prot & WEIR_P_WRITE;
 
 	if (!r->obj->wired) {
-		spin_lock(&r->obj->family->lock);
 		struct frame *f = entry_frame(*memobj_entry(r->obj, index));
 
 		pa = f && f->state != FRAME_INBOUND ? frame_pa(f) : 0;
 		writable &= pa && f->state != FRAME_LAUNDRY && !f->copied &&
 			    !memobj_shares(r->obj, index);
-		spin_unlock(&r->obj->family->lock);
 		if (pa)
 			f->ptes++;
 	}
@@ -113,8 +111,9 @@ void audit_space(struct aspace *as)
 	struct region *r = region_at_or_above(&as->regions, 0);
 
 	pages = 0;
-	spin_lock(&as->lock);
-	for (; r; r = region_next(&as->regions, r))
+	for (; r; r = region_next(&as->regions, r)) {
+		spin_lock(&r->obj->family->lock);
+		spin_lock(&as->lock);
 		for (uint64_t va = r->start; va < r->end; va += 4096) {
 			pte_t *pte = aspace_pte(as, va);
 
@@ -123,7 +122,9 @@ void audit_space(struct aspace *as)
 			else if (*pte & PTE_P)
 				pte_seen(r, va, *pte);
 		}
-	spin_unlock(&as->lock);
+		spin_unlock(&as->lock);
+		spin_unlock(&r->obj->family->lock);
+	}
 	compare("pages of space", as, as->resident, pages, true);
 }
 

@@ -256,6 +256,7 @@ static bool fault_map(struct fault *t, uint64_t pa, struct frame *f)
 				pte_and(pte, ~(pte_t)PTE_NX);
 			tlb_invlpg(t->va);
 		} else {
+			assert(*pte == 0); /* I19 */
 			pte_xchg(pte, pa | flags);
 			t->as->resident++;
 			if (f)

@@ -6,7 +6,7 @@
  * are PINNED and nobody's (head is false), so they can never be freed.
  * Locks: a cache's lock, then frame_lock (the buddy lists). Caches belong to
  * a CPU but any CPU may drain them. free_frames counts both, atomically.
- * Invariants: I5. Does not do: NUMA, movable frames, poison.
+ * Invariants: I5. Does not do: NUMA, movable frames.
  */
 #include "mm/frame.h"
 
@@ -32,7 +32,7 @@ static uint64_t frames_managed;
 static unsigned cache_max;
 struct watermarks watermarks;
 
-static struct spinlock frame_lock = SPINLOCK_INIT("frame_lock");
+static struct spinlock frame_lock = SPINLOCK_INIT(frames);
 struct frame_list buddy[FRAME_MAX_ORDER + 1]; /* under frame_lock */
 
 static uint64_t free_frames; /* atomic */
@@ -143,6 +143,9 @@ static void block_claim(struct frame *f, unsigned order)
 		f[i].dirty = f[i].taken_back = false;
 		f[i].family = NULL;
 		f[i].index = 0;
+		if (f[i].poisoned)
+			poison_check(frame_kva(&f[i]), WEIR_PAGE_SIZE);
+		f[i].poisoned = false;
 	}
 	ORACLE(allocated(f, 1ull << order));
 	__atomic_sub_fetch(&free_frames, 1ull << order, __ATOMIC_RELAXED);
@@ -265,7 +268,7 @@ struct frame *frame_alloc(unsigned flags)
 	struct frame *f = alloc_now(0, flags);
 
 	if (flags & FRAME_MAYWAIT) {
-		assert(this_cpu()->spin_depth == 0);
+		assert(!this_cpu()->locks_held);
 		if (!f)
 			f = alloc_stall(flags);
 	}
@@ -287,8 +290,12 @@ void frame_free(struct frame *f)
 	spin_lock(&cache->lock);
 	frame_check_freeable(f);
 	ORACLE(freed(f, n));
-	for (uint64_t i = 0; i < n; i++)
+	bool poisoned = poison_fill(frame_kva(f), n * WEIR_PAGE_SIZE);
+
+	for (uint64_t i = 0; i < n; i++) {
 		f[i].state = FRAME_FREE;
+		f[i].poisoned = poisoned;
+	}
 	f->family = NULL;
 	f->pinned = false;
 	__atomic_add_fetch(&free_frames, n, __ATOMIC_RELAXED);
@@ -330,7 +337,7 @@ void frames_setup(struct frame *array, uint64_t nframes)
 	for (unsigned i = 0; i <= FRAME_MAX_ORDER; i++)
 		TAILQ_INIT(&buddy[i]);
 	for (unsigned i = 0; i < MAX_CPUS; i++) {
-		spin_init(&caches[i].lock, "frame_cache");
+		spin_init(&caches[i].lock, RANK_frame_cache);
 		TAILQ_INIT(&caches[i].list);
 		caches[i].count = 0;
 	}

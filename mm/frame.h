@@ -19,6 +19,8 @@
 #include "arch/x86_64/cpu.h"
 #include "arch/x86_64/spin.h"
 
+#define PAGES_PER_MIB 256u
+
 struct bootinfo;
 struct family;
 struct waitq;
@@ -56,8 +58,9 @@ struct frame {
 		uint64_t pieces;       /* kmalloc's frames: free pieces */
 	};
 	uint32_t index; /* page of its objects; kmalloc's: size class */
-	/* The audit's: PTEs that map it; an object has it. */
-	uint32_t ptes : 31, named : 1;
+	/* The audit's: PTEs that map it; an object has it. The allocator's:
+	 * it is free, and poisoned. */
+	uint32_t ptes : 30, named : 1, poisoned : 1;
 
 	/* The lru list's, under lru_lock; the allocator's while FREE. */
 	TAILQ_ENTRY(frame) lru;
@@ -128,7 +131,8 @@ uint64_t nr_frames(void);
  * any lock. */
 void frame_cache_drain(void);
 
-/* ---- between frame.c, frame_init.c, frame_state.c and audit.c ---- */
+/* ---- between frame.c, frame_init.c, frame_state.c,
+ * kmalloc.c and audit.c ---- */
 
 extern struct frame *frames;
 extern uint64_t frames_end; /* frame numbers are below */
@@ -141,6 +145,15 @@ extern struct frame_cache {
 
 /* Panics unless `f` may be freed now. */
 void frame_check_freeable(const struct frame *f);
+
+/* check=poison: what is free holds a pattern, and is looked at when it is given
+ * out: what was stored there meanwhile came by a translation or a pointer that
+ * should have been gone (P1). A policy under which freed frames wait unflushed
+ * is to be refused together with it (I23); there is none yet.
+ * `n` bytes of the direct map, a multiple of 8. False, and nothing is done: it
+ * is off. */
+bool poison_fill(uint64_t *at, size_t n);
+void poison_check(const uint64_t *at, size_t n);
 
 void frame_wait_init(void);
 

@@ -1,12 +1,13 @@
 /*
  * frame_state.c - the life of a frame: which move follows which, and waiting
- * for one.
+ * for one; and what a free one holds.
  *
  * The table here is the one of mm/README.md, where the reasons are. The wait
  * queues are shared by hash.
  */
 #include "arch/x86_64/panic.h"
 #include "kernel/abi/weir.h"
+#include "kernel/param.h"
 #include "kernel/sync.h"
 #include "mm/frame.h"
 
@@ -61,6 +62,29 @@ void frame_check_freeable(const struct frame *f)
 	if (f->mapcount || f->slot)
 		panic("frame %lx is freed with %u mappings and slot %u",
 		      frame_pa(f), f->mapcount, f->slot);
+}
+
+/* ---- poison ---- */
+
+#define PATTERN 0xf4eef4eef4eef4eeull /* nor is it an address */
+
+bool poison_fill(uint64_t *at, size_t n)
+{
+	bool on = params.check & CHECK_POISON;
+
+	for (size_t i = 0; on && i < n / 8; i++)
+		at[i] = PATTERN;
+	return on;
+}
+
+void poison_check(const uint64_t *at, size_t n)
+{
+	for (size_t i = 0; i < n / 8; i++)
+		if (at[i] != PATTERN)
+			panic("P1: frame %lx, offset %lx: %lx was written "
+			      "after it was freed",
+			      frame_pa(frame_of_kva(at)),
+			      (uintptr_t)&at[i] & 0xfff, at[i]);
 }
 
 /* ---- waiting ---- */

@@ -12,6 +12,7 @@
 #include "arch/x86_64/panic.h"
 #include "arch/x86_64/string.h"
 #include "kernel/abi/weir.h"
+#include "kernel/param.h"
 #include "mm/frame.h"
 
 /* Sizes are powers of two: MARK ("kme") is ored with the exponent; it is no
@@ -20,16 +21,15 @@
 #define MIN_SHIFT 6 /* so that 64 bits count a frame's pieces */
 #define PAGE_SHIFT 12 /* from here on blocks of whole frames */
 #define MAX_SHIFT 22
+#define NCLASSES (PAGE_SHIFT - MIN_SHIFT)
 
+/* An empty list of frames may be all zero: only heads are inserted. */
 static struct class {
 	struct spinlock lock;
 	struct frame_list partial; /* under lock: frames with free pieces */
 	unsigned idle;             /* under lock: of these, wholly free */
-} classes[PAGE_SHIFT - MIN_SHIFT] = {
-#define CLASS(n) { SPINLOCK_INIT("kmalloc"), \
-		   TAILQ_HEAD_INITIALIZER(classes[n].partial), 0 }
-	CLASS(0), CLASS(1), CLASS(2), CLASS(3), CLASS(4), CLASS(5)
-#undef CLASS
+} classes[NCLASSES] = {
+	[0 ... NCLASSES - 1] = { .lock = SPINLOCK_INIT(kmalloc) }
 };
 
 /* A frame without any free piece has the bitmap 0, one with nothing else: */
@@ -49,6 +49,7 @@ static void *small_alloc(unsigned shift)
 	if (!f && (f = frame_alloc(0))) {
 		f->index = MARK | shift;
 		f->pieces = all_pieces(shift);
+		poison_fill(frame_kva(f), WEIR_PAGE_SIZE);
 		TAILQ_INSERT_HEAD(&c->partial, f, lru);
 		c->idle++;
 	}
@@ -61,6 +62,8 @@ static void *small_alloc(unsigned shift)
 			TAILQ_REMOVE(&c->partial, f, lru);
 	}
 	spin_unlock(&c->lock);
+	if (p && params.check & CHECK_POISON)
+		poison_check((void *)p, 1ul << shift);
 	return p;
 }
 
@@ -97,6 +100,7 @@ static void small_free(struct frame *f, unsigned shift, void *p)
 	spin_lock(&c->lock);
 	if (f->pieces & bit)
 		panic("kfree: %p is freed twice", p);
+	poison_fill(p, 1ul << shift);
 	if (!f->pieces)
 		TAILQ_INSERT_HEAD(&c->partial, f, lru);
 	f->pieces |= bit;

@@ -26,8 +26,8 @@ struct sleeper {
 	bool asked; /* atomic reads elsewhere */
 };
 
-static struct sleeper kreclaimd = { .lock = SPINLOCK_INIT("kreclaimd") };
-static struct sleeper klaunderd = { .lock = SPINLOCK_INIT("klaunderd") };
+static struct sleeper kreclaimd = { .lock = SPINLOCK_INIT(reclaim) };
+static struct sleeper klaunderd = { .lock = SPINLOCK_INIT(reclaim) };
 static bool laundering; /* atomic: klaunderd is at work */
 
 static void ask(struct sleeper *s)

@@ -13,7 +13,7 @@
 #include "mm/memobj.h"
 #include "mm/reclaim.h"
 
-static struct spinlock lru_lock = SPINLOCK_INIT("lru");
+static struct spinlock lru_lock = SPINLOCK_INIT(lru);
 struct lru_lists lists[LRU_NLISTS] = {
 	{ TAILQ_HEAD_INITIALIZER(lists[0].frames), 0 },
 	{ TAILQ_HEAD_INITIALIZER(lists[1].frames), 0 },

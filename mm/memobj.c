@@ -21,7 +21,7 @@
 
 #define RADIX_BITS 9u
 
-static struct spinlock families_lock = SPINLOCK_INIT("families");
+static struct spinlock families_lock = SPINLOCK_INIT(families);
 struct family_list families = LIST_HEAD_INITIALIZER(families);
 
 static unsigned height_for(uint64_t npages)
@@ -65,7 +65,7 @@ struct memobj *memobj_create_paged(uint64_t npages, struct pager *pager,
 
 	if (!fam)
 		return NULL;
-	spin_init(&fam->lock, "family");
+	spin_init(&fam->lock, RANK_family);
 	LIST_INIT(&fam->members);
 	waitq_init(&fam->cloned);
 	fam->pager = pager;

@@ -13,18 +13,11 @@
 #include "mm/swap.h"
 #include "mm/tlb.h"
 
-#define PAGES_PER_MIB (1048576 / WEIR_PAGE_SIZE)
-
-static unsigned mib_of(uint64_t pages)
-{
-	return pages / PAGES_PER_MIB;
-}
-
 /* MiB of swap when swap= does not say: 3/4 of memory, so that a workload of
  * twice the memory that remains fits; less where memory is short. */
 static unsigned default_swap_mib(void)
 {
-	unsigned all = mib_of(nr_frames());
+	unsigned all = nr_frames() / PAGES_PER_MIB;
 	unsigned mib = all * 3 / 4;
 
 	/* One more is for rounding, and for the slot table. */
@@ -50,9 +43,9 @@ void mm_init(const struct bootinfo *bi)
 	reclaim_set_batch(params.batch);
 	point_delay(params.points, params.points_seed);
 	swap_init(params.swap_mib ? params.swap_mib : default_swap_mib());
-	kprintf("mm: %u MiB of frames, %u MiB of swap; "
+	kprintf("mm: %lu MiB of frames, %u MiB of swap; "
 		"watermarks %lu %lu %lu\n",
-		mib_of(nr_frames()), mib_of(swap_slots_total()),
+		nr_frames() / PAGES_PER_MIB, swap_slots_total() / PAGES_PER_MIB,
 		watermarks.min, watermarks.low, watermarks.high);
 }
 

@@ -54,7 +54,7 @@ static struct oracle_cpu {
 bool oracle_on;
 static uint64_t ghosts_end; /* frame numbers are below; constant */
 static uint64_t moment;     /* atomic */
-static struct spinlock oracle_lock = SPINLOCK_INIT("oracle");
+static struct spinlock oracle_lock = SPINLOCK_INIT(oracle);
 
 void oracle_init(uint64_t nframes)
 {
@@ -226,8 +226,9 @@ void oracle_enters(struct aspace *as, uint64_t owed)
 	__atomic_store_n(&o->as, as, __ATOMIC_SEQ_CST);
 	__atomic_store_n(&o->live, as != NULL, __ATOMIC_SEQ_CST);
 	spin_unlock(&oracle_lock);
-	if (!paid)
-		violated("P3, I16", "unmapped", UINT64_MAX, cpu_bit(cpu_id()));
+	if (!paid || (as && !(LOAD(&as->cpus) & cpu_bit(cpu_id()))))
+		violated(paid ? "P3, I3" : "P3, I16", "unmapped", UINT64_MAX,
+			 cpu_bit(cpu_id()));
 }
 
 /* ---- what must hold then ---- */

@@ -58,9 +58,9 @@ void oracle_flushed_range(uint64_t va, uint64_t npages, uint64_t owed);
 
 /* This CPU stops using its user entries; and, once no bit says that it has
  * those of the last space: goes on with those of `as`, whose debts up to
- * moment `owed`, read before its generation was, are paid here (I16), and no
- * other space's are left under its tag. NULL: the kernel's own tables.
- * Interrupts off. */
+ * moment `owed`, read before its generation was, are paid here (I16), whose set
+ * of CPUs has this one (I3), and no other space's are left under its tag. NULL:
+ * the kernel's own tables. Interrupts off. */
 void oracle_sleeps(void);
 void oracle_enters(struct aspace *as, uint64_t owed);
 

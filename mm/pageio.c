@@ -27,6 +27,13 @@ void pageio_submit(struct pageio *io)
 	}
 }
 
+void pageio_end(struct pageio *io)
+{
+	if (io->slot && !io->status)
+		swap_check(io);
+	io->done(io);
+}
+
 /* Its last touch of the waiter's stack is the unlock. */
 static void read_done(struct pageio *io)
 {
@@ -38,29 +45,21 @@ static void read_done(struct pageio *io)
 	spin_unlock(&w->lock);
 }
 
-/* Sleeps a while. False: it is of no use to wait for a pager any more. Holds
- * w->lock, which is released. */
-static bool sleep_on(struct wait *w, struct pageio *io)
-{
-	if (io->pager)
-		return waitq_wait(&w->wq, &w->lock, io->due_ns) &&
-		       time_ns() < io->due_ns;
-	waitq_sleep(&w->wq, &w->lock);
-	return true;
-}
-
 int pageio_read(struct pageio *io)
 {
 	struct wait w = { .done = false };
 
-	spin_init(&w.lock, "pageio");
+	spin_init(&w.lock, RANK_pageio);
 	waitq_init(&w.wq);
 	io->done = read_done;
 	io->arg = &w;
 	pageio_submit(io);
 	spin_lock(&w.lock);
 	while (!w.done) {
-		if (!sleep_on(&w, io) && pager_cancel(io))
+		if (!io->pager)
+			waitq_sleep(&w.wq, &w.lock);
+		else if ((!waitq_wait(&w.wq, &w.lock, io->due_ns) ||
+			  time_ns() >= io->due_ns) && pager_cancel(io))
 			return -WEIR_EIO;
 		spin_lock(&w.lock);
 	}

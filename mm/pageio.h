@@ -40,6 +40,9 @@ TAILQ_HEAD(pageio_list, pageio);
 /* Starts it. No lock held; done() may be called before this returns. */
 void pageio_submit(struct pageio *io);
 
+/* For the device: it is over, with io->status; calls done(). */
+void pageio_end(struct pageio *io);
+
 /* Starts a read and sleeps until it is over (`done` and `arg` are set here).
  * 0 or -WEIR_EIO. A pager that is late, or a kill meanwhile, is an error. */
 int pageio_read(struct pageio *io);

@@ -56,7 +56,7 @@ struct pager *pager_create(uint64_t npages, struct pager_client client,
 	p->client = client;
 	p->deadline_ns = deadline_ns && deadline_ns < PAGER_DEADLINE_MAX_NS ?
 			 deadline_ns : PAGER_DEADLINE_MAX_NS;
-	spin_init(&p->lock, "pager");
+	spin_init(&p->lock, RANK_pager);
 	TAILQ_INIT(&p->requests);
 	return p;
 }
@@ -73,7 +73,7 @@ static void unlink_request(struct pager *p, struct pageio *io)
 static void finish(struct pageio *io, int status)
 {
 	io->status = status ? -WEIR_EIO : 0;
-	io->done(io);
+	pageio_end(io);
 }
 
 bool pager_cancel(struct pageio *io)

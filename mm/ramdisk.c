@@ -27,7 +27,7 @@ static char **blocks; /* of a MiB each */
 static uint64_t max_delay_us; /* atomic */
 static uint64_t fail_next[2]; /* atomic: reads, writes; testing aid */
 
-static struct spinlock disk_lock = SPINLOCK_INIT("disk_lock");
+static struct spinlock disk_lock = SPINLOCK_INIT(ramdisk);
 static struct pageio_list queue; /* under disk_lock, by due_ns */
 static uint64_t rng;             /* under disk_lock; never 0 */
 static struct waitq work;        /* the thread sleeps until one is due */
@@ -120,7 +120,7 @@ static void ramdisk_thread(void *arg)
 		struct pageio *io = next_due();
 
 		transfer(io);
-		io->done(io); /* io may be gone now */
+		pageio_end(io); /* io may be gone now */
 		cond_resched();
 	}
 }

@@ -54,7 +54,7 @@ struct pass {
 };
 
 #define NPASSES 16
-static struct spinlock passes_lock = SPINLOCK_INIT("passes");
+static struct spinlock passes_lock = SPINLOCK_INIT(passes);
 static struct pass *passes[NPASSES];
 static struct waitq passes_wait; /* for the end of a pass */
 
@@ -188,6 +188,7 @@ static bool pass_decide(struct frame *f, bool keep, enum lru_list list)
 		lru_add(f, list);
 		return false;
 	}
+	assert(orphan || !f->pinned); /* I18: who pins takes it back */
 	if (orphan && f->slot)
 		swap_slot_free(f->slot);
 	family_replace(f->family, f->index, (memobj_entry_t)f,
@@ -402,7 +403,7 @@ void passes_init(void)
 
 		if (!p)
 			panic("no memory for reclaim passes");
-		spin_init(&p->lock, "pass");
+		spin_init(&p->lock, RANK_pass);
 		waitq_init(&p->done);
 		passes[i] = p;
 	}

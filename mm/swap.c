@@ -14,21 +14,25 @@
 #include "mm/swap.h"
 
 #include "arch/x86_64/panic.h"
+#include "kernel/param.h"
 #include "kernel/stat.h"
 #include "mm/frame.h"
 #include "mm/kmalloc.h"
 #include "mm/memobj.h"
 #include "mm/pager.h"
 
-#define PAGES_PER_MIB (1048576 / WEIR_PAGE_SIZE)
 #define ATTACHED (1u << 31) /* in a slot's number: of device 1 */
 
-static struct spinlock slot_lock = SPINLOCK_INIT("slot_lock");
+static struct spinlock slot_lock = SPINLOCK_INIT(slots);
 static struct swapdev {
 	uint64_t *bits;   /* under slot_lock, as the rest */
 	uint64_t words;
 	uint64_t cursor;  /* the word to look at next */
 	uint32_t total, nfree; /* read without it, too */
+	/* check=slots, else NULL: behind the bits, a sum of what each slot
+	 * should hold; who has the slot writes it. Short ones, so that one
+	 * block of memory does for 7 GiB of swap. */
+	uint16_t *sums;
 	struct memobj *object; /* device 1: its pages are the slots */
 } devs[2];
 
@@ -37,22 +41,52 @@ static struct swapdev *dev_of(uint32_t slot)
 	return &devs[slot / ATTACHED];
 }
 
-/* A device of `nslots` free slots; `bits` holds (nslots + 64) / 64 zeroes. */
-static struct swapdev fresh_device(uint64_t *bits, uint32_t nslots)
+static uint16_t checksum(const struct frame *f)
 {
-	struct swapdev d = { .bits = bits,
-			     .words = ((uint64_t)nslots + 64) / 64,
-			     .total = nslots, .nfree = nslots };
+	const uint64_t *word = frame_kva(f);
+	uint64_t sum = 1;
 
-	bits[0] |= 1;
-	for (uint64_t s = (uint64_t)nslots + 1; s < d.words * 64; s++)
-		bits[s / 64] |= 1ull << s % 64;
+	for (unsigned i = 0; i < WEIR_PAGE_SIZE / 8; i++) {
+		sum = (sum ^ word[i]) * 0x9e3779b97f4a7c15ull;
+		sum ^= sum >> 32;
+	}
+	return sum;
+}
+
+void swap_check(const struct pageio *io)
+{
+	const uint16_t *sums = dev_of(io->slot)->sums;
+
+	if (sums && sums[io->slot % ATTACHED] != checksum(io->frame))
+		panic(io->write ? "I9, Z29: frame %lx has changed while it "
+				  "was written to slot %x" :
+				  "I17, Z28: frame %lx is not what was "
+				  "written to slot %x",
+		      frame_pa(io->frame), io->slot);
+}
+
+/* A device of `nslots` free slots; with no `bits` when out of memory. */
+static struct swapdev fresh_device(uint64_t nslots)
+{
+	struct swapdev d = { .words = (nslots + 64) / 64, .total = nslots,
+			     .nfree = nslots };
+	uint64_t nsums = params.check & CHECK_SLOTS ? nslots + 1 : 0;
+
+	d.bits = kzalloc(d.words * sizeof(*d.bits) + nsums * sizeof(*d.sums));
+	if (!d.bits)
+		return d;
+	if (nsums)
+		d.sums = (uint16_t *)(d.bits + d.words);
+	d.bits[0] |= 1;
+	for (uint64_t s = nslots + 1; s < d.words * 64; s++)
+		d.bits[s / 64] |= 1ull << s % 64;
 	return d;
 }
 
-void swap_slots_init(uint64_t *bits, uint32_t nslots)
+bool swap_slots_init(uint32_t nslots)
 {
-	devs[0] = fresh_device(bits, nslots);
+	devs[0] = fresh_device(nslots);
+	return devs[0].bits;
 }
 
 uint32_t swap_slots_total(void)
@@ -138,6 +172,8 @@ void swap_slot_free(uint32_t slot)
 		panic("swap slot %x of %u is freed twice, or does not exist",
 		      slot, d->total);
 	d->bits[n / 64] &= ~(1ull << n % 64);
+	if (d->sums)
+		d->sums[n] = 0;
 	d->nfree++;
 	spin_unlock(&slot_lock);
 }
@@ -152,15 +188,14 @@ void frame_drop_slot(struct frame *f)
 int swap_attach(struct memobj *obj)
 {
 	uint64_t nslots = obj->npages - 1; /* page 0 is no slot */
-	struct swapdev d = { .bits = NULL };
+	struct swapdev d;
 	bool busy;
 
 	if (!obj->family->pager || nslots == 0)
 		return -WEIR_EINVAL;
-	d.bits = kzalloc((nslots + 64) / 64 * sizeof(*d.bits));
+	d = fresh_device(nslots);
 	if (!d.bits)
 		return -WEIR_ENOMEM;
-	d = fresh_device(d.bits, nslots);
 	d.object = memobj_get(obj);
 	spin_lock(&slot_lock);
 	busy = devs[1].object && (devs[1].nfree != devs[1].total ||
@@ -181,17 +216,14 @@ int swap_attach(struct memobj *obj)
 void swap_init(uint64_t mib)
 {
 	uint64_t npages = mib * PAGES_PER_MIB;
-	uint64_t *bits;
 
 	if (mib == 0)
 		return;
-	bits = kzalloc((npages + 64) / 64 * sizeof(*bits));
-	if (!bits || !ramdisk_init(mib) ||
+	if (!swap_slots_init(npages) || !ramdisk_init(mib) ||
 	    nr_frames() < FRAME_LEAST_MIB * PAGES_PER_MIB)
 		panic("too little memory for swap=%lu: %lu MiB, and %u MiB "
 		      "beside it, are needed; give the machine more, or lower "
 		      "swap=", mib, mib, FRAME_LEAST_MIB);
-	swap_slots_init(bits, npages);
 }
 
 void swap_start(void)
@@ -202,6 +234,7 @@ void swap_start(void)
 
 void swap_submit(struct pageio *io)
 {
+	struct swapdev *d = dev_of(io->slot);
 	unsigned state = io->frame->state;
 
 	assert(swap_slot_taken(io->slot));
@@ -210,10 +243,12 @@ void swap_submit(struct pageio *io)
 		assert(state == FRAME_LAUNDRY);
 	else
 		assert(state == FRAME_INBOUND || state == FRAME_PINNED);
+	if (io->write && d->sums)
+		d->sums[io->slot % ATTACHED] = checksum(io->frame);
 	stat_add(io->write ? WEIR_C_pswpout : WEIR_C_pswpin, 1);
 	io->status = 0;
 	if (io->slot & ATTACHED) {
-		io->pager = devs[1].object->family->pager;
+		io->pager = d->object->family->pager;
 		io->page = io->slot % ATTACHED;
 		pager_submit(io);
 	} else {

@@ -53,9 +53,15 @@ bool swap_is_tight(void);
  * frame INBOUND or PINNED (read), LAUNDRY (write). Any context, any lock. */
 void swap_submit(struct pageio *io);
 
-/* The slot table on its own, for swap_init and the host tests: `bits` holds
- * (nslots + 64) / 64 words and must be zero. */
-void swap_slots_init(uint64_t *bits, uint32_t nslots);
+/* check=slots: the IO, which is over and has not failed, has carried the page
+ * as it was when it was given to the device: the frame has not changed while
+ * it was written (I9), or is what was written to the slot (I17). Panics if
+ * not. The frame is still LAUNDRY or INBOUND. */
+void swap_check(const struct pageio *io);
+
+/* The slots of device 0 on their own, for swap_init and the host tests; false:
+ * out of memory. */
+bool swap_slots_init(uint32_t nslots);
 
 /* mm/ramdisk.c: the device of `mib` MiB, a page a slot; false: out of memory.
  * submit: any context, any lock, never sleeps, never fails but through

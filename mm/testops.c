@@ -90,6 +90,10 @@ int mm_test_op(struct aspace *as, uint64_t op, uint64_t arg)
 		return 0;
 	case WEIR_TEST_FLUSH:
 		return test_flush(as);
+	case WEIR_TEST_LOCK_ORDER: /* see lock_order.h */
+		spin_lock(&as->lock);
+		spin_lock(&(struct spinlock)SPINLOCK_INIT(family));
+		return 0;
 	case WEIR_TEST_HOLD:
 	case WEIR_TEST_HELD:
 	case WEIR_TEST_RELEASE:

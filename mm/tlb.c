@@ -201,6 +201,14 @@ static void wait_for_acks(struct tlb_request *r, uint64_t asked)
 	}
 }
 
+/* Who may come to wait for acknowledgements must be able to serve others
+ * meanwhile (I21), also when this time there is nobody to wait for. */
+static void assert_may_wait(void)
+{
+	assert(irq_enabled());
+	assert(!this_cpu()->locks_held);
+}
+
 /* One round: every CPU of `cpus` does what `what` says before we return. */
 static void shoot(uint64_t cpus, struct tlb_request what)
 {
@@ -209,8 +217,7 @@ static void shoot(uint64_t cpus, struct tlb_request what)
 	struct tlb_request *r = &c->request;
 	uint64_t remote = must_interrupt(cpus, what.kind);
 
-	assert(irq_enabled());
-	assert(this_cpu()->spin_depth == 0);
+	assert_may_wait();
 	point(WEIR_POINT_flush);
 	if (remote) {
 		what.waiting = remote;
@@ -332,6 +339,7 @@ static void batch_clear(struct tlb_batch *b)
 
 void tlb_batch_flush(struct tlb_batch *b)
 {
+	assert_may_wait();
 	if (!b->flush_required)
 		return;
 	shoot(b->cpus, (struct tlb_request){ .kind = FLUSH_ALL });
@@ -343,6 +351,7 @@ void tlb_batch_flush(struct tlb_batch *b)
 /* Pays if it is `due`, which `counter` counts. */
 static void fence(struct tlb_batch *b, bool due, enum weir_counter counter)
 {
+	assert_may_wait();
 	stat_add(due ? counter : WEIR_C_tlb_flush_avoided, 1);
 	if (due)
 		tlb_batch_flush(b);
@@ -385,6 +394,7 @@ void aspace_flush_pending(struct aspace *as)
 {
 	uint64_t gen = LOAD(&as->tlb_pending);
 
+	assert_may_wait();
 	if (PLANTED(Z5) || !aspace_owes(as))
 		return;
 	shoot(LOAD(&as->cpus),

@@ -102,7 +102,7 @@ void ipi_send(uint64_t cpumask, unsigned vector)
 #define ENTRY_LEVEL (1u << 15)
 #define ENTRY_MASKED (1u << 16)
 
-static struct spinlock ioapic_lock = SPINLOCK_INIT("ioapic");
+static struct spinlock ioapic_lock = SPINLOCK_INIT(ioapic);
 static struct ioapic {
 	volatile uint32_t *regs;
 	uint32_t gsi_base, inputs;

@@ -45,10 +45,10 @@ struct cpu {
 	uint32_t apic_id;
 	volatile bool online;
 
-	/* Spinlocks: how many are held, and whether the outermost one found
-	 * interrupts on. A context switch under a lock must carry
-	 * irq_was_on along with the thread. */
-	int spin_depth;
+	/* Spinlocks: the ranks of those held, a bit each, and whether the
+	 * first one found interrupts on. A context switch under a lock must
+	 * carry irq_was_on along with the thread. */
+	uint32_t locks_held;
 	bool irq_was_on;
 
 	/* Panic: where this CPU was when it was stopped. */

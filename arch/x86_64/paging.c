@@ -25,7 +25,7 @@ extern char kernel_text[], kernel_text_end[], kernel_rodata[],
 uint64_t kernel_pml4_pa;
 
 static uint64_t early_next;
-static struct spinlock kmap_lock = SPINLOCK_INIT("kmap");
+static struct spinlock kmap_lock = SPINLOCK_INIT(kmap);
 static uint64_t (*alloc_page)(void); /* NULL: early_alloc is in use */
 static uint64_t stack_next = KSTACK_BASE;
 static uint64_t mmio_next = MMIO_BASE;

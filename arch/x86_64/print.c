@@ -62,9 +62,10 @@ static const char *convert(struct out *o, const char *f, va_list *ap)
 			v = -v;
 		}
 		put_number(o, v, 10, 0);
-	} else if (*f == 'u' || *f == 'x') {
+	} else if (*f == 'u' || *f == 'x' || *f == 'p') {
+		wide |= *f == 'p';
 		v = wide ? va_arg(*ap, unsigned long) : va_arg(*ap, unsigned);
-		put_number(o, v, *f == 'x' ? 16 : 10, digits);
+		put_number(o, v, *f == 'u' ? 10 : 16, digits);
 	} else if (*f) {
 		put(o, *f);
 	}

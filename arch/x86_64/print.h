@@ -1,7 +1,7 @@
 /*
  * print.h - formatted text for the early console (COM1).
  *
- * Conversions: %s %d %u %x %% with the lengths l and z; for %u and %x a
+ * Conversions: %s %d %u %x %p %% with the lengths l and z; for %u and %x a
  * least number of digits, as in %016lx. Any context, any locks held.
  */
 #pragma once

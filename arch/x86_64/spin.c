@@ -1,7 +1,7 @@
 /*
  * spin.c - spinlocks: one word that names the holder.
  *
- * Per CPU: spin_depth and irq_was_on, touched only with interrupts off.
+ * Per CPU: locks_held and irq_was_on, touched only with interrupts off.
  */
 #include "arch/x86_64/spin.h"
 
@@ -10,10 +10,8 @@
 #define LONGEST_SPIN_NS 10000000000ull
 #define LEAST_SPINS 100000u /* a CPU that the host stopped has not spun */
 
-void spin_init(struct spinlock *l, const char *name)
-{
-	*l = (struct spinlock)SPINLOCK_INIT(name);
-}
+#define NAME(name) #name,
+static const char *const names[] = { LOCK_ORDER(NAME) };
 
 static void spin_until_taken(struct spinlock *l)
 {
@@ -27,7 +25,8 @@ static void spin_until_taken(struct spinlock *l)
 		if (++spins % LEAST_SPINS == 0 && holder &&
 		    time_ns() - start > LONGEST_SPIN_NS)
 			panic("cpu %u has spun 10 s for the lock '%s', which "
-			      "cpu %u holds", cpu_id(), l->name, holder - 1);
+			      "cpu %u holds", cpu_id(), names[l->rank],
+			      holder - 1);
 	}
 }
 
@@ -36,14 +35,15 @@ void spin_lock(struct spinlock *l)
 	uint64_t flags = irq_save();
 	struct cpu *c = this_cpu();
 
-	if (c->spin_depth++ == 0)
+	if (!c->locks_held)
 		c->irq_was_on = flags & 0x200;
-	if (spin_try_quick(l, cpu_id() + 1))
-		return;
-	if (spin_held(l))
-		panic("cpu %u takes the lock '%s', which it holds", cpu_id(),
-		      l->name);
-	spin_until_taken(l);
+	if (c->locks_held >> l->rank)
+		panic("lock order: cpu %u takes the lock '%s' while it holds "
+		      "'%s'", cpu_id(), names[l->rank],
+		      names[31 - __builtin_clz(c->locks_held)]);
+	c->locks_held |= 1u << l->rank;
+	if (!spin_try_quick(l, cpu_id() + 1))
+		spin_until_taken(l);
 }
 
 void spin_unlock(struct spinlock *l)
@@ -52,9 +52,10 @@ void spin_unlock(struct spinlock *l)
 
 	if (!spin_held(l))
 		panic("cpu %u gives back the lock '%s', which cpu %d holds",
-		      cpu_id(), l->name, (int)l->holder - 1);
+		      cpu_id(), names[l->rank], (int)l->holder - 1);
 	__atomic_store_n(&l->holder, 0, __ATOMIC_RELEASE);
-	if (--c->spin_depth == 0 && c->irq_was_on)
+	c->locks_held &= ~(1u << l->rank);
+	if (!c->locks_held && c->irq_was_on)
 		irq_enable();
 }
 

@@ -3,7 +3,8 @@
  *
  * Locks nest per CPU: the outermost spin_lock notes whether interrupts were
  * on, the last spin_unlock restores that. Who spins for 10 s panics, naming
- * the lock and its holder: nobody may sleep or wait under a spinlock.
+ * the lock and its holder: nobody may sleep or wait under a spinlock. Who
+ * takes one out of order panics, naming both (lock_order.h).
  * Not a ticket lock: where the host has fewer cores than we have CPUs, the
  * next in line is often not running, and all would wait for its turn.
  */
@@ -12,14 +13,17 @@
 #include "arch/x86_64/cpu.h"
 #include "arch/x86_64/panic.h"
 
+#include "arch/x86_64/lock_order.h"
+
 struct spinlock {
 	uint32_t holder; /* CPU id + 1; 0: free */
-	const char *name;
+	enum lock_rank rank;
 };
 
-#define SPINLOCK_INIT(text) { .name = (text) }
+#define SPINLOCK_INIT(name) { .rank = RANK_##name }
+#define spin_init(l, of_rank) \
+	((void)(*(l) = (struct spinlock){ .rank = (of_rank) }))
 
-void spin_init(struct spinlock *l, const char *name);
 void spin_lock(struct spinlock *l);
 void spin_unlock(struct spinlock *l);
 /* Held by this CPU? For assertions. */

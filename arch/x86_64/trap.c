@@ -143,7 +143,7 @@ static void prepare_user(struct trapframe *tf)
 		tf->error = 0;
 		exception(tf);
 	}
-	assert(!irq_enabled() && this_cpu()->spin_depth == 0);
+	assert(!irq_enabled() && !this_cpu()->locks_held);
 	tf->cs = USER_CS;
 	tf->ss = USER_SS;
 	tf->rflags = (tf->rflags & RFLAGS_USER) | RFLAGS_IF | 2;

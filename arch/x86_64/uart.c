@@ -27,9 +27,9 @@ struct port {
 
 /* User space writes to COM1 too: a look before every byte. */
 static struct port com1 = { .base = 0x3f8, .burst = 1,
-			    .lock = SPINLOCK_INIT("com1") };
+			    .lock = SPINLOCK_INIT(uart) };
 static struct port com2 = { .base = 0x2f8, .burst = 16,
-			    .lock = SPINLOCK_INIT("com2") };
+			    .lock = SPINLOCK_INIT(uart) };
 
 static void port_init(struct port *p)
 {
@@ -106,6 +106,7 @@ void uart_drain(void)
 
 void uart_break_locks(void)
 {
-	spin_init(&com1.lock, "com1");
-	spin_init(&com2.lock, "com2");
+	spin_init(&com1.lock, RANK_uart);
+	spin_init(&com2.lock, RANK_uart);
+	this_cpu()->locks_held = 0;
 }

@@ -20,7 +20,7 @@ static __attribute__((noinline, noclone)) int copy(void *to, const void *from,
 {
 	size_t left = n / 8;
 
-	assert(this_cpu()->spin_depth == 0);
+	assert(!this_cpu()->locks_held);
 	if (user > WEIR_USER_TOP || n > WEIR_USER_TOP - user)
 		return -WEIR_EFAULT;
 	if (cpu_features.smap)

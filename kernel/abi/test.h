@@ -39,6 +39,8 @@ enum weir_test {
 	WEIR_TEST_HOLD,
 	WEIR_TEST_HELD,
 	WEIR_TEST_RELEASE,
+	/* Takes two spinlocks in the wrong order, which is a panic. */
+	WEIR_TEST_LOCK_ORDER,
 };
 
 /* Places at which a window between two steps of the protocol is open. */

@@ -1,4 +1,6 @@
 """mm/: frames, kernel heap, swap slots, ramdisk, regions."""
+import signal
+
 import pytest
 
 # frame_test and kmalloc_test include mm/frame.c (frame_check.h).
@@ -20,9 +22,27 @@ def test_kmalloc(driver, seed, sanitizer):
     driver("kmalloc_test", KMALLOC, sanitizer)(seed)
 
 
+def test_kmalloc_poison(driver, seed):
+    driver("kmalloc_test", KMALLOC)(seed, "poison")
+
+
 @pytest.mark.parametrize("sanitizer", ["asan", "tsan"])
 def test_swap(driver, seed, sanitizer):
     driver("swap_test", SWAP, sanitizer)(seed)
+
+
+def test_slot_sums_are_silent(driver, seed):
+    driver("swap_test", SWAP)(seed, "right")
+
+
+@pytest.mark.parametrize("how, found", [
+    ("spoilt", "I17, Z28: frame"), ("reused", "I17, Z28: frame"),
+    ("torn", "I9, Z29: frame")])
+def test_slot_sums(driver, seed, how, found):
+    """A slot's byte changed; a slot read before it was written; a page that
+    changed while it was written out."""
+    program = driver("swap_test", SWAP)
+    assert found in program(seed, how, status=-signal.SIGABRT)
 
 
 def test_region(driver, seed):

@@ -28,8 +28,10 @@ def iso():
 @pytest.fixture
 def weir(iso):
     """weir("wl", "--json", cpus=4): the Result of one boot, watched by the
-    oracle (mm/oracle.h) unless `check` says what else: "" for nothing."""
-    def boot(*command, timeout=BOOT_TIMEOUT, check="tlb", **options):
+    oracle (mm/oracle.h), with sums of swap slots and poison in free memory,
+    unless `check` says what else: "" for nothing."""
+    def boot(*command, timeout=BOOT_TIMEOUT, check="tlb,slots,poison",
+             **options):
         options.setdefault("iso", iso)
         words = [f"check={check}"] if check else []
         options["words"] = words + list(options.get("words", []))

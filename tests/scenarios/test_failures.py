@@ -46,6 +46,16 @@ def test_panic(weir):
     assert functions(record) == functions(cpus[0])
 
 
+def test_a_lock_out_of_order_is_a_panic(weir):
+    """It names the locks and the CPU; nobody needs to meet anybody."""
+    result = weir("crash", "locks", cpus=1)
+    assert result.status == vm.PANIC, report(result)
+    assert result.verdict == ("The kernel panicked: lock order: cpu 0 takes "
+                              "the lock 'family' while it holds 'aspace'.")
+    (record,) = [p.decode() for kind, p in result.records if kind == "panic"]
+    assert "mm_test_op" in functions(record)
+
+
 def test_swap_device_fails(clean):
     """P6: no byte is lost; one task is told, and nobody else."""
     result = clean("swapfail", cpus=2)

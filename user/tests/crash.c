@@ -2,7 +2,8 @@
  * crash HOW - does one forbidden thing, to show what happens then: only this
  * task dies, its parent is told, and the shell prints the fault.
  *
- * `crash panic` asks the kernel for a panic, which nothing outlives.
+ * `crash panic` asks the kernel for a panic, which nothing outlives, `crash
+ * locks` for two spinlocks in the wrong order, which is one.
  */
 #include <string.h>
 
@@ -91,6 +92,11 @@ static void panic(void)
 	sys_sys_ctl(WEIR_CTL_TEST, WEIR_TEST_PANIC, 0);
 }
 
+static void locks(void)
+{
+	sys_sys_ctl(WEIR_CTL_TEST, WEIR_TEST_LOCK_ORDER, 0);
+}
+
 static const struct {
 	const char *name;
 	void (*fn)(void);
@@ -100,7 +106,7 @@ static const struct {
 	{ "divide", divide },   { "privileged", privileged },
 	{ "illegal", illegal }, { "execute", execute },
 	{ "stack", stack },     { "memory", memory },
-	{ "panic", panic },
+	{ "panic", panic },     { "locks", locks },
 };
 #define NWAYS (sizeof(ways) / sizeof(ways[0]))
 

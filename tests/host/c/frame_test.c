@@ -9,12 +9,14 @@
 #include "frame_check.h"
 
 #include "boot/bootinfo.h"
+#include "kernel/param.h"
 #include "mm/frame.h"
 #include "mm/reclaim.h"
 
 #define NFRAMES 4096 /* 16 MiB */
 #define HELD 600
 
+struct params params;
 static struct frame descriptors[NFRAMES];
 
 /* ---- The reclaimer that this test plays ---- */
@@ -76,8 +78,8 @@ static void verify(struct frame *f, unsigned order, uint64_t tag)
 
 static void test_random(void)
 {
-	static struct { struct frame *f; unsigned order; uint64_t tag; }
-		held[HELD];
+	struct { struct frame *f; unsigned order; uint64_t tag; }
+		held[HELD] = { 0 };
 	uint64_t out = 0;
 
 	setup();
@@ -193,6 +195,39 @@ static void test_zero(void)
 	CHECK(f->index == 0 && f->slot == 0 && f->mapcount == 0);
 	CHECK(frame_of_pa(frame_pa(f)) == f);
 	CHECK(frame_of_kva((char *)frame_kva(f) + 5) == f);
+}
+
+/* ---- Poison ---- */
+
+static void alloc_it(void *order)
+{
+	frames_alloc((uintptr_t)order);
+}
+
+/* A store to a frame after it was freed, at any place of it. */
+static void test_poison(void)
+{
+	struct frame *f;
+	char text[64];
+
+	params.check = CHECK_POISON;
+	setup();
+	test_random();
+	for (uintptr_t order = 0; order < 4; order++) {
+		unsigned page = shim_random() % (1 << order);
+		unsigned at = shim_random() % 4096;
+
+		setup();
+		f = frames_alloc(order);
+		frame_free(f);
+		((char *)frame_kva(f + page))[at] ^= 1;
+		sprintf(text, "P1: frame %lx, offset %x: f4ee",
+			(unsigned long)frame_pa(f + page), at & ~7);
+		if (at % 8 == 7 || at % 8 == 6)
+			*strrchr(text, ' ') = 0;
+		expect_panic(alloc_it, (void *)order, text);
+	}
+	params.check = 0;
 }
 
 /* ---- Misuse ---- */
@@ -423,6 +458,7 @@ int main(int argc, char **argv)
 	test_watermarks();
 	test_direct();
 	test_zero();
+	test_poison();
 	test_misuse();
 	test_carve();
 	test_maps();

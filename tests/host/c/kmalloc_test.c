@@ -1,5 +1,6 @@
 /*
- * kmalloc_test.c - the kernel heap: random sizes, alignment, leaks, misuse.
+ * kmalloc_test.c - the kernel heap: random sizes, alignment, leaks, misuse;
+ * with a word behind the seed: all that under check=poison.
  */
 #include <pthread.h>
 
@@ -7,6 +8,7 @@
 
 #include "frame_check.h"
 
+#include "kernel/param.h"
 #include "mm/frame.h"
 #include "mm/kmalloc.h"
 #include "mm/reclaim.h"
@@ -14,6 +16,7 @@
 #define NFRAMES 8192
 #define HELD 500
 
+struct params params;
 static struct frame descriptors[NFRAMES];
 
 void reclaim_wake(void)
@@ -140,6 +143,27 @@ static void test_misuse(void)
 	frame_free(f);
 }
 
+static void alloc_it(void *size)
+{
+	kzalloc((uintptr_t)size);
+}
+
+/* A store through a pointer that was given back. */
+static void test_poison(void)
+{
+	static const uintptr_t sizes[] = { 40, 500, 2048, 9000 };
+
+	for (unsigned i = 0; i < sizeof(sizes) / sizeof(*sizes); i++) {
+		char *other = kzalloc(sizes[i]), *p = kzalloc(sizes[i]);
+
+		kfree(p);
+		p[shim_random() % sizes[i]] ^= 1;
+		expect_panic(alloc_it, (void *)sizes[i], "P1: frame ");
+		expect_panic(alloc_it, (void *)sizes[i], "after it was freed");
+		kfree(other);
+	}
+}
+
 static void test_exhaustion(void)
 {
 	void *first = NULL, **p;
@@ -165,11 +189,14 @@ static void test_exhaustion(void)
 int main(int argc, char **argv)
 {
 	first_seed = shim_seed(argc, argv);
+	params.check = argc > 2 ? CHECK_POISON : 0;
 	frames_setup(descriptors, NFRAMES);
 	frames_add(1, NFRAMES);
 	test_cpus(1);
 	test_misuse();
 	test_exhaustion();
 	test_cpus(4);
+	if (params.check)
+		test_poison();
 	return 0;
 }

@@ -92,7 +92,7 @@ static void setup(void)
 	memset(&spaces, 0, sizeof(spaces));
 	memset(objs, 0, sizeof(objs));
 	memset(&frame, 0, sizeof(frame));
-	spin_init(&fam.lock, "family");
+	spin_init(&fam.lock, RANK_family);
 	for (unsigned i = 0; i < 2; i++) {
 		LIST_INIT(&objs[i].regions);
 		objs[i].npages = NPAGES;
@@ -101,7 +101,7 @@ static void setup(void)
 	frame.family = &fam;
 	frame.index = 5;
 	for (unsigned i = 0; i < NSPACES; i++) {
-		spin_init(&spaces[i].as.lock, "as");
+		spin_init(&spaces[i].as.lock, RANK_aspace);
 		/* The frame is page 5, 3 and 1 of the regions. */
 		spaces[i].r = (struct region){
 			.start = VA(i, 0), .end = VA(i, 8), .obj = &objs[i / 2],

@@ -1,6 +1,7 @@
 /*
  * swap_test.c - slots: a random run against a plain array, full, misuse; and
- * the ramdisk with its real thread: bytes, order, delays, failures.
+ * the ramdisk with its real thread: bytes, order, delays, failures. With a
+ * word behind the seed: check=slots, and what it must find.
  */
 #include <pthread.h>
 
@@ -44,13 +45,11 @@ static void free_slot(void *arg)
 /* Random use of a table of n slots, beside a plain array. */
 static void random_slots(uint32_t n)
 {
-	static uint64_t bits[40];
 	static bool taken[2000];
 	uint32_t ntaken = 0, slot;
 
-	memset(bits, 0, sizeof(bits));
 	memset(taken, 0, sizeof(taken));
-	swap_slots_init(bits, n);
+	CHECK(swap_slots_init(n));
 	CHECK(swap_slots_total() == n && swap_slots_free() == n);
 	for (unsigned step = 0; step < 4000; step++) {
 		/* Phases that fill and phases that empty. */
@@ -85,11 +84,10 @@ static void test_slots(void)
 {
 	static const uint32_t sizes[] = { 1, 2, 62, 63, 64, 65, 127, 128,
 					  500, 1999 };
-	static uint64_t bits[2];
 
 	for (unsigned i = 0; i < sizeof(sizes) / sizeof(*sizes); i++)
 		random_slots(sizes[i]);
-	swap_slots_init(bits, 100);
+	CHECK(swap_slots_init(100));
 	CHECK(swap_slot_alloc(false) == 1 && swap_slot_alloc(false) == 2);
 	swap_slot_free(1);
 	CHECK(swap_slot_alloc(false) == 1 || swap_slots_free() == 97);
@@ -277,6 +275,54 @@ static void submit_wrong_state(void *arg)
 	swap_submit(&ios[0]);
 }
 
+/* ---- check=slots ---- */
+
+/* Where the ramdisk keeps a page with these bytes. */
+static char *stored(const struct frame *f)
+{
+	for (char *page = shim_ram; page < shim_ram + SHIM_RAM_BYTES;
+	     page += 4096)
+		if (page != frame_kva(f) && !memcmp(page, frame_kva(f), 4096))
+			return page;
+	CHECK(!"stored");
+	return NULL;
+}
+
+static struct frame *write_out(uint32_t slot)
+{
+	struct frame *f = fr[0];
+
+	paint(f, 4711);
+	submit(0, f, slot, true);
+	wait_all(1);
+	return f;
+}
+
+/* Each is a panic of the device's thread. */
+static void test_wrong_bytes(const char *how)
+{
+	uint32_t slot = swap_slot_alloc(false);
+	struct frame *f = write_out(slot);
+
+	if (!strcmp(how, "spoilt")) {
+		stored(f)[shim_random() % 4096] ^= 1 << shim_random() % 8;
+	} else if (!strcmp(how, "reused")) { /* a slot not yet written */
+		swap_slot_free(slot);
+	} else { /* written to while it is written out */
+		ramdisk_set_delay(1000000);
+		submit(0, f, slot, true);
+		*(char *)frame_kva(f) ^= 1;
+		wait_all(1);
+		CHECK(!"found");
+	}
+	if (!swap_slot_taken(slot))
+		while (swap_slot_alloc(false) != slot)
+			;
+	f->state = FRAME_INBOUND;
+	swap_read(f, slot);
+	CHECK(!"found");
+}
+
 static void init_swap(void *mib)
 {
 	swap_init((uintptr_t)mib);
@@ -285,9 +331,10 @@ static void init_swap(void *mib)
 int main(int argc, char **argv)
 {
 	shim_seed(argc, argv);
-	test_slots();
+	params.check = argc > 2 ? CHECK_SLOTS : 0;
 	frames_setup(descriptors, NFRAMES);
 	frames_add(1, NFRAMES);
+	test_slots();
 	expect_panic(init_swap, (void *)45, "too little memory for swap=45");
 	expect_panic(init_swap, (void *)4000, "4000 MiB, and 8 MiB");
 	expect_panic(init_swap, (void *)(1ul << 40), "too little memory");
@@ -296,6 +343,10 @@ int main(int argc, char **argv)
 	swap_start();
 	for (unsigned i = 0; i < NIO; i++)
 		fr[i] = frame_alloc(0);
+	if (argc > 2 && strcmp(argv[2], "right")) {
+		test_wrong_bytes(argv[2]);
+		return 0;
+	}
 	test_bytes(0);
 	test_bytes(2000);
 	CHECK(shim_stats[WEIR_C_pswpin] == 2 * NIO);

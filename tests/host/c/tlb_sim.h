@@ -461,7 +461,7 @@ static void setup(unsigned n)
 	memset(spaces, 0, sizeof(spaces));
 	ncpus = shim_cpus = n;
 	for (unsigned i = 0; i < NSPACES; i++) {
-		spin_init(&spaces[i].as.lock, "as");
+		spin_init(&spaces[i].as.lock, RANK_aspace);
 		spaces[i].as.refs = 1;
 		spaces[i].as.pml4_pa = (100 + i) * 4096;
 		name_space(&spaces[i]);

@@ -253,19 +253,51 @@ static void lose(void *arg)
 	tlb_batch_flush(&self()->batch);
 }
 
-static void flush_under_lock(void *arg)
+/* Every way to wait for acknowledgements, where nothing is owed and nobody
+ * is to be asked. */
+static const struct way {
+	void (*of_batch)(struct tlb_batch *b);
+	void (*of_space)(struct aspace *as);
+} ways[] = {
+	{ .of_batch = tlb_batch_flush },
+	{ .of_batch = tlb_batch_flush_before_io },
+	{ .of_batch = tlb_batch_flush_before_free },
+	{ .of_space = aspace_flush_pending },
+	{ .of_space = tlb_leave_tables },
+	{ NULL, NULL }, /* tlb_flush_range */
+};
+
+static void go(const struct way *w)
 {
-	spin_lock(&spaces[0].as.lock);
-	aspace_flush_pending(&spaces[0].as);
-	spaces[0].as.tlb_pending++;
-	aspace_flush_pending(&spaces[0].as);
+	if (w->of_batch)
+		w->of_batch(&self()->batch);
+	else if (w->of_space)
+		w->of_space(&spaces[0].as);
+	else
+		tlb_flush_range(&spaces[0].as, 0, 1, 1);
 }
 
-static void flush_irqs_off(void *arg)
+static void flush_under_lock(void *way)
+{
+	spin_lock(&spaces[0].as.lock);
+	go(way);
+}
+
+static void flush_irqs_off(void *way)
 {
 	irq_disable();
-	spaces[0].as.tlb_pending++;
-	aspace_flush_pending(&spaces[0].as);
+	go(way);
+}
+
+/* I21: who calls it wrongly is found also when nobody need be asked. */
+static void test_callers(void)
+{
+	setup(1);
+	for (unsigned i = 0; i < sizeof(ways) / sizeof(*ways); i++) {
+		go(&ways[i]);
+		expect_panic(flush_under_lock, (void *)&ways[i], "locks_held");
+		expect_panic(flush_irqs_off, (void *)&ways[i], "irq_enabled");
+	}
 }
 
 static void add_without_lock(void *arg)
@@ -302,10 +334,9 @@ int main(int argc, char **argv)
 	}
 	test_all(false);
 	test_all(true);
+	test_callers();
 	setup(2);
 	expect_panic(lose, NULL, "cpus 2");
-	expect_panic(flush_under_lock, NULL, "spin_depth");
-	expect_panic(flush_irqs_off, NULL, "irq_enabled");
 	expect_panic(add_without_lock, NULL, "spin_held");
 	return 0;
 }

@@ -196,36 +196,36 @@ __attribute__((weak)) uint64_t time_ns(void)
 
 /* ---- Locks and threads ---- */
 
-void spin_init(struct spinlock *l, const char *name)
+#define NAME(name) #name,
+static const char *const names[] = { LOCK_ORDER(NAME) };
+
+void spin_init(struct spinlock *l, enum lock_rank rank)
 {
 	pthread_mutex_init(&l->mutex, NULL);
 	l->owner = 0;
-	l->name = name;
+	l->rank = rank;
 }
 
 void spin_lock(struct spinlock *l)
 {
+	uint32_t *held = &cpus[shim_cpu].locks_held;
+
+	if (*held >> l->rank)
+		panic("lock order: cpu %u takes the lock '%s', holds %x",
+		      shim_cpu, names[l->rank], *held);
 	pthread_mutex_lock(&l->mutex);
 	l->owner = shim_cpu + 1;
-	cpus[shim_cpu].spin_depth++;
+	*held |= 1u << l->rank;
 }
 
 void spin_unlock(struct spinlock *l)
 {
 	if (l->owner != shim_cpu + 1)
-		panic("%s: unlock by one who does not hold it", l->name);
+		panic("%s: unlock by one who does not hold it",
+		      names[l->rank]);
 	l->owner = 0;
-	cpus[shim_cpu].spin_depth--;
+	cpus[shim_cpu].locks_held &= ~(1u << l->rank);
 	pthread_mutex_unlock(&l->mutex);
-}
-
-bool spin_trylock(struct spinlock *l)
-{
-	if (pthread_mutex_trylock(&l->mutex))
-		return false;
-	l->owner = shim_cpu + 1;
-	cpus[shim_cpu].spin_depth++;
-	return true;
 }
 
 bool spin_held(struct spinlock *l)
@@ -244,10 +244,10 @@ bool waitq_wait(struct waitq *wq, struct spinlock *release,
 	uint64_t now = time_ns(), at;
 	struct timespec ts;
 
-	if (cpus[shim_cpu].spin_depth != 1)
-		panic("sleeping with %d locks held", cpus[shim_cpu].spin_depth);
+	if (cpus[shim_cpu].locks_held != 1u << release->rank)
+		panic("sleeping with locks %x held", cpus[shim_cpu].locks_held);
 	release->owner = 0;
-	cpus[shim_cpu].spin_depth--;
+	cpus[shim_cpu].locks_held = 0;
 	clock_gettime(CLOCK_REALTIME, &ts);
 	at = ts.tv_nsec + (deadline_ns > now ? deadline_ns - now : 0);
 	ts.tv_sec += at / 1000000000;
@@ -300,8 +300,8 @@ void thread_sleep_ns(uint64_t ns)
 {
 	struct timespec ts = { ns / 1000000000, ns % 1000000000 };
 
-	if (cpus[shim_cpu].spin_depth)
-		panic("sleeping with %d locks held", cpus[shim_cpu].spin_depth);
+	if (cpus[shim_cpu].locks_held)
+		panic("sleeping with locks %x held", cpus[shim_cpu].locks_held);
 	while (nanosleep(&ts, &ts) && errno == EINTR)
 		;
 }

@@ -6,7 +6,7 @@
 struct tlb_batch;
 struct cpu {
 	unsigned id;
-	int spin_depth;
+	uint32_t locks_held;
 	struct tlb_batch *batch;
 };
 struct cpu *this_cpu(void);
