@@ -17,7 +17,7 @@ TARGETS = {
         "p->offset > size || p->filesz > size"),
     "tar": Target(
         ["user/lib/tar.c"], 6144,
-        "if (size > t->size - t->next)", "if (size > t->size)"),
+        "size >= t->size - t->next", "size >= t->size"),
     "acpi": Target(
         ["arch/x86_64/acpi.c"], 2048,
         "t[at + 1] > len - at", "t[at + 1] > len"),

@@ -12,7 +12,6 @@ import subprocess
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from pathlib import Path
 
 from weirlib.vm import ROOT
 
@@ -61,10 +60,9 @@ def run(name, program, seed, *limits):
     Without limits only the corpus is run."""
     new = program.with_suffix(".new")
     new.mkdir(exist_ok=True)
-    prefix = program.with_suffix(".crash-")
     status, log = call(program, *(limits or ["-runs=0"]), f"-seed={seed}",
                        f"-max_len={TARGETS[name].longest}",
-                       f"-artifact_prefix={prefix}", "-print_final_stats=1",
+                       f"-artifact_prefix={program}.", "-print_final_stats=1",
                        new, CORPUS / name)
     executed = re.search(r"number_of_executed_units: (\d+)", log)
     edges = re.findall(r"cov: (\d+)", log)
@@ -77,18 +75,11 @@ def run(name, program, seed, *limits):
 
 
 def keep(name, program):
-    """The corpus becomes the fewest inputs that reach as much."""
-    best = program.with_suffix(".best")
-    best.mkdir()
-    status, log = call(program, "-set_cover_merge=1", best, CORPUS / name,
+    """What reaches an edge that the corpus does not is added to it."""
+    status, log = call(program, "-merge=1", "-use_counters=0", CORPUS / name,
                        program.with_suffix(".new"))
     if status:
         raise SystemExit(log)
-    for old in (CORPUS / name).iterdir():
-        old.unlink()
-    for path in best.iterdir():
-        path.rename(CORPUS / name / path.name[:12])
-    best.rmdir()
 
 
 def campaign(name, args):
