@@ -11,12 +11,7 @@
 #include "mm/frame.h"
 #include "mm/kmalloc.h"
 
-/* A stack is kept for the next thread for good, so there is a limit: all of
- * them may have a quarter of memory. */
-#define STACKS_SHARE 4u
-
 static uint32_t last_id;
-static uint64_t living; /* atomic: threads, each with a stack */
 static struct waitq resumed = WAITQ_INIT(resumed);
 
 static void thread_destroy(void *thread)
@@ -26,19 +21,19 @@ static void thread_destroy(void *thread)
 	assert(t->state == THREAD_DEAD || t->state == THREAD_WAKING);
 	assert(!t->on_cpu && !t->queued);
 	kstack_destroy(t->stack_top);
-	__atomic_sub_fetch(&living, 1, __ATOMIC_RELAXED);
 	kfree(t);
 }
 
 static struct thread *thread_alloc(unsigned prio)
 {
-	uint64_t most = nr_frames() / (STACKS_SHARE * KSTACK_PAGES);
 	struct thread *t = kzalloc(sizeof(*t));
 
-	if (__atomic_add_fetch(&living, 1, __ATOMIC_RELAXED) <= most && t)
-		t->stack_top = kstack_create();
-	if (!t || !t->stack_top) {
-		__atomic_sub_fetch(&living, 1, __ATOMIC_RELAXED);
+	if (!t)
+		return NULL;
+	/* A quarter of memory, and what the CPUs have. */
+	t->stack_top = kstack_create(nr_frames() / (4 * KSTACK_PAGES) +
+				     3 * cpu_count());
+	if (!t->stack_top) {
 		kfree(t);
 		return NULL;
 	}

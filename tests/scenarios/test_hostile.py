@@ -36,7 +36,7 @@ def pointers_and_addresses():
     """CALL.ARGUMENT of those, as syscalls.def has them."""
     text = (ROOT / "kernel/abi/syscalls.def").read_text()
     for name, arguments in re.findall(
-            r"^SYSCALL\d\(\d+, (\w+), \w+, \w+,?([^)]*)\)", text, flags=re.M):
+            r"^SYSCALL\(\d+, (\w+), \w+, \w+,?([^)]*)\)", text, flags=re.M):
         words = [" ".join(word.split()) for word in arguments.split(",")]
         for kind, argument in zip(words[::2], words[1::2]):
             if kind.endswith("*") or argument in ("va", "ip", "sp"):

@@ -35,23 +35,18 @@ static const struct {
 	const char *name;
 	struct argument arg[NARGS];
 } table[WEIR_NSYSCALLS] = {
-#define A(type, name) { #name, USE(type) }
+#define A0()
+#define A2(type, name) { #name, USE(type) }
+#define A4(ta, a, ...) A2(ta, a), A2(__VA_ARGS__)
+#define A6(ta, a, ...) A2(ta, a), A4(__VA_ARGS__)
+#define A8(ta, a, ...) A2(ta, a), A6(__VA_ARGS__)
+#define A10(ta, a, ...) A2(ta, a), A8(__VA_ARGS__)
+#define A12(ta, a, ...) A2(ta, a), A10(__VA_ARGS__)
+#define TAKE(_0, _1, _2, _3, _4, _5, _6, _7, _8, _9, _10, _11, _12, n, ...) n
+#define SYSCALL(nr, name, object, right, ...)                            \
+	[nr] = { #name, { TAKE(0, ##__VA_ARGS__, A12, , A10, , A8, , A6, , \
+			       A4, , A2, , A0)(__VA_ARGS__) } },
 #define SYSCALL_REGS(nr, name, ...) [nr] = { #name, { } },
-#define SYSCALL0(nr, name, object, right) [nr] = { #name, { } },
-#define SYSCALL1(nr, name, object, right, ta, a) \
-	[nr] = { #name, { A(ta, a) } },
-#define SYSCALL2(nr, name, object, right, ta, a, tb, b) \
-	[nr] = { #name, { A(ta, a), A(tb, b) } },
-#define SYSCALL3(nr, name, object, right, ta, a, tb, b, tc, c) \
-	[nr] = { #name, { A(ta, a), A(tb, b), A(tc, c) } },
-#define SYSCALL4(nr, name, object, right, ta, a, tb, b, tc, c, td, d) \
-	[nr] = { #name, { A(ta, a), A(tb, b), A(tc, c), A(td, d) } },
-#define SYSCALL5(nr, name, object, right, ta, a, tb, b, tc, c, td, d, te, e) \
-	[nr] = { #name, { A(ta, a), A(tb, b), A(tc, c), A(td, d), A(te, e) } },
-#define SYSCALL6(nr, name, object, right, ta, a, tb, b, tc, c, td, d, te, e, \
-		 tf, f)                                                      \
-	[nr] = { #name, { A(ta, a), A(tb, b), A(tc, c), A(td, d), A(te, e),  \
-			  A(tf, f) } },
 #include "kernel/abi/syscalls.def"
 };
 
