@@ -48,7 +48,8 @@ KERNEL_OBJ := $(KERNEL_C:%.c=$(OUT)/%.o) $(KERNEL_ASM:%.asm=$(OUT)/%.asm.o)
 
 include user/rules.mk
 
-.PHONY: run test iso storm soak machines mutants model gdb clean help doctor setup
+.PHONY: run test iso storm soak machines fuzz mutants model gdb clean help \
+	doctor setup
 
 run: SETUP := --no-tests
 run: setup ## build, boot on 4 CPUs, demo, then a shell
@@ -74,6 +75,9 @@ storm: setup ## MINUTES=10 of paging under each policy, and a table
 		tools/weir vm --cpus 4 --swap-disk 64 --swap 24 \
 		--tlb $$policy -- storm \
 		minutes=$(or $(MINUTES),10) seed=$(SEED) $$row || exit; row=row; done
+
+fuzz: setup ## MINUTES=10 of libFuzzer on each parser, and the pager protocol
+	@tools/weir fuzz --minutes $(or $(MINUTES),10) --seed $(SEED)
 
 mutants: setup ## each planted bug and the test that catches it
 	@$(MAKE) --no-print-directory iso

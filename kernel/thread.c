@@ -8,6 +8,7 @@
 #include "kernel/thread.h"
 
 #include "kernel/ipc.h"
+#include "mm/frame.h"
 #include "mm/kmalloc.h"
 
 static uint32_t last_id;
@@ -29,7 +30,9 @@ static struct thread *thread_alloc(unsigned prio)
 
 	if (!t)
 		return NULL;
-	t->stack_top = kstack_create();
+	/* A quarter of memory, and what the CPUs have. */
+	t->stack_top = kstack_create(nr_frames() / (4 * KSTACK_PAGES) +
+				     3 * cpu_count());
 	if (!t->stack_top) {
 		kfree(t);
 		return NULL;

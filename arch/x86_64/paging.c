@@ -238,7 +238,7 @@ static void *stack_new(void)
 	return (void *)top;
 }
 
-void *kstack_create(void)
+void *kstack_create(uint64_t most)
 {
 	void **word, *top;
 
@@ -248,7 +248,8 @@ void *kstack_create(void)
 		free_stacks = *word;
 		top = word + 1;
 	} else {
-		top = stack_new();
+		top = (stack_next - KSTACK_BASE) / KSTACK_SLOT < most ?
+		      stack_new() : NULL;
 	}
 	spin_unlock(&kmap_lock);
 	return top;

@@ -119,8 +119,9 @@ uint64_t early_alloc(uint64_t npages);
 uint64_t early_end(void);
 
 /* A kernel stack of KSTACK_PAGES over a guard page: its top, 16-aligned;
- * NULL: out of memory. Needs the allocator. Any context. */
-void *kstack_create(void);
+ * NULL: out of memory, or there are `most`, for what is memory of a stack
+ * once is so for good. Needs the allocator. Any context. */
+void *kstack_create(uint64_t most);
 /* Gives a stack back, for reuse, while nobody runs on it. */
 void kstack_destroy(void *top);
 /* Is `va` in the guard page of a kernel stack? */

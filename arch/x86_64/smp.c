@@ -62,7 +62,7 @@ static bool answers(const struct cpu *c, uint64_t ns)
 
 static void start_one(struct cpu *c, unsigned page)
 {
-	void *stack = kstack_create(), *ist = kstack_create();
+	void *stack = kstack_create(~0ull), *ist = kstack_create(~0ull);
 
 	if (!stack || !ist)
 		panic("no memory for the stacks of cpu %u", c->id);

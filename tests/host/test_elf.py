@@ -35,7 +35,7 @@ def elf(segments=None, entry=0x400010, size=0x4000, **header):
 def run(driver):
     def go(data):
         lines = driver("elf_test", ["user/lib/elf.c"])(
-            "parse", data=data).splitlines()
+            data=data).splitlines()
         return lines[:-1], lines[-1][7:]
     return go
 
@@ -112,7 +112,3 @@ def test_shapes(run, segments, line):
 def test_bad_is_named(run, data, word):
     lines, error = run(data)
     assert lines == [] and word in error
-
-
-def test_noise(driver, seed):
-    driver("elf_test", ["user/lib/elf.c"])("fuzz", seed, data=elf())

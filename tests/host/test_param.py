@@ -113,7 +113,3 @@ def test_bad_words_do_not_stop_good_ones(parse):
     values, said = parse("nope=1 cpus=2 tlb=x mem=128 batch")
     assert len(said) == 3
     assert values == {**DEFAULTS, "bad": "3", "cpus": "2", "mem": "128"}
-
-
-def test_noise(driver, seed):
-    driver("param_test", ["kernel/param.c"])("fuzz", seed)

@@ -132,7 +132,3 @@ def test_one_empty_block_is_not_the_end(run):
 def test_garbage(run, data):
     entries, error = run(data, "list")
     assert entries == [] and error != "none"
-
-
-def test_noise(driver, seed):
-    driver("tar_test", ["user/lib/tar.c"])("fuzz", seed, data=archive())

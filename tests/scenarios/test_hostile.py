@@ -4,7 +4,7 @@ import random
 import re
 
 import pytest
-from guest import BOOT_TIMEOUT, report
+from guest import BOOT_TIMEOUT, ROOT, report
 
 
 @pytest.mark.parametrize("cpus", [1, 2])
@@ -30,3 +30,48 @@ def test_any_call_with_any_argument(weir, cpus, calls):
     assert result.status == 0, report(result)
     assert re.search(r"out of memory; 0 failed\n$", result.text), \
         report(result)
+
+
+def pointers_and_addresses():
+    """CALL.ARGUMENT of those, as syscalls.def has them."""
+    text = (ROOT / "kernel/abi/syscalls.def").read_text()
+    for name, arguments in re.findall(
+            r"^SYSCALL\(\d+, (\w+), \w+, \w+,?([^)]*)\)", text, flags=re.M):
+        words = [" ".join(word.split()) for word in arguments.split(",")]
+        for kind, argument in zip(words[::2], words[1::2]):
+            if kind.endswith("*") or argument in ("va", "ip", "sp"):
+                yield f"{name}.{argument}"
+
+
+@pytest.mark.parametrize("cpus", [1, 4])
+def test_every_kind_of_bad_pointer(weir, cpus):
+    """P3, P6: an error for who asked; what was unmapped is not written."""
+    seed = random.randrange(1, 1 << 32)
+    print(f"tools/weir vm --cpus {cpus} --set check=audit -- pointers "
+          f"seed={seed}")
+    result = weir("pointers", f"seed={seed}", cpus=cpus,
+                  words=["check=audit"], timeout=2 * BOOT_TIMEOUT)
+    assert result.status == 0, report(result)
+    said = re.findall(r"^pointers: (\w+\.\w+): (?:address|4[78] places, "
+                      r"3 races)$", result.text, flags=re.M)
+    assert said == list(pointers_and_addresses()), report(result)
+    assert {"klog.text", "pager_done.buffer", "mem_map.va"} <= set(said)
+    assert result.text.endswith(" checks, 0 failed\n")
+
+
+@pytest.mark.parametrize("kind", [
+    "fork", "handles", "threads", "faults", "swap", "clones", "maps",
+    "pagers", "calls"])
+def test_bombs(weir, kind):
+    """P4, P6: told no, or killed; the shell and the others go on."""
+    seed = random.randrange(1, 1 << 32)
+    print(f"tools/weir vm --cpus 2 --mem 32 --swap 16 --set check=audit -- "
+          f"bombs seed={seed} {kind}")
+    result = weir("bombs", f"seed={seed}", kind, cpus=2, mem=32, swap=16,
+                  words=["check=audit"], timeout=2 * BOOT_TIMEOUT)
+    assert result.status == 0, report(result)
+    ends = re.findall(rf"{kind}: (\d+)\n19 19 75\n", result.text)
+    assert len(ends) == result.text.count(" 0 lost\n") >= 2, report(result)
+    assert set(ends) <= {"92" if kind == "fork" else "40", "97"}
+    assert "restarts" not in result.console
+    assert result.text.endswith(" checks, 0 failed\n")

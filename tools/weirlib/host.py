@@ -41,6 +41,10 @@ PYTHON_PACKAGES = {"pytest": "pytest", "xdist": "pytest-xdist",
 COMPILER = next((p + "gcc" for p in ("x86_64-elf-", "x86_64-linux-gnu-")
                  if shutil.which(p + "gcc")), "x86_64-linux-gnu-gcc")
 
+# It is no file of a fixed name, so it is tried.
+FUZZER = ("echo 'int LLVMFuzzerTestOneInput(void) { return 0; }' |"
+          " clang -fsanitize=fuzzer,address -x c -o /dev/null -")
+
 NEEDS = [
     Need(COMPILER, "compiles the kernel and the user programs",
          "gcc" if NATIVE else "gcc-x86-64-linux-gnu",
@@ -89,6 +93,10 @@ NEEDS = [
          files=("/usr/share/bochs/VGABIOS-lgpl-latest",), tests=True),
     Need("spin", "checks the protocol's model (make model)", "spin",
          command=("spin", "-V"), least="6.4", tests=True),
+    Need("clang", "compiles the fuzzer's targets", "clang",
+         command=("clang", "--version"), least="11.0", tests=True),
+    Need("libFuzzer", "feeds them (make fuzz, and a little in make test)",
+         "libclang-rt-dev", command=("sh", "-c", FUZZER), tests=True),
     Need("python3", "tools/weir and the tests", "python3",
          command=("/usr/bin/python3", "--version"), least="3.9"),
     module("pytest", "runs the tests"),

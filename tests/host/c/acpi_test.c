@@ -1,15 +1,16 @@
 /*
- * acpi_test.c - `acpi_test parse` on an image of physical memory in stdin
- * (the RSDP at its start), for test_boot.py; `acpi_test fuzz SEED` damages
- * it at random.
+ * acpi_test.c - `acpi_test` on an image of physical memory in stdin (the
+ * RSDP at its start), for test_bootinfo.py; and what the fuzzer calls
+ * (tests/fuzz).
  */
+#define _GNU_SOURCE /* memmem */
 #include "shim.h"
 
 #include "arch/x86_64/acpi.h"
 #include "input.h"
 
 static struct input memory;
-#define MAX_MAPS 4096
+#define MAX_MAPS 65536
 static void *mapped[MAX_MAPS]; /* each of just the length asked for */
 static unsigned nmapped;
 
@@ -24,6 +25,22 @@ static void *map(uint64_t pa, size_t len)
 	return mapped[nmapped++] = input_copy(window, len).bytes;
 }
 
+/* Each CPU is named once, and stands somewhere in the tables. */
+static void check_promises(const struct acpi_info *out)
+{
+	CHECK(out->ncpus >= 1 && out->nioapics <= ACPI_MAX_IOAPICS);
+	for (unsigned i = 0; i < out->ncpus && i < ACPI_MAX_CPUS; i++) {
+		uint32_t id = out->apic_id[i];
+
+		CHECK(id != 0xffffffff);
+		CHECK(memmem(memory.bytes, memory.size, &id, id < 255 ? 1 : 4));
+		for (unsigned k = 0; k < i; k++)
+			CHECK(out->apic_id[k] != id);
+	}
+	for (unsigned i = out->ncpus; i < ACPI_MAX_CPUS; i++)
+		CHECK(out->apic_id[i] == 0);
+}
+
 static const char *parse(struct acpi_info *out)
 {
 	uint8_t rsdp[36] = { 0 };
@@ -34,68 +51,61 @@ static const char *parse(struct acpi_info *out)
 	error = acpi_parse(rsdp, map, out);
 	while (nmapped)
 		free(mapped[--nmapped]);
-	if (!error) {
-		CHECK(out->ncpus >= 1);
-		CHECK(out->nioapics <= ACPI_MAX_IOAPICS);
-	}
+	if (!error)
+		check_promises(out);
 	return error;
 }
 
-/* Makes the table at `at` add up again. */
-static void fix(uint8_t *bytes, size_t size, size_t at)
+/* Makes the byte at `at` such that the n bytes add up to 0. */
+static void fix(uint8_t *bytes, size_t n, size_t at)
 {
-	uint32_t len;
 	uint8_t sum = 0;
 
-	if (at + 36 > size)
-		return;
-	memcpy(&len, bytes + at + 4, 4);
-	if (len < 10 || len > size - at)
-		return;
-	bytes[at + 9] = 0;
-	for (uint32_t i = 0; i < len; i++)
-		sum += bytes[at + i];
-	bytes[at + 9] = -sum;
+	for (size_t i = 0; i < n; i++)
+		sum += bytes[i];
+	bytes[at] -= sum;
 }
 
-/* `at`: the tables' places, from the command line. */
-static void fuzz(char **at, int n)
+int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 {
-	struct input whole = memory;
-	unsigned good = 0;
+	struct acpi_info out;
 
-	for (unsigned round = 0; round < 20000; round++) {
-		struct acpi_info out;
-
-		memory = input_copy(whole, shim_random() % 8 ? whole.size :
-				    1 + shim_random() % whole.size);
-		for (unsigned k = shim_random() % 4; k > 0; k--) {
-			size_t i = shim_random() % memory.size;
-
-			memory.bytes[i] = shim_random() % 2 ?
-					  shim_random() % 16 : shim_random();
-		}
-		if (shim_random() % 4)
-			for (int k = 0; k < n; k++)
-				fix(memory.bytes, memory.size, atoi(at[k]));
-		good += parse(&out) == NULL;
-		free(memory.bytes);
-	}
-	CHECK(good > 100 && good < 19900);
+	memory = input_copy((struct input){ (void *)bytes, size }, size);
+	parse(&out);
+	free(memory.bytes);
+	return 0;
 }
 
-int main(int argc, char **argv)
+/* Most tables add up again, wherever they are. */
+size_t LLVMFuzzerCustomMutator(uint8_t *bytes, size_t size, size_t room,
+			       unsigned seed)
+{
+	static const char names[][5] = { "XSDT", "RSDT", "APIC" };
+	uint32_t len;
+
+	size = LLVMFuzzerMutate(bytes, size, room);
+	for (size_t at = 0; at + 36 <= size; at++)
+		for (size_t i = 0; i < 3; i++) {
+			if (memcmp(bytes + at, names[i], 4) ||
+			    !(seed >> i & 3))
+				continue;
+			memcpy(&len, bytes + at + 4, 4);
+			if (len >= 36 && len <= size - at)
+				fix(bytes + at, len, 9);
+		}
+	if (size >= 36 && seed >> 5 & 7) {
+		fix(bytes, 20, 8);
+		fix(bytes, 36, 32);
+	}
+	return size;
+}
+
+int main(void)
 {
 	struct acpi_info out;
 	const char *error;
 
-	CHECK(argc >= 2);
 	memory = input_stdin();
-	if (!strcmp(argv[1], "fuzz")) {
-		shim_seed(2, argv + 1);
-		fuzz(argv + 3, argc - 3);
-		return 0;
-	}
 	error = parse(&out);
 	if (!error) {
 		printf("lapic %lx\ncpus %u", out.lapic_pa, out.ncpus);

@@ -9,6 +9,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* The fuzzer's own mutator, for those of a driver. */
+size_t LLVMFuzzerMutate(uint8_t *bytes, size_t size, size_t room)
+	__attribute__((weak));
+
 struct input {
 	uint8_t *bytes;
 	size_t size;

@@ -238,8 +238,9 @@ void waitq_init(struct waitq *wq)
 	pthread_cond_init(&wq->cond, NULL);
 }
 
-bool waitq_wait(struct waitq *wq, struct spinlock *release,
-		uint64_t deadline_ns)
+__attribute__((weak)) bool waitq_wait(struct waitq *wq,
+				      struct spinlock *release,
+				      uint64_t deadline_ns)
 {
 	uint64_t now = time_ns(), at;
 	struct timespec ts;
