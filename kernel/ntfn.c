@@ -6,6 +6,7 @@
  */
 #include "kernel/syscall.h"
 #include "mm/kmalloc.h"
+#include "mm/planted.h"
 
 struct ntfn {
 	struct object object;
@@ -20,7 +21,7 @@ void ntfn_signal(void *ntfn, uint64_t bits)
 
 	spin_lock(&n->lock);
 	n->bits |= bits;
-	waitq_wake_all(&n->waiters);
+	(PLANTED(W2) ? waitq_wake_one : waitq_wake_all)(&n->waiters);
 	spin_unlock(&n->lock);
 }
 

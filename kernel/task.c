@@ -13,6 +13,7 @@
 #include "mm/account.h"
 #include "mm/aspace.h"
 #include "mm/kmalloc.h"
+#include "mm/planted.h"
 
 static struct spinlock tasks_lock = SPINLOCK_INIT(tasks);
 struct task_list tasks = LIST_HEAD_INITIALIZER(tasks);
@@ -139,7 +140,7 @@ int task_enter(struct task *task, struct thread *t)
 	int status = 0;
 
 	spin_lock(&task->lock);
-	if (task->killed & TASK_KILLED)
+	if (task->killed & TASK_KILLED && !PLANTED(W5))
 		status = -WEIR_EPEER;
 	else if (task->nthreads >= TASK_THREADS_MAX ||
 		 !account_charge(task->account, ACCOUNT_THREADS, 1))

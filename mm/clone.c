@@ -27,10 +27,11 @@ static void share_region(struct region *r, uint64_t from, uint64_t to,
 	if (from >= to)
 		return;
 	spin_lock(&r->as->lock);
-	aspace_restrict(r->as, r->start + (from - r->offset) * WEIR_PAGE_SIZE,
-			r->start + (to - r->offset) * WEIR_PAGE_SIZE,
-			r->prot & ~WEIR_P_WRITE);
-	tlb_batch_inherit(b, r->as);
+	if (aspace_restrict(r->as,
+			    r->start + (from - r->offset) * WEIR_PAGE_SIZE,
+			    r->start + (to - r->offset) * WEIR_PAGE_SIZE,
+			    r->prot & ~WEIR_P_WRITE) || !PLANTED(Z21))
+		tlb_batch_inherit(b, r->as);
 	spin_unlock(&r->as->lock);
 }
 

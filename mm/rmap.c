@@ -43,6 +43,8 @@ static bool age_member(struct frame *f, struct memobj *m, bool *dirty)
 			*dirty |= !!(*pte & PTE_D);
 			if (*pte & PTE_A)
 				pte_and(pte, ~(pte_t)PTE_A);
+			if (PLANTED(Z25) && pte_and(pte, ~(pte_t)PTE_D) & PTE_D)
+				f->dirty = true;
 		}
 		spin_unlock(&r->as->lock);
 	}
@@ -108,14 +110,20 @@ bool rmap_unmap_member(struct frame *f, struct memobj *m, struct tlb_batch *b)
 
 		/* A copy must be seen by all who had the frame, also where a
 		 * pass has unmapped it and not flushed yet. */
-		if (r->dying || (f->copied && aspace_owes(r->as)))
+		if ((r->dying && !PLANTED(Z12)) ||
+		    (f->copied && aspace_owes(r->as) && !PLANTED(Z19)))
 			tlb_batch_inherit(b, r->as);
 		if (pte && (*pte & PTE_P)) {
 			pte_t old = take_pte(pte);
 
 			ORACLE(changed(r->as, va, old, 0));
+			if (PLANTED(Z8))
+				spin_unlock(&r->as->lock);
 			point(WEIR_POINT_unmap);
-			tlb_batch_add(b, r->as, va, old); /* I2 */
+			if (PLANTED(Z8))
+				spin_lock(&r->as->lock);
+			if (!PLANTED(Z24) || old & PTE_A)
+				tlb_batch_add(b, r->as, va, old); /* I2 */
 			dirty |= !!(old & PTE_D);
 			r->as->resident--;
 			f->mapcount--;
