@@ -165,6 +165,7 @@ static void settle(struct aspace *as, uint64_t va, uint64_t npages,
 	spin_lock(&as->lock);
 	gen = changed ? tlb_debt(as) : 0;
 	owed = as->owed;
+	ORACLE(recorded(as));
 	spin_unlock(&as->lock);
 	if (changed)
 		tlb_flush_range(as, va, npages, gen);

@@ -33,30 +33,49 @@ class Host:
 
 TESTS = {
     "debt": Host("tlb_test", ("mm/tlb.c", "mm/policy.c", "mm/oracle.c",
-                                "mm/point.c")),
+                              "mm/point.c")),
     "rmap": Host("rmap_test", ("mm/rmap.c",)),
+    "exit": Guest("true", cpus=2),
+    "pagers": Guest("pagers", cpus=2),
     "donation": Guest("donation", cpus=2),
     "quotas": Guest("quotas", cpus=2),
 }
 
-# Bug: tests, those that meet it without luck first. "window NAME" is that
-# scene of user/tests/window.c.
+# Bug: tests. "window NAME" is that scene of user/tests/window.c.
 MUTANTS = {
-    "Z1": ["debt"],
-    "Z3": ["debt"],
-    "Z5": ["debt"],
-    "Z6": ["debt"],
-    "Z11": ["debt"],
-    "Z12": ["rmap"],
-    "Z17b": ["debt"],
-    "Z19": ["rmap"],
+    "Z1": ["debt", "window saved"],
+    "Z2": ["window freed"],
+    "Z3": ["debt", "window protect"],
+    "Z4": ["window slot"],
+    "Z5": ["debt", "window owed"],
+    "Z6": ["debt", "window retired"],
+    "Z7": ["window recheck"],
+    "Z8": ["window debt"],
+    "Z9": ["window policy"],
+    "Z10": ["pagers"],
+    "Z11": ["debt", "window dying"],
+    "Z12": ["rmap", "window dying"],
+    "Z13": ["window dying"],
+    "Z17": ["exit"],
+    "Z17b": ["debt", "exit"],
+    "Z18": ["window wired"],
+    "Z19": ["rmap", "window copy_owed"],
+    "Z20": ["window clone"],
+    "Z21": ["window clone_owed"],
     "Z22": ["rmap"],
-    "Z24": ["rmap"],
-    "Z25": ["rmap"],
-    "Z32": ["debt"],
+    "Z24": ["rmap", "window saved"],
+    "Z25": ["rmap", "window saved"],
+    "Z26": ["window pin"],
+    "Z26b": ["window only"],
+    "Z27": ["window inbound"],
+    "Z28": ["window io"],
+    "Z29": ["window torn"],
+    "Z30": ["window lazy"],
+    "Z32": ["debt", "window lazy"],
     "Z33": ["debt"],
-    "Z34": ["debt"],
-    "Z35": ["debt"],
+    "Z34": ["debt", "window protect"],
+    "Z35": ["debt", "window protect"],
+    "Z36": ["window lazy"],
     "W1": ["window reference"],
     "W2": ["window wake"],
     "W3": ["window slot"],
@@ -79,5 +98,5 @@ def bugs():
 def named(name):
     """The Guest or Host of that name."""
     if name.startswith("window "):
-        return Guest(name)
+        return Guest(name, cpus=6)
     return TESTS[name]

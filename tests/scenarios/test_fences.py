@@ -64,5 +64,5 @@ def test_no_page_shows_another_ones_bytes(clean):
 
 def test_every_window(clean):
     """What must not matter between two steps of the kernel does not."""
-    result = clean("window", cpus=4)
+    result = clean("window", cpus=6)
     assert result.text.endswith(" 0 failed\n"), report(result)

@@ -6,8 +6,6 @@
 
 #define NS_PER_S 1000000000ull
 
-static struct hand first, second;
-
 static uint64_t references(handle_t mem)
 {
 	struct weir_object_info info;
@@ -46,20 +44,20 @@ static void await_waiting(struct hand *h)
 
 void scene_wake(void)
 {
+	struct hand *first = hand_start(CPU_FIRST);
+	struct hand *second = hand_start(CPU_SECOND);
 	uint64_t start;
 
 	ntfn = (handle_t)sys_ntfn_create();
-	hand_start(&first, CPU_FIRST);
-	hand_start(&second, CPU_SECOND);
-	hand_do(&first, wait_for, (void *)1);
-	await_waiting(&first);
-	hand_do(&second, wait_for, (void *)2);
-	await_waiting(&second);
+	hand_do(first, wait_for, (void *)1);
+	await_waiting(first);
+	hand_do(second, wait_for, (void *)2);
+	await_waiting(second);
 	start = now_ns();
 	CHECK(sys_ntfn_signal(ntfn, 2) == 0);
-	CHECK(hand_result(&second) == 0 && now_ns() < start + NS_PER_S);
+	CHECK(hand_result(second) == 0 && now_ns() < start + NS_PER_S);
 	CHECK(sys_ntfn_signal(ntfn, 1) == 0);
-	CHECK(hand_result(&first) == 0);
+	CHECK(hand_result(first) == 0);
 }
 
 /* Nothing begins in a task that is over. */
@@ -125,19 +123,20 @@ static long call(void *arg)
 
 void scene_client(void)
 {
+	struct hand *first = hand_start(CPU_FIRST);
+	struct hand *second = hand_start(CPU_SECOND);
+
 	ep = (handle_t)sys_ep_create();
 	got = false;
-	hand_start(&first, CPU_FIRST);
-	hand_start(&second, CPU_SECOND);
-	hand_do(&first, serve_and_end, NULL);
-	hand_do(&second, call, NULL);
+	hand_do(first, serve_and_end, NULL);
+	hand_do(second, call, NULL);
 	while (!__atomic_load_n(&got, __ATOMIC_SEQ_CST))
 		uthread_yield();
-	await_waiting(&first); /* it does not wait any more: it is dead */
-	if (hand_waits(&second))
+	await_waiting(first); /* it does not wait any more: it is dead */
+	if (hand_waits(second))
 		CHECK(!"the client of a dead server waits");
 	else
-		CHECK(hand_result(&second) == -WEIR_EPEER);
+		CHECK(hand_result(second) == -WEIR_EPEER);
 	sys_handle_close(ep);
 }
 
