@@ -8,6 +8,7 @@
 #include "kernel/syscall.h"
 
 #include "kernel/abi/test.h"
+#include "mm/planted.h"
 
 #define WEIR_R_0 0
 
@@ -51,7 +52,8 @@ static int64_t dispatch(struct trapframe *tf)
 	if (!result)
 		result = table[nr].fn(tf, &t->cap);
 	drop_cap(&t->cap);
-	drop_cap(&t->other);
+	if (!PLANTED(W1) || result >= 0)
+		drop_cap(&t->other);
 	return result;
 }
 

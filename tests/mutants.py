@@ -71,6 +71,7 @@ MUTANTS = {
     "Z28": ["window io"],
     "Z29": ["window torn"],
     "Z30": ["window lazy"],
+    "Z31": ["debt"],
     "Z32": ["debt", "window lazy"],
     "Z33": ["debt"],
     "Z34": ["debt", "window protect"],
