@@ -12,7 +12,6 @@
 #include "mm/kmalloc.h"
 #include "mm/memobj.h"
 #include "mm/pager.h"
-#include "mm/planted.h"
 
 #define FIRST_CAPACITY 32u
 #define TRAVELS 1u /* in slot->name: makes it the name of another slot */

@@ -17,7 +17,6 @@
 
 #include "kernel/syscall.h"
 #include "mm/kmalloc.h"
-#include "mm/planted.h"
 
 struct spinlock ipc_lock = SPINLOCK_INIT(ipc);
 

@@ -6,7 +6,6 @@
  */
 #include "kernel/syscall.h"
 #include "mm/kmalloc.h"
-#include "mm/planted.h"
 
 struct ntfn {
 	struct object object;

@@ -29,9 +29,6 @@ static const char *const switches[] = { "off", "on" };
 static const char *const checks[] = CHECK_NAMES;
 #define NAME(name, where) #name,
 static const char *const points[] = { WEIR_POINTS(NAME) };
-#ifdef PLANT
-static const char *const bugs[] = PLANTED_NAMES;
-#endif
 
 static const struct key {
 	const char *name;
@@ -50,7 +47,7 @@ static const struct key {
 	{ "run", FIELD(run), 0, 0, NULL },
 	{ "check", FIELD(check), 0, LENGTH(checks), checks },
 #ifdef PLANT
-	{ "plant", FIELD(planted), 1, LENGTH(bugs), bugs },
+	{ "plant", FIELD(planted), 1, LENGTH(PLANTED_NAMES), PLANTED_NAMES },
 #endif
 };
 

@@ -8,7 +8,6 @@
 #include "mm/aspace.h"
 #include "mm/kmalloc.h"
 #include "mm/mm.h"
-#include "mm/planted.h"
 #include "mm/reclaim.h"
 #include "mm/swap.h"
 

@@ -5,7 +5,6 @@
 #include "kernel/syscall.h"
 #include "mm/account.h"
 #include "mm/aspace.h"
-#include "mm/planted.h"
 
 /* ---- tasks --------------------------------------------------------------- */
 

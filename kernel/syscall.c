@@ -8,7 +8,6 @@
 #include "kernel/syscall.h"
 
 #include "kernel/abi/test.h"
-#include "mm/planted.h"
 
 #define WEIR_R_0 0
 

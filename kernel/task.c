@@ -13,7 +13,6 @@
 #include "mm/account.h"
 #include "mm/aspace.h"
 #include "mm/kmalloc.h"
-#include "mm/planted.h"
 
 static struct spinlock tasks_lock = SPINLOCK_INIT(tasks);
 struct task_list tasks = LIST_HEAD_INITIALIZER(tasks);

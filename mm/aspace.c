@@ -15,7 +15,6 @@
 #include "mm/kmalloc.h"
 #include "mm/oracle.h"
 #include "mm/pagetable.h"
-#include "mm/planted.h"
 #include "mm/region.h"
 #include "mm/tlb.h"
 

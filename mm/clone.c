@@ -11,7 +11,6 @@
 #include "arch/x86_64/panic.h"
 #include "kernel/thread.h"
 #include "mm/pagetable.h"
-#include "mm/planted.h"
 #include "mm/point.h"
 
 /* Takes the right to write to pages [from, to) of the object from the PTEs of

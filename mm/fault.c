@@ -25,7 +25,6 @@
 #include "mm/lru.h"
 #include "mm/oracle.h"
 #include "mm/pagetable.h"
-#include "mm/planted.h"
 #include "mm/point.h"
 #include "mm/reclaim.h"
 #include "mm/rmap.h"

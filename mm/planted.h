@@ -59,7 +59,7 @@
 
 #define PLANTED_ENUM(name, text) PLANTED_##name,
 #define PLANTED_NAME(name, text) #name,
-#define PLANTED_NAMES { "", PLANTED_BUGS(PLANTED_NAME) }
+#define PLANTED_NAMES ((const char *const[]){ "", PLANTED_BUGS(PLANTED_NAME) })
 
 #ifdef PLANT
 enum planted { PLANTED_NONE, PLANTED_BUGS(PLANTED_ENUM) };

@@ -23,7 +23,6 @@
 #include "mm/lru.h"
 #include "mm/memobj.h"
 #include "mm/pager.h"
-#include "mm/planted.h"
 #include "mm/point.h"
 #include "mm/rmap.h"
 #include "mm/swap.h"

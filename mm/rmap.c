@@ -11,7 +11,6 @@
 #include "kernel/abi/weir.h"
 #include "mm/aspace.h"
 #include "mm/oracle.h"
-#include "mm/planted.h"
 #include "mm/point.h"
 #include "mm/tlb.h"
 
@@ -86,8 +85,7 @@ static pte_t take_pte(pte_t *pte)
 	if (PLANTED(Z22)) {
 		pte_t old = *pte;
 
-		for (int i = 0; i < 100; i++)
-			cpu_relax(); /* wide enough to be met */
+		cpu_relax();
 		*(volatile pte_t *)pte = 0;
 		return old;
 	}

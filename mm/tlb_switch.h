@@ -8,7 +8,6 @@
 #include "arch/x86_64/paging.h"
 #include "mm/aspace.h"
 #include "mm/oracle.h"
-#include "mm/planted.h"
 #include "mm/point.h"
 #include "mm/tlb.h"
 

@@ -98,6 +98,11 @@ def bugs():
 
 def named(name):
     """The Guest or Host of that name."""
-    if name.startswith("window "):
+    if name.split()[0] == "window":
         return Guest(name, cpus=6)
     return TESTS[name]
+
+
+def whole(name):
+    """The test that must be silent for it: all scenes in one boot."""
+    return name.split()[0]

@@ -140,14 +140,14 @@ def mutants(args):
         old.unlink()
     runner = Runner(args.seeds, args.jobs)
     print("bug   found  test             seconds  by")
-    silent = {name: runner.row("", name, test) == (0, True)
-              for name, test in tests.items()}
+    silent = {name: runner.row("", name, tables.named(name)) == (0, True)
+              for name in dict.fromkeys(map(tables.whole, tests))}
     caught = 0
     for bug, names in chosen.items():
         print(f"{bug}: {tables.bugs()[bug]}")
         rows = [(name, *runner.row(bug, name, tests[name]))
                 for name in names]
-        good = all(silent[name] and ran and
+        good = all(silent[tables.whole(name)] and ran and
                    n >= (args.seeds if tests[name].exact else 1)
                    for name, n, ran in rows)
         caught += good

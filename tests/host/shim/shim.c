@@ -40,9 +40,8 @@ __attribute__((weak)) struct params params;
 /* The bug that WEIR_PLANT names is planted. */
 __attribute__((constructor)) static void plant(void)
 {
-	static const char *const names[] = PLANTED_NAMES;
-	const char *name = getenv("WEIR_PLANT");
-	uint64_t n = sizeof(names) / sizeof(*names);
+	const char *name = getenv("WEIR_PLANT"), *const *names = PLANTED_NAMES;
+	uint64_t n = sizeof(PLANTED_NAMES) / sizeof(*names);
 
 	if (!name || !*name)
 		return;
