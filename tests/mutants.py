@@ -36,7 +36,6 @@ TESTS = {
                               "mm/point.c")),
     "rmap": Host("rmap_test", ("mm/rmap.c",)),
     "exit": Guest("true", cpus=2),
-    "pagers": Guest("pagers", cpus=2),
     "donation": Guest("donation", cpus=2),
     "quotas": Guest("quotas", cpus=2),
 }
@@ -52,7 +51,7 @@ MUTANTS = {
     "Z7": ["window recheck"],
     "Z8": ["window debt"],
     "Z9": ["window policy"],
-    "Z10": ["pagers"],
+    "Z10": ["window paged"],
     "Z11": ["debt", "window dying"],
     "Z12": ["rmap", "window dying"],
     "Z13": ["window dying"],

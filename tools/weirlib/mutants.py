@@ -54,7 +54,7 @@ def run_guest(test, bug, seed):
     result = vm.run(vm.Options(cpus=test.cpus, iso=iso, words=words,
                                timeout=SECONDS, **test.options),
                     shlex.split(command))
-    lines = [s for s in result.text.splitlines()
+    lines = [s for s in (result.text + result.console).splitlines()
              if ": not so: " in s or ": killed: " in s]
     found = ""
     if result.status:

@@ -166,3 +166,42 @@ void scene_inbound(void)
 	CHECK(hand_result(first) == 7 && hand_result(second) == 7);
 	pages_drop(&p);
 }
+
+/* --- a page that its pager keeps ------------------------------------------ */
+static handle_t pager, bell;
+
+/* Waits for a request, and answers it: what it was. */
+static long answer(void *unused)
+{
+	static uint8_t bytes[PAGE];
+	struct weir_pager_request r;
+
+	(void)unused;
+	while (sys_pager_next(pager, &r, bytes) != 0)
+		sys_ntfn_wait(bell, 1, 0, NULL);
+	CHECK(sys_pager_done(pager, r.cookie, NULL, 0) == 0);
+	return r.kind;
+}
+
+/* It is dirty, and given to the pager when no CPU can store to it any more. */
+void scene_paged(void)
+{
+	struct hand *toucher = hand_start(CPU_SECOND);
+	struct hand *third = hand_start(CPU_THIRD);
+	struct pages p;
+	handle_t mem;
+
+	bell = (handle_t)sys_ntfn_create();
+	pager = (handle_t)sys_pager_create(bell, 0, 1, 0, &mem);
+	p = pages_of(mem, 1);
+	hand_do(third, answer, NULL);
+	CHECK(hand_call(toucher, store, (void *)p.va) == 0);
+	CHECK(hand_result(third) == WEIR_PAGER_READ);
+	hand_do(third, answer, NULL);
+	while (!hand_done(third))
+		reclaim((void *)1);
+	CHECK(hand_result(third) == WEIR_PAGER_WRITE);
+	pages_drop(&p);
+	sys_handle_close(pager);
+	sys_handle_close(bell);
+}

@@ -88,6 +88,7 @@ void be_system(bool on);
 	X(handle) X(slot)                                                   \
 	X(protect) X(wired) X(owed) X(recheck) X(debt) X(retired) X(lazy)   \
 	X(dying) X(clone) X(clone_owed) X(copy_owed) X(only)                \
-	X(saved) X(freed) X(policy) X(pin) X(inbound) X(io) X(torn)
+	X(saved) X(freed) X(policy) X(pin) X(inbound) X(io) X(torn)      \
+	X(paged)
 #define SCENE(name) void scene_##name(void);
 SCENES(SCENE)
