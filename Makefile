@@ -1,7 +1,7 @@
 # Makefile - builds the kernel, the user programs and one ISO for all
-# configurations. `make help` lists the targets; MUTANT=NAME builds the
-# kernel with one planted bug (mm/planted.h) in build/mutant-NAME, UP=1 the
-# one for a single CPU in build/up.
+# configurations. `make help` lists the targets; PLANTED=1 builds the kernel
+# with the planted bugs (mm/planted.h) in build/planted, UP=1 the one for a
+# single CPU in build/up.
 
 MAKEFLAGS += --no-builtin-rules
 .SUFFIXES:
@@ -10,7 +10,7 @@ MAKEFLAGS += --no-builtin-rules
 
 # Where things go: the user programs are the same for every kernel.
 BUILD := build
-OUT := $(BUILD)$(if $(UP),/up)$(if $(MUTANT),/mutant-$(MUTANT))
+OUT := $(BUILD)$(if $(UP),/up)$(if $(PLANTED),/planted)
 
 # The cross prefix: CROSS= on the command line, else what is installed.
 ifeq ($(origin CROSS),undefined)
@@ -36,7 +36,7 @@ KERNEL_CFLAGS := -std=gnu11 -O2 -g -ffreestanding -mcmodel=kernel \
 	-mno-red-zone -mgeneral-regs-only -fno-pic -fno-pie \
 	-fno-stack-protector -fno-omit-frame-pointer \
 	-fno-asynchronous-unwind-tables -fcf-protection=none -Wall -Wextra \
-	-Wno-unused-parameter $(WERROR) -I. $(BSD_HEADERS) $(if $(MUTANT),-DMUTANT=$(MUTANT)) \
+	-Wno-unused-parameter $(WERROR) -I. $(BSD_HEADERS) $(if $(PLANTED),-DPLANT) \
 	$(if $(UP),-DMAX_CPUS=1)
 KERNEL_LDFLAGS := -nostdlib -static -z max-page-size=0x1000 \
 	--no-warn-rwx-segments -z noexecstack --build-id=none -T linker.ld
@@ -79,8 +79,9 @@ storm: setup ## MINUTES=10 of paging under each policy, and a table
 fuzz: setup ## MINUTES=10 of libFuzzer on each parser, and the pager protocol
 	@tools/weir fuzz --minutes $(or $(MINUTES),10) --seed $(SEED)
 
-mutants: setup ## each planted bug and the test that catches it
+mutants: setup ## each planted bug and the tests that catch it
 	@$(MAKE) --no-print-directory iso
+	@$(MAKE) --no-print-directory iso PLANTED=1
 	@tools/weir mutants
 
 soak: SETUP := --no-tests
@@ -111,7 +112,7 @@ clean: ## remove everything that was built
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1\t\2/p' Makefile | expand -t16
-	@echo "make MUTANT=Z1	the ISO with one planted bug (mm/planted.h)"
+	@echo "make PLANTED=1	the ISO with all planted bugs, for plant=NAME (mm/planted.h)"
 	@echo "make UP=1	the ISO for one CPU, where nothing is deferred (mm/tlb.c)"
 
 # --- the kernel: linked twice, so that panics can name functions -----------

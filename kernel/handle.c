@@ -143,7 +143,7 @@ static struct cap free_slot(struct handle_table *t, struct handle_slot *s)
 		object_get(&t->owner->object);
 	account_uncharge(t->owner->account, ACCOUNT_HANDLES, 1);
 	s->cap = (struct cap){ .type = WEIR_OBJ_NONE };
-	s->name = (s->name + HANDLES_MAX) & INT32_MAX;
+	s->name = (s->name + (PLANTED(W8) ? 0 : HANDLES_MAX)) & INT32_MAX;
 	s->next_free = t->free_head;
 	t->free_head = s - t->slots;
 	return cap;

@@ -60,7 +60,7 @@ static void complete(struct thread *t, int status, bool here)
 /* The message of `t` does not travel: its handle stays. */
 static void undo_move(struct thread *t)
 {
-	if (t->ipc.msg.handle)
+	if (t->ipc.msg.handle && !PLANTED(W10))
 		handle_move_end(&t->task->handles, t->ipc.msg.handle,
 				false);
 }
@@ -76,7 +76,8 @@ static void unlink_client(struct thread *t)
 {
 	t->ipc.client->ipc.server = NULL;
 	t->ipc.client = NULL;
-	settle_prio(t);
+	if (!PLANTED(W4))
+		settle_prio(t);
 }
 
 /* Whoever waits for a reply of `t` waits in vain. */
@@ -130,7 +131,8 @@ static int wait_done(struct thread *t, bool killable)
 void ipc_exit_thread(struct thread *t)
 {
 	spin_lock(&ipc_lock);
-	drop_client(t);
+	if (!PLANTED(W9))
+		drop_client(t);
 	spin_unlock(&ipc_lock);
 }
 

@@ -10,6 +10,7 @@
 #include "arch/x86_64/string.h"
 #include "kernel/abi/test.h"
 #include "kernel/abi/weir.h"
+#include "mm/planted.h"
 
 #define WORD_MAX 600u
 #define SENTENCE_MAX 200u
@@ -23,28 +24,32 @@ void param_defaults(struct params *p)
 
 #define FIELD(name) offsetof(struct params, name)
 
-static const struct key {
-	const char *name;
-	size_t field;      /* a uint64_t */
-	uint64_t min, max; /* max 0: not a number, see set() */
-} keys[] = {
-	{ "cpus", FIELD(cpus), 1, 64 },
-	{ "mem", FIELD(mem_mib), 1, 1 << 24 },
-	{ "swap", FIELD(swap_mib), 1, 1 << 24 },
-	{ "batch", FIELD(batch), 1, 256 },
-	{ "seed", FIELD(seed), 0, UINT64_MAX },
-	{ "delay", FIELD(delay_us), 0, DELAY_MAX_US },
-	{ "tlb", FIELD(policy), 0, 0 },
-	{ "pcid", FIELD(pcid), 0, 0 },
-	{ "run", FIELD(run), 0, 0 },
-	{ "check", FIELD(check), 0, 0 },
-};
-
 static const char *const policies[] = WEIR_POLICY_NAMES;
 static const char *const switches[] = { "off", "on" };
 static const char *const checks[] = CHECK_NAMES;
 #define NAME(name, where) #name,
 static const char *const points[] = { WEIR_POINTS(NAME) };
+
+static const struct key {
+	const char *name;
+	size_t field;      /* a uint64_t */
+	uint64_t min, max; /* max 0: not a number, see set() */
+	const char *const *names; /* of the numbers [min, max) */
+} keys[] = {
+	{ "cpus", FIELD(cpus), 1, 64, NULL },
+	{ "mem", FIELD(mem_mib), 1, 1 << 24, NULL },
+	{ "swap", FIELD(swap_mib), 1, 1 << 24, NULL },
+	{ "batch", FIELD(batch), 1, 256, NULL },
+	{ "seed", FIELD(seed), 0, UINT64_MAX, NULL },
+	{ "delay", FIELD(delay_us), 0, DELAY_MAX_US, NULL },
+	{ "tlb", FIELD(policy), 0, LENGTH(policies), policies },
+	{ "pcid", FIELD(pcid), 0, LENGTH(switches), switches },
+	{ "run", FIELD(run), 0, 0, NULL },
+	{ "check", FIELD(check), 0, LENGTH(checks), checks },
+#ifdef PLANT
+	{ "plant", FIELD(planted), 1, LENGTH(PLANTED_NAMES), PLANTED_NAMES },
+#endif
+};
 
 /* A decimal number up to the character `end`; false leaves *out alone. */
 static bool read_number(uint64_t *out, const char *s, char end)
@@ -86,14 +91,14 @@ static size_t find(const char *const *names, size_t n, const char *s,
 	return i;
 }
 
-static bool set_name(uint64_t *out, const char *const *names, size_t n,
-		     const char *value)
+static bool set_name(uint64_t *out, const struct key *k, const char *value)
 {
-	size_t i = find(names, n, value, strlen(value));
+	size_t i = find(k->names, k->max, value, strlen(value));
 
-	if (i < n)
-		*out = i;
-	return i < n;
+	if (i < k->min || i >= k->max)
+		return false;
+	*out = i;
+	return true;
 }
 
 /* Names with commas between them, or "all": a bit each. */
@@ -147,17 +152,13 @@ static bool set(struct params *p, const struct key *k, const char *value)
 
 	if (k->field == FIELD(swap_mib) && strcmp(value, "virtio") == 0)
 		return p->swap_virtio = true;
-	if (k->field == FIELD(policy))
-		return set_name(field, policies, LENGTH(policies), value);
-	if (k->field == FIELD(pcid))
-		return set_name(field, switches, LENGTH(switches), value);
 	if (k->field == FIELD(check))
 		return set_names(&p->check, checks, LENGTH(checks), value);
 	if (k->field == FIELD(delay_us) && set_points(p, value))
 		return true;
-	if (k->max)
-		return set_number(field, k, value);
-	return set_run(field, value);
+	if (k->names)
+		return set_name(field, k, value);
+	return k->max ? set_number(field, k, value) : set_run(field, value);
 }
 
 /* Complains in one sentence, cut short where a word is long. Returns how many

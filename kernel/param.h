@@ -24,6 +24,9 @@ struct params {
 	uint64_t check;    /* check=: enum check, a bit each */
 	uint64_t points;   /* delay=SEED:points: enum weir_point, a bit each */
 	uint64_t points_seed;
+#ifdef PLANT
+	uint64_t planted;  /* enum planted: the bug of plant= */
+#endif
 	char run[RUN_MAX]; /* what init runs first; "": nothing */
 };
 

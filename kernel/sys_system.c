@@ -137,7 +137,8 @@ int64_t sys_sys_ctl(struct trapframe *tf, const struct cap *cap)
 		if (arg >= WEIR_NPOLICIES)
 			return -WEIR_EINVAL;
 		tlb_policy_set(arg);
-		reclaim_drain();
+		if (!PLANTED(Z9))
+			reclaim_drain();
 		return 0;
 	case WEIR_CTL_BATCH:
 		if (arg < 1 || arg > RECLAIM_MAX_BATCH)

@@ -79,7 +79,8 @@ int64_t sys_thread_create(struct trapframe *tf, const struct cap *cap)
 	struct thread *t;
 	int status;
 
-	if (ARG1(tf) >= WEIR_USER_TOP || ARG2(tf) > WEIR_USER_TOP)
+	if (!PLANTED(W6) &&
+	    (ARG1(tf) >= WEIR_USER_TOP || ARG2(tf) > WEIR_USER_TOP))
 		return -WEIR_EINVAL;
 	status = thread_create_user(cap->object, ARG1(tf), ARG2(tf), ARG3(tf),
 				    &t);

@@ -51,7 +51,8 @@ static int64_t dispatch(struct trapframe *tf)
 	if (!result)
 		result = table[nr].fn(tf, &t->cap);
 	drop_cap(&t->cap);
-	drop_cap(&t->other);
+	if (!PLANTED(W1) || result >= 0)
+		drop_cap(&t->other);
 	return result;
 }
 

@@ -139,7 +139,7 @@ int task_enter(struct task *task, struct thread *t)
 	int status = 0;
 
 	spin_lock(&task->lock);
-	if (task->killed & TASK_KILLED)
+	if (task->killed & TASK_KILLED && !PLANTED(W5))
 		status = -WEIR_EPEER;
 	else if (task->nthreads >= TASK_THREADS_MAX ||
 		 !account_charge(task->account, ACCOUNT_THREADS, 1))

@@ -47,7 +47,9 @@ struct aspace {
 	uint64_t cpus;        /* CPUs that may cache translations (I3) */
 	uint64_t tlb_pending; /* debts recorded: the generation */
 	uint64_t tlb_flushed; /* newest generation flushed everywhere (I8) */
-	uint64_t owed; /* the oracle's: when the last debt was recorded */
+	/* The oracle's: when the last debt was recorded; when a PTE was last
+	 * taken out or weakened, under `lock`. */
+	uint64_t owed, changed;
 
 	struct mutex map_mutex;
 

@@ -11,7 +11,6 @@
 #include "arch/x86_64/panic.h"
 #include "kernel/thread.h"
 #include "mm/pagetable.h"
-#include "mm/planted.h"
 #include "mm/point.h"
 
 /* Takes the right to write to pages [from, to) of the object from the PTEs of
@@ -27,10 +26,11 @@ static void share_region(struct region *r, uint64_t from, uint64_t to,
 	if (from >= to)
 		return;
 	spin_lock(&r->as->lock);
-	aspace_restrict(r->as, r->start + (from - r->offset) * WEIR_PAGE_SIZE,
-			r->start + (to - r->offset) * WEIR_PAGE_SIZE,
-			r->prot & ~WEIR_P_WRITE);
-	tlb_batch_inherit(b, r->as);
+	if (aspace_restrict(r->as,
+			    r->start + (from - r->offset) * WEIR_PAGE_SIZE,
+			    r->start + (to - r->offset) * WEIR_PAGE_SIZE,
+			    r->prot & ~WEIR_P_WRITE) || !PLANTED(Z21))
+		tlb_batch_inherit(b, r->as);
 	spin_unlock(&r->as->lock);
 }
 

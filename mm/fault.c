@@ -25,7 +25,6 @@
 #include "mm/lru.h"
 #include "mm/oracle.h"
 #include "mm/pagetable.h"
-#include "mm/planted.h"
 #include "mm/point.h"
 #include "mm/reclaim.h"
 #include "mm/rmap.h"
@@ -154,7 +153,7 @@ static void fault_copy(struct fault *t, memobj_entry_t *entry, struct frame *f)
 /* Keeps the frame in memory; a pass that has it lets it go. Holds the lock. */
 static void pin(struct frame *f)
 {
-	f->taken_back = true;
+	f->taken_back = !PLANTED(Z26);
 	lru_pin(f, true);
 }
 
@@ -169,7 +168,8 @@ static bool fault_waits(struct fault *t, struct frame *f)
 	if (alone && fam->cloning)
 		waitq_sleep(&fam->cloned, &fam->lock);
 	else if (f && ((f->state == FRAME_INBOUND && !PLANTED(Z27)) ||
-		       (f->state == FRAME_LAUNDRY && t->write) ||
+		       (f->state == FRAME_LAUNDRY && t->write &&
+			!PLANTED(Z29)) ||
 		       (f->copied && alone)))
 		waitq_sleep(frame_waitq(f), &fam->lock);
 	else
@@ -228,7 +228,8 @@ static int fault_bring(struct fault *t, struct frame **out)
 static bool may_write(struct fault *t, struct frame *f)
 {
 	return !t->obj->family->cloning && !f->copied &&
-	       f->state != FRAME_LAUNDRY && !memobj_shares(t->obj, t->index);
+	       (f->state != FRAME_LAUNDRY || PLANTED(Z29)) &&
+	       !memobj_shares(t->obj, t->index);
 }
 
 /* [fault 5/6] Writes the PTE, if the region is still what it was. `pa` is

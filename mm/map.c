@@ -114,7 +114,7 @@ bool aspace_clear_pte(struct region *r, uint64_t va, pte_t *pte)
 		return false;
 	r->as->resident--;
 	if (r->obj->wired)
-		return true;
+		return !PLANTED(Z18);
 	struct frame *f = entry_frame(*memobj_entry(r->obj, index));
 
 	assert(f && frame_pa(f) == pte_pa(old) && f->mapcount > 0);
@@ -129,6 +129,8 @@ static bool clear_region(struct region *r)
 {
 	bool changed = false;
 
+	if (PLANTED(Z7))
+		aspace_flush_pending(r->as);
 	for (uint64_t va = r->start; va < r->end;) {
 		uint64_t stop = (va / TABLE_SPAN + 1) * TABLE_SPAN;
 
@@ -136,6 +138,8 @@ static bool clear_region(struct region *r)
 			stop = r->end;
 		spin_lock(&r->obj->family->lock);
 		spin_lock(&r->as->lock);
+		if (PLANTED(Z13) && !r->dying)
+			LIST_REMOVE(r, obj_link);
 		r->dying = true;
 		pte_t *pte = aspace_pte(r->as, va);
 
@@ -160,10 +164,12 @@ static void settle(struct aspace *as, uint64_t va, uint64_t npages,
 	spin_lock(&as->lock);
 	gen = changed ? tlb_debt(as) : 0;
 	owed = as->owed;
+	ORACLE(recorded(as));
 	spin_unlock(&as->lock);
 	if (changed)
 		tlb_flush_range(as, va, npages, gen);
-	aspace_flush_pending(as);
+	if (!PLANTED(Z7))
+		aspace_flush_pending(as);
 	ORACLE(visible(as, owed));
 }
 
@@ -176,7 +182,8 @@ static void drop_region(struct region *r)
 	spin_lock(&r->as->lock);
 	region_remove(&r->as->regions, r);
 	r->as->nregions--;
-	LIST_REMOVE(r, obj_link);
+	if (!PLANTED(Z13))
+		LIST_REMOVE(r, obj_link);
 	spin_unlock(&r->as->lock);
 	spin_unlock(&obj->family->lock);
 	memobj_put(obj);

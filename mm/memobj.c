@@ -16,6 +16,7 @@
 #include "mm/frame.h"
 #include "mm/kmalloc.h"
 #include "mm/pager.h"
+#include "mm/planted.h"
 #include "mm/reclaim.h"
 #include "mm/swap.h"
 
@@ -239,6 +240,8 @@ bool memobj_shares(struct memobj *obj, uint64_t index)
 	memobj_entry_t e = *memobj_entry(obj, index);
 	struct memobj *m = family_next(obj->family, NULL, index, e);
 
+	if (PLANTED(Z26b) && entry_frame(e) && entry_frame(e)->mapcount == 1)
+		return false;
 	return m != obj || family_next(obj->family, m, index, e);
 }
 
@@ -255,7 +258,7 @@ void family_drop_frame(struct frame *f)
 {
 	if (f->mapcount || !lru_remove(f))
 		return;
-	if (f->slot)
+	if (f->slot && !PLANTED(W3))
 		swap_slot_free(f->slot);
 	f->slot = 0;
 	f->family = NULL;

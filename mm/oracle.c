@@ -148,7 +148,7 @@ void oracle_changed(struct aspace *as, uint64_t va, pte_t old, pte_t now)
 
 	g->holders = behind(g->holders, g->since);
 	g->writers = behind(g->writers, g->since);
-	g->since = at;
+	g->since = as->changed = at;
 	g->holders |= unmapped || no_exec ? cpus : 0;
 	g->writers |= no_write ? cpus : 0;
 	spin_unlock(&oracle_lock);
@@ -264,6 +264,13 @@ void oracle_freed(struct frame *f, uint64_t n)
 void oracle_io(struct frame *f, bool into)
 {
 	check(f, 1, !into, STARTS_IO, "P2, I4", into ? "read into" : "copied");
+}
+
+void oracle_recorded(struct aspace *as)
+{
+	if (MAX_CPUS > 1 && as->owed < as->changed)
+		violated("P3, I2", "unmapped without a debt", UINT64_MAX,
+			 as->cpus);
 }
 
 void oracle_visible(struct aspace *as, uint64_t owed)

@@ -72,6 +72,8 @@ void oracle_freed(struct frame *f, uint64_t n);
 /* P2, I4: nobody can write to the frame, whose bytes are now read, for IO or
  * a copy (I13); `into`: they are now written: nobody can use it. */
 void oracle_io(struct frame *f, bool into);
+/* P3, I2: what was taken out or weakened is owed. Holds as->lock. */
+void oracle_recorded(struct aspace *as);
 /* P3, I7: no CPU that uses `as` can use what debts up to `owed` are for. */
 void oracle_visible(struct aspace *as, uint64_t owed);
 /* I6: no CPU has the tables of `as` loaded. */

@@ -23,7 +23,6 @@
 #include "mm/lru.h"
 #include "mm/memobj.h"
 #include "mm/pager.h"
-#include "mm/planted.h"
 #include "mm/point.h"
 #include "mm/rmap.h"
 #include "mm/swap.h"
@@ -154,11 +153,16 @@ static void pass_launder(struct pass *p, struct item *it)
 	} else {
 		frame_set_state(f, FRAME_LAUNDRY);
 		f->dirty = false;
+		if (PLANTED(Z28) && f->slot)
+			family_replace(f->family, f->index,
+				       (memobj_entry_t)f,
+				       entry_of_slot(f->slot));
 	}
 	spin_unlock(&f->family->lock);
 	if (it->fate == FATE_KEEP)
 		return;
-	assert(!p->batch->writable || PLANTED(Z1)); /* P2, I4 */
+	if (!PLANTED(Z1))
+		assert(!p->batch->writable); /* P2, I4 */
 	spin_lock(&p->lock);
 	p->in_flight++;
 	spin_unlock(&p->lock);
@@ -182,7 +186,7 @@ static bool pass_orphan(struct frame *f)
  * slot from here on (commit point). True: free it. Holds family->lock. */
 static bool pass_decide(struct frame *f, bool keep, enum lru_list list)
 {
-	bool orphan = pass_orphan(f);
+	bool orphan = pass_orphan(f) && !PLANTED(Z28);
 
 	if (!orphan && (keep || f->taken_back || f->dirty || f->mapcount)) {
 		lru_add(f, list);
@@ -255,6 +259,8 @@ static void pass_isolate(struct pass *p)
 /* [page-out 3/7] Fence 1: before the IO of items [from, to). */
 static void pass_fence_io(struct pass *p, unsigned from, unsigned to)
 {
+	if (PLANTED(Z10) && p->paged == PAGED_GIVE)
+		return;
 	for (unsigned i = from; i < to; i++)
 		if (p->items[i].fate == FATE_WRITE) {
 			tlb_batch_flush_before_io(p->batch);
@@ -329,10 +335,8 @@ static uint64_t reclaim_pass(struct pass *p, enum paged_rule paged)
 			pass_launder(p, &p->items[k]);
 	}
 	pass_wait_io(p);
-	if (PLANTED(Z2)) { /* free before the flush, and let others run */
+	if (PLANTED(Z2))
 		freed = pass_release_all(p);
-		thread_sleep_ns(2000000);
-	}
 	/* [page-out 6/7] Fence 2. */
 	tlb_batch_flush_before_free(p->batch);
 	point(WEIR_POINT_free);

@@ -11,7 +11,6 @@
 #include "kernel/abi/weir.h"
 #include "mm/aspace.h"
 #include "mm/oracle.h"
-#include "mm/planted.h"
 #include "mm/point.h"
 #include "mm/tlb.h"
 
@@ -43,6 +42,8 @@ static bool age_member(struct frame *f, struct memobj *m, bool *dirty)
 			*dirty |= !!(*pte & PTE_D);
 			if (*pte & PTE_A)
 				pte_and(pte, ~(pte_t)PTE_A);
+			if (PLANTED(Z25) && pte_and(pte, ~(pte_t)PTE_D) & PTE_D)
+				f->dirty = true;
 		}
 		spin_unlock(&r->as->lock);
 	}
@@ -84,8 +85,7 @@ static pte_t take_pte(pte_t *pte)
 	if (PLANTED(Z22)) {
 		pte_t old = *pte;
 
-		for (int i = 0; i < 100; i++)
-			cpu_relax(); /* wide enough to be met */
+		cpu_relax();
 		*(volatile pte_t *)pte = 0;
 		return old;
 	}
@@ -108,14 +108,20 @@ bool rmap_unmap_member(struct frame *f, struct memobj *m, struct tlb_batch *b)
 
 		/* A copy must be seen by all who had the frame, also where a
 		 * pass has unmapped it and not flushed yet. */
-		if (r->dying || (f->copied && aspace_owes(r->as)))
+		if ((r->dying && !PLANTED(Z12)) ||
+		    (f->copied && aspace_owes(r->as) && !PLANTED(Z19)))
 			tlb_batch_inherit(b, r->as);
 		if (pte && (*pte & PTE_P)) {
 			pte_t old = take_pte(pte);
 
 			ORACLE(changed(r->as, va, old, 0));
+			if (PLANTED(Z8))
+				spin_unlock(&r->as->lock);
 			point(WEIR_POINT_unmap);
-			tlb_batch_add(b, r->as, va, old); /* I2 */
+			if (PLANTED(Z8))
+				spin_lock(&r->as->lock);
+			if (!PLANTED(Z24) || old & PTE_A)
+				tlb_batch_add(b, r->as, va, old); /* I2 */
 			dirty |= !!(old & PTE_D);
 			r->as->resident--;
 			f->mapcount--;

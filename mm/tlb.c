@@ -30,7 +30,6 @@
 #include "arch/x86_64/trap.h"
 #include "kernel/param.h"
 #include "kernel/stat.h"
-#include "mm/planted.h"
 #include "mm/tlb_switch.h"
 
 /* Above this many pages one CR3 reload beats an INVLPG each; Linux measured
@@ -62,7 +61,7 @@ static void flush_own_page(uint64_t va)
 {
 	if (!PLANTED(Z35)) {
 		ORACLE(flushed_page(va));
-		tlb_invlpg(va);
+		tlb_invlpg(PLANTED(Z3) ? va / WEIR_PAGE_SIZE : va);
 	}
 	stat_add(WEIR_C_nr_tlb_local_flush_one, 1);
 }
@@ -123,10 +122,11 @@ static void serve(struct tlb_cpu *c, unsigned self, struct tlb_request *r)
 	if (r->kind == LEAVE_TABLES) {
 		leave_tables(c, self);
 	} else if (r->kind == FLUSH_RANGE && c->seen + 1 == r->gen) {
-		for (uint64_t i = 0; i < r->npages; i++)
+		for (uint64_t i = 0; i < (PLANTED(Z34) ? 1 : r->npages); i++)
 			flush_own_page(r->va + i * WEIR_PAGE_SIZE);
 		ORACLE(flushed_range(r->va, r->npages, r->owed));
-		c->seen = r->gen; /* I15 */
+		c->seen = PLANTED(Z33) ? LOAD(&c->as->tlb_pending) :
+					 r->gen; /* I15 */
 	} else if (c->seen < LOAD(&c->as->tlb_pending)) {
 		tlb_flush_own(c);
 	}
@@ -167,7 +167,7 @@ static void tlb_interrupt(struct trapframe *tf)
 static uint64_t must_interrupt(uint64_t cpus, enum request_kind kind)
 {
 	cpus &= ~cpu_bit(cpu_id());
-	if (kind == LEAVE_TABLES)
+	if (kind == LEAVE_TABLES && !PLANTED(Z17b))
 		return cpus;
 	for (uint64_t left = cpus; left; left &= left - 1)
 		if (LOAD(&tlb_cpus[__builtin_ctzll(left)].lazy))
@@ -327,7 +327,8 @@ void tlb_batch_add(struct tlb_batch *b, struct aspace *as, uint64_t va,
 void tlb_batch_inherit(struct tlb_batch *b, struct aspace *as)
 {
 	batch_owe(b, as);
-	b->writable = true;
+	if (!PLANTED(Z11))
+		b->writable = true;
 }
 
 static void batch_clear(struct tlb_batch *b)
@@ -429,6 +430,11 @@ void tlb_catch_up(void)
 	struct tlb_cpu *c = &tlb_cpus[cpu_id()];
 
 	assert(!c->lazy);
+	if (PLANTED(Z30))
+		__atomic_or_fetch(&c->as->cpus, cpu_bit(cpu_id()),
+				  __ATOMIC_SEQ_CST);
+	if (PLANTED(Z36) && c->seen < LOAD(&c->as->tlb_pending))
+		tlb_flush_own(c);
 	if (LOAD(&c->inbox))
 		serve_inbox();
 }

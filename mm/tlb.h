@@ -16,6 +16,7 @@
 #include <stdint.h>
 
 #include "arch/x86_64/paging.h"
+#include "mm/planted.h"
 
 struct aspace;
 

@@ -75,7 +75,9 @@ static inline void tlb_switch(unsigned self, struct aspace *as, bool users,
 		/* I3: the bit is set before CR3 is loaded, the generation read
 		 * in between; the old space's bit goes once its entries are
 		 * gone, or of a tag that is not loaded. */
-		__atomic_or_fetch(&as->cpus, cpu_bit(self), __ATOMIC_SEQ_CST);
+		if (!PLANTED(Z30))
+			__atomic_or_fetch(&as->cpus, cpu_bit(self),
+					  __ATOMIC_SEQ_CST);
 		if (slow) {
 			point(WEIR_POINT_cr3);
 			tlb_load(c, as);
@@ -89,7 +91,8 @@ static inline void tlb_switch(unsigned self, struct aspace *as, bool users,
 		if (users || old)
 			__atomic_and_fetch(&old->cpus, ~cpu_bit(self),
 					   __ATOMIC_SEQ_CST);
-	} else if (c->seen < LOAD(&as->tlb_pending)) {
+	} else if (c->seen < LOAD(&as->tlb_pending) && !PLANTED(Z32) &&
+		   !PLANTED(Z36)) {
 		tlb_flush_own(c);
 	}
 	if (slow)

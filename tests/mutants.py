@@ -1,28 +1,107 @@
-"""The planted bugs (mm/planted.h) and the test that must catch each.
+"""The planted bugs (mm/planted.h) and the tests that must catch each.
 
-`make mutants` builds each, runs its test on the build without it (passes)
-and with it (must fail). A host test gets the bug by WEIR_MUTANT.
+`make mutants` runs each test of a bug with the bug planted, with one seed
+after the other, and on the build without any (docs/planted.md).
 """
 
-FENCES = "tests/scenarios/test_fences.py::"
-DEBT = "tests/host/test_tlb.py::test_debt"
+import re
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
 
-MUTANTS = [
-    # (name, what is planted, test)
-    ("Z1", "IO before flush",
-     FENCES + "test_no_store_is_lost[two-pass-threads]"),
-    ("Z2", "free before flush",
-     FENCES + "test_no_page_shows_another_ones_bytes"),
-    ("Z4", "a nested reclaim resets the batch",
-     FENCES + "test_no_store_is_lost[two-pass-threads]"),
-    ("Z5", "protect ignores an open batch", DEBT),
-    ("Z6", "the debt is a boolean", DEBT),
-    ("Z20", "a page is shared before the flush",
-     "tests/scenarios/test_memory.py::test_clones[4]"),
-    ("Z22", "read, then clear, instead of exchange",
-     "tests/host/test_mm.py::test_rmap"),
-    ("Z27", "a page on its way in is not waited for",
-     FENCES + "test_a_page_is_read_once"),
-    ("Z31", "a tag is loaded without a look at the generation", DEBT),
-    ("Z35", "a flush that flushes nothing", FENCES + "test_litmus"),
-]
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT / "tests" / "host"))
+
+
+@dataclass(frozen=True)
+class Guest:
+    """A command of the guest; {seed} in it is the run's."""
+    command: str
+    cpus: int = 4
+    words: tuple = ("check=tlb",)
+    options: dict = field(default_factory=dict, hash=False)
+    exact: bool = True      # a handshake holds the window open: each seed
+
+
+@dataclass(frozen=True)
+class Host:
+    """A driver of tests/host/c, which takes the seed as its argument."""
+    name: str
+    sources: tuple
+    exact: bool = True
+
+
+TESTS = {
+    "debt": Host("tlb_test", ("mm/tlb.c", "mm/policy.c", "mm/oracle.c",
+                              "mm/point.c")),
+    "rmap": Host("rmap_test", ("mm/rmap.c",)),
+    "exit": Guest("true", cpus=2),
+    "donation": Guest("donation", cpus=2),
+    "quotas": Guest("quotas", cpus=2),
+}
+
+# Bug: tests. "window NAME" is that scene of user/tests/window.c.
+MUTANTS = {
+    "Z1": ["debt", "window saved"],
+    "Z2": ["window freed"],
+    "Z3": ["debt", "window protect"],
+    "Z4": ["window slot"],
+    "Z5": ["debt", "window owed"],
+    "Z6": ["debt", "window retired"],
+    "Z7": ["window recheck"],
+    "Z8": ["window debt"],
+    "Z9": ["window policy"],
+    "Z10": ["window paged"],
+    "Z11": ["debt", "window dying"],
+    "Z12": ["rmap", "window dying"],
+    "Z13": ["window dying"],
+    "Z17": ["exit"],
+    "Z17b": ["debt", "exit"],
+    "Z18": ["window wired"],
+    "Z19": ["rmap", "window copy_owed"],
+    "Z20": ["window clone"],
+    "Z21": ["window clone_owed"],
+    "Z22": ["rmap"],
+    "Z24": ["rmap", "window saved"],
+    "Z25": ["rmap", "window saved"],
+    "Z26": ["window pin"],
+    "Z26b": ["window only"],
+    "Z27": ["window inbound"],
+    "Z28": ["window io"],
+    "Z29": ["window torn"],
+    "Z30": ["window lazy"],
+    "Z31": ["debt"],
+    "Z32": ["debt", "window lazy"],
+    "Z33": ["debt"],
+    "Z34": ["debt", "window protect"],
+    "Z35": ["debt", "window protect"],
+    "Z36": ["window lazy"],
+    "W1": ["window reference"],
+    "W2": ["window wake"],
+    "W3": ["window slot"],
+    "W4": ["donation"],
+    "W5": ["window enter"],
+    "W6": ["window address"],
+    "W7": ["quotas"],
+    "W8": ["window generation"],
+    "W9": ["window client"],
+    "W10": ["window handle"],
+}
+
+
+def bugs():
+    """Name and description of each bug, as mm/planted.h has them."""
+    text = (ROOT / "mm" / "planted.h").read_text()
+    return dict(re.findall(r'\bBUG\((\w+), "([^"]+)"\)', text))
+
+
+def named(name):
+    """The Guest or Host of that name."""
+    if name.split()[0] == "window":
+        return Guest(name, cpus=6)
+    return TESTS[name]
+
+
+def whole(name):
+    """The test that must be silent for it: all scenes in one boot."""
+    return name.split()[0]

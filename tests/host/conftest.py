@@ -6,20 +6,12 @@ and with shim/, which stands in for arch/ and the scheduler.
 import hashlib
 import os
 import subprocess
-from pathlib import Path
+import sys
 
 import pytest
+from drivers import ROOT, compile_driver
 
-ROOT = Path(__file__).resolve().parents[2]
-HERE = Path(__file__).resolve().parent
-FLAGS = ["-std=gnu11", "-g", "-O1", "-Wall", "-Wextra", "-Werror",
-         "-Wno-unused-parameter", "-fno-omit-frame-pointer",
-         "-I" + str(HERE / "shim"), "-I" + str(HERE / "c"),
-         "-I" + str(ROOT), "-pthread"]
-SANITIZE = {
-    "asan": ["-fsanitize=address,undefined", "-fno-sanitize-recover=all"],
-    "tsan": ["-fsanitize=thread"],
-}
+sys.path.insert(0, str(ROOT / "tests"))     # mutants.py
 
 
 class Driver:
@@ -28,9 +20,9 @@ class Driver:
     def __init__(self, path):
         self.path = path
 
-    def __call__(self, *args, status=0, data=None, timeout=60):
+    def __call__(self, *args, status=0, data=None, timeout=60, plant=""):
         env = dict(os.environ, ASAN_OPTIONS="detect_leaks=0",
-                   UBSAN_OPTIONS="print_stacktrace=1")
+                   UBSAN_OPTIONS="print_stacktrace=1", WEIR_PLANT=plant)
         done = subprocess.run([self.path, *map(str, args)], input=data,
                               capture_output=True, timeout=timeout, env=env)
         text = (done.stdout + done.stderr).decode(errors="replace")
@@ -45,25 +37,12 @@ def driver(tmp_path_factory):
     folder = tmp_path_factory.mktemp("host")
 
     def build(name, sources, sanitizer="asan", flags=(), shim=True):
-        if os.environ.get("WEIR_MUTANT"):  # tests/mutants.py
-            flags = (*flags, "-DMUTANT=" + os.environ["WEIR_MUTANT"])
         key = (name, tuple(sources), sanitizer, tuple(flags))
         if key in built:
             return built[key]
         tag = hashlib.sha1(repr(key).encode()).hexdigest()[:8]
         out = folder / f"{name}-{tag}"
-        files = [HERE / "c" / f"{name}.c", *(ROOT / s for s in sources)]
-        if shim:
-            files.append(HERE / "shim" / "shim.c")
-        missing = [f for f in files if not f.exists()]
-        assert not missing, f"no such source: {missing}"
-        done = subprocess.run(
-            ["gcc", *FLAGS, *SANITIZE[sanitizer], *flags, "-o", out,
-             *map(str, files)], capture_output=True, text=True)
-        if done.returncode != 0 and os.environ.get("WEIR_MUTANT"):
-            # A bug that does not compile has not been caught by the test.
-            pytest.exit(done.stderr, returncode=3)
-        assert done.returncode == 0, done.stderr
+        compile_driver(out, name, sources, sanitizer, flags, shim)
         built[key] = Driver(out)
         return built[key]
 

@@ -5,7 +5,7 @@ import subprocess
 
 import pytest
 from guest import ROOT, source_files
-from weirlib import docs
+from weirlib import docs, mutants
 
 ABI = r"kernel/abi/\w+\.(h|def)"
 BOOTINFO = r"boot/bootinfo\.h"
@@ -113,6 +113,25 @@ def test_the_page_of_system_calls_is_the_table():
     for call in calls:
         assert set(call.about) == {"", *docs.WORDS}, call.name
     assert docs.PAGE.read_text() == docs.page()
+
+
+def test_planted_bugs_are_those_of_the_list():
+    """Each is used in the code, and has tests; there are no others."""
+    listed = mutants.table().bugs()
+    text = "".join(path.read_text() for path in source_files(*KERNEL_ROOMS)
+                   if path.name != "planted.h")
+    used = set(re.findall(r"\bPLANTED\((\w+)\)", text))
+    assert used == set(listed)
+    assert set(mutants.table().MUTANTS) == set(listed)
+
+
+def test_no_trace_of_a_planted_bug_is_in_the_image(iso, tmp_path):
+    bare = tmp_path / "weir.elf"
+    subprocess.run(["x86_64-linux-gnu-strip", "--strip-debug", "-o", bare,
+                    iso.parent / "weir.elf"], check=True)
+    image = bare.read_bytes().lower()
+    assert b"kernel_main" in image
+    assert b"plant" not in image
 
 
 def test_no_conditional_compilation_inside_a_function():

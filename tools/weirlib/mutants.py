@@ -1,72 +1,167 @@
-"""`make mutants`: each planted bug must be caught by its named test.
+"""`make mutants`: each planted bug must be caught by the tests named for it.
 
-The table is tests/mutants.py. A bug counts as caught when its test passes
-on the build without a bug and fails, as a test, on the build with it.
+The table is tests/mutants.py. Each test runs on the build without a bug and
+on the one with it, with seeds from 1 on. A bug is caught if each of its tests
+finds it, one with a handshake whatever the seed, and if each test is silent
+where there is no bug. build/mutants/BUG.log keeps the commands that repeat
+what was found.
 """
 
 import importlib.util
 import os
+import shlex
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 
+from weirlib import vm
 from weirlib.vm import ROOT
+
+LOGS = ROOT / "build" / "mutants"
+SECONDS = 90    # most that one run may take
+PLANTED_ISO = ROOT / "build" / "planted" / "weir.iso"
 
 
 def table():
     path = ROOT / "tests" / "mutants.py"
     spec = importlib.util.spec_from_file_location("mutants_table", path)
     loaded = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = loaded
     spec.loader.exec_module(loaded)
-    return loaded.MUTANTS
+    return loaded
 
 
-def run_test(test, iso, mutant=""):
-    """"passed", "failed", or what kept the runner from running it."""
-    command = ["/usr/bin/python3", "-m", "pytest", "-q", "-x",
-               "-p", "no:cacheprovider", test]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True,
-                          env={**os.environ, "WEIR_ISO": str(iso),
-                               "WEIR_MUTANT": mutant}, check=False)
-    if done.returncode in (0, 1):
-        return "failed" if done.returncode else "passed", done.stdout
-    return "did not run", done.stdout + done.stderr
+@dataclass
+class Run:
+    """One run of one test. `found`: what it said, "" if nothing."""
+    command: str
+    found: str
+    text: str
+    ran: bool = True
 
 
-def build(name):
-    done = subprocess.run(["make", "-s", "iso", f"MUTANT={name}"], cwd=ROOT,
-                          capture_output=True, text=True, check=False)
-    if done.returncode != 0:
-        print(done.stdout[-2000:], done.stderr[-2000:], file=sys.stderr)
-    return done.returncode == 0
+def run_guest(test, bug, seed):
+    words = [*test.words, f"seed={seed}"] + [f"plant={bug}"] * bool(bug)
+    iso = PLANTED_ISO if bug else ROOT / "build" / "weir.iso"
+    command = test.command.format(seed=seed)
+    shown = ["tools/weir", "vm", "--cpus", str(test.cpus)]
+    for name, value in {"iso": iso.relative_to(ROOT), **test.options}.items():
+        shown += [f"--{name}", str(value)]
+    for word in words:
+        shown += ["--set", word]
+    result = vm.run(vm.Options(cpus=test.cpus, iso=iso, words=words,
+                               timeout=SECONDS, **test.options),
+                    shlex.split(command))
+    lines = [s for s in (result.text + result.console).splitlines()
+             if ": not so: " in s or ": killed: " in s]
+    found = ""
+    if result.status:
+        found = (result.verdict.removeprefix("The kernel panicked: ") or
+                 (lines or [f"status {result.status}"])[0])
+    return Run(f"{shlex.join(shown)} -- {command}", found,
+               f"{result.text[-2000:]}{result.verdict}\n"
+               f"{result.console[-4000:]}", result.status != vm.HOST)
+
+
+def host_program(test):
+    return LOGS / test.name
+
+
+def run_host(test, bug, seed):
+    program = host_program(test)
+    done = subprocess.run(
+        [program, str(seed)], capture_output=True, text=True, check=False,
+        env={**os.environ, "WEIR_PLANT": bug,
+             "ASAN_OPTIONS": "detect_leaks=0"})
+    said = [s for s in done.stderr.splitlines()
+            if "CHECK failed: " in s or s.startswith("panic: ")]
+    found = ""
+    if done.returncode:
+        found = said[0].split("CHECK failed: ")[-1] if said else \
+            f"status {done.returncode}"
+    return Run(f"WEIR_PLANT={bug} {program.relative_to(ROOT)} {seed}", found,
+               done.stdout[-1000:] + done.stderr[-3000:])
+
+
+def run(test, bug, seed):
+    return (run_guest if hasattr(test, "command") else run_host)(test, bug,
+                                                                 seed)
+
+
+def compile_hosts(tests):
+    from drivers import PLANT, compile_driver   # tests/mutants.py knows where
+    LOGS.mkdir(parents=True, exist_ok=True)
+    for test in tests:
+        if hasattr(test, "sources"):
+            compile_driver(host_program(test), test.name, test.sources,
+                           flags=PLANT)
+
+
+class Runner:
+    """Runs tests, some at a time, and prints a row each."""
+
+    def __init__(self, seeds, jobs):
+        self.seeds = range(1, seeds + 1)
+        self.pool = ThreadPoolExecutor(jobs)
+
+    def row(self, bug, name, test):
+        """How many seeds found something; whether every run ran."""
+        start = time.monotonic()
+        runs = list(self.pool.map(lambda seed: run(test, bug, seed),
+                                  self.seeds))
+        found = [r for r in runs if r.found]
+        how = max({r.found for r in found}, default="",
+                  key=[r.found for r in found].count)
+        self._log(bug or "clean", name, found)
+        print(f"{bug or '-':5} {len(found):3}/{len(runs)}  {name:18} "
+              f"{time.monotonic() - start:5.0f}  {how[:90]}", flush=True)
+        return len(found), all(r.ran for r in runs)
+
+    def _log(self, bug, name, found):
+        with open(LOGS / f"{bug}.log", "a", encoding="utf-8") as log:
+            for r in found:
+                log.write(f"### {name}: {r.found}\n{r.command}\n{r.text}\n")
 
 
 def mutants(args):
-    rows = [row for row in table() if not args.names or row[0] in args.names]
-    sound, caught = {}, 0
-    print(f"{'bug':5} {'what is planted':44} {'verdict':8} seconds  test")
-    for name, what, test in rows:
-        start = time.monotonic()
-        if test not in sound:
-            sound[test] = run_test(test, ROOT / "build" / "weir.iso")
-        iso = ROOT / "build" / f"mutant-{name}" / "weir.iso"
-        if sound[test][0] != "passed":
-            verdict = "UNSOUND"     # it fails without the bug, too
-            print(sound[test][1][-3000:], file=sys.stderr)
-        elif not build(name):
-            verdict = "NOBUILD"
-        else:
-            verdict = {"failed": "caught", "passed": "MISSED"}.get(
-                run_test(test, iso, name)[0], "NORUN")
-        caught += verdict == "caught"
-        print(f"{name:5} {what:44} {verdict:8} "
-              f"{time.monotonic() - start:7.1f}  {test}", flush=True)
-    print(f"{len(rows)} planted, {caught} caught")
-    return 0 if caught == len(rows) else 1
+    tables = table()
+    chosen = {bug: names for bug, names in tables.MUTANTS.items()
+              if not args.names or bug in args.names}
+    unknown = set(args.names) - set(chosen)
+    if unknown:
+        print(f"no such bug: {' '.join(sorted(unknown))}", file=sys.stderr)
+        return 2
+    tests = {name: tables.named(name)
+             for names in chosen.values() for name in names}
+    compile_hosts(tests.values())
+    for old in LOGS.glob("*.log"):
+        old.unlink()
+    runner = Runner(args.seeds, args.jobs)
+    print("bug   found  test             seconds  by")
+    silent = {name: runner.row("", name, tables.named(name)) == (0, True)
+              for name in dict.fromkeys(map(tables.whole, tests))}
+    caught = 0
+    for bug, names in chosen.items():
+        print(f"{bug}: {tables.bugs()[bug]}")
+        rows = [(name, *runner.row(bug, name, tests[name]))
+                for name in names]
+        good = all(silent[tables.whole(name)] and ran and
+                   n >= (args.seeds if tests[name].exact else 1)
+                   for name, n, ran in rows)
+        caught += good
+        if not good:
+            print(f"{bug:5} NOT CAUGHT")
+    print(f"{len(chosen)} planted, {caught} caught")
+    return 0 if caught == len(chosen) else 1
 
 
 def add_verbs(sub):
-    verb = sub.add_parser("mutants", help="build each planted bug, run the "
-                          "test that must catch it")
+    verb = sub.add_parser("mutants", help="run the tests that must catch "
+                          "each planted bug")
     verb.add_argument("names", nargs="*", metavar="NAME")
+    verb.add_argument("--seeds", type=int, default=20, metavar="N")
+    verb.add_argument("--jobs", type=int, default=os.cpu_count(),
+                      metavar="N", help="runs at a time")
     verb.set_defaults(run=mutants)

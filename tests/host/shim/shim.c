@@ -16,9 +16,11 @@
 #include "arch/x86_64/print.h"
 #include "arch/x86_64/spin.h"
 #include "arch/x86_64/time.h"
+#include "kernel/param.h"
 #include "kernel/stat.h"
 #include "kernel/sync.h"
 #include "mm/oracle.h"
+#include "mm/planted.h"
 #include "mm/point.h"
 
 char shim_ram[SHIM_RAM_BYTES] __attribute__((aligned(4096)));
@@ -30,6 +32,24 @@ unsigned shim_cpus = 1;
 static struct cpu cpus[MAX_CPUS];
 static bool irqs_off[MAX_CPUS];
 static int panic_fd = -1; /* in a child of expect_panic */
+
+/* A driver may have its own. */
+__attribute__((weak)) struct params params;
+
+#ifdef PLANT
+/* The bug that WEIR_PLANT names is planted. */
+__attribute__((constructor)) static void plant(void)
+{
+	const char *name = getenv("WEIR_PLANT"), *const *names = PLANTED_NAMES;
+	uint64_t n = sizeof(PLANTED_NAMES) / sizeof(*names);
+
+	if (!name || !*name)
+		return;
+	while (params.planted < n && strcmp(names[params.planted], name) != 0)
+		params.planted++;
+	CHECK(params.planted < n);
+}
+#endif
 
 /* ---- Verdicts ---- */
 

@@ -1,0 +1,207 @@
+/*
+ * reclaim.c - scenes of the bytes of a page that leaves or comes back.
+ */
+#include "user/tests/window/window.h"
+
+#define WORDS (PAGE / sizeof(uint64_t))
+
+/* A CPU stores to the page when a pass has unmapped it and begins its flush:
+ * what it stores is kept. */
+void scene_saved(void)
+{
+	struct hand *first = hand_start(CPU_FIRST);
+	struct hand *toucher = hand_start(CPU_SECOND);
+	struct pages p = pages_new(1);
+
+	hold_pass(first, toucher, poke1, p.va);
+	hand_call(toucher, poke2, (void *)p.va);
+	end_pass(first);
+	CHECK(*p.va == 2);
+	pages_drop(&p);
+}
+
+/* A clean page is freed after its flush, not before. */
+void scene_freed(void)
+{
+	struct hand *first = hand_start(CPU_FIRST);
+	struct hand *toucher = hand_start(CPU_SECOND);
+	struct pages p = pages_new(1);
+
+	*p.va = 1;
+	reclaim_all();
+	hold_pass(first, toucher, load, p.va);
+	CHECK(hand_call(toucher, load, (void *)p.va) == 1);
+	end_pass(first);
+	CHECK(*p.va == 1);
+	pages_drop(&p);
+}
+
+static long set_policy(void *policy)
+{
+	return sys_sys_ctl(WEIR_CTL_POLICY, (uintptr_t)policy, 0);
+}
+
+/* A switch of the policy returns when no pass is left of the old one. */
+void scene_policy(void)
+{
+	struct hand *first = hand_start(CPU_FIRST);
+	struct hand *toucher = hand_start(CPU_SECOND);
+	struct hand *third = hand_start(CPU_THIRD);
+	struct pages p = pages_new(1);
+	struct weir_system sys;
+
+	system_read(&sys);
+	hold_pass(first, toucher, poke1, p.va);
+	hand_do(third, set_policy, (void *)(uintptr_t)
+		((sys.policy + 1) % WEIR_NPOLICIES));
+	CHECK(!hand_ends(third));
+	end_pass(first);
+	CHECK(hand_result(third) == 0);
+	CHECK(set_policy((void *)(uintptr_t)sys.policy) == 0);
+	pages_drop(&p);
+}
+
+/* A page is pinned that a pass has unmapped already: it stays. */
+void scene_pin(void)
+{
+	struct hand *first = hand_start(CPU_FIRST);
+	struct hand *toucher = hand_start(CPU_SECOND);
+	struct pages p = pages_new(1);
+
+	hold_pass(first, toucher, poke1, p.va);
+	be_system(true);
+	CHECK(sys_mem_pin(p.mem, 0, 1, 1) == 0);
+	end_pass(first);
+	CHECK(sys_mem_clone(p.mem) == -WEIR_EBUSY); /* it is in memory */
+	CHECK(sys_mem_pin(p.mem, 0, 1, 0) == 0);
+	be_system(false);
+	CHECK(*p.va == 1);
+	pages_drop(&p);
+}
+
+/* --- during IO ------------------------------------------------------------ */
+/* One page a pass; the former size. */
+static uint32_t one_by_one(void)
+{
+	struct weir_system sys;
+
+	system_read(&sys);
+	CHECK(sys_sys_ctl(WEIR_CTL_BATCH, 1, 0) == 0);
+	return sys.batch;
+}
+
+#define TRIES 400
+
+/* Has passes of `h` made until the page is the one whose IO is held at `p`;
+ * the IO of others goes on. */
+static void hold_io(struct hand *h, enum weir_point p, volatile void *va)
+{
+	for (unsigned i = 0; i < TRIES; i++) {
+		poke1((void *)va);
+		hold(p, NULL);
+		hand_do(h, reclaim, (void *)1);
+		while (!held(p) && !hand_done(h))
+			__builtin_ia32_pause();
+		if (held(p) && !present(va))
+			return;
+		release(p);
+		hand_result(h);
+	}
+	CHECK(!"the page's IO is held");
+}
+
+/* The page is read before its IO has begun: its bytes are in memory. */
+void scene_io(void)
+{
+	struct hand *first = hand_start(CPU_FIRST);
+	struct hand *second = hand_start(CPU_SECOND);
+	struct pages p = pages_new(1);
+	uint32_t batch = one_by_one();
+
+	hold_io(first, WEIR_POINT_io, p.va);
+	CHECK(hand_call(second, load, (void *)p.va) == 1);
+	release(WEIR_POINT_io);
+	hand_result(first);
+	CHECK(*p.va == 1);
+	CHECK(sys_sys_ctl(WEIR_CTL_BATCH, batch, 0) == 0);
+	pages_drop(&p);
+}
+
+/* Half of the page is written when somebody stores to it: he waits. */
+void scene_torn(void)
+{
+	struct hand *first = hand_start(CPU_FIRST);
+	struct hand *second = hand_start(CPU_SECOND);
+	struct pages p = pages_new(1);
+	uint32_t batch = one_by_one();
+
+	hold_io(first, WEIR_POINT_copy, p.va);
+	hand_do(second, poke2, (void *)p.va);
+	CHECK(!hand_ends(second));
+	release(WEIR_POINT_copy);
+	hand_result(second);
+	hand_result(first);
+	CHECK(*p.va == 2);
+	CHECK(sys_sys_ctl(WEIR_CTL_BATCH, batch, 0) == 0);
+	pages_drop(&p);
+}
+
+/* Half of the page is read when a second one wants it: he waits, too. */
+void scene_inbound(void)
+{
+	struct hand *first = hand_start(CPU_FIRST);
+	struct hand *second = hand_start(CPU_SECOND);
+	struct pages p = pages_new(1);
+	volatile uint64_t *last = p.va + WORDS - 1;
+
+	*last = 7;
+	for (unsigned i = 0; i < TRIES && present(p.va); i++)
+		reclaim((void *)1);
+	hold(WEIR_POINT_copy, NULL);
+	hand_do(first, load, (void *)last);
+	await_held(WEIR_POINT_copy);
+	hand_do(second, load, (void *)last);
+	CHECK(!hand_ends(second));
+	release(WEIR_POINT_copy);
+	CHECK(hand_result(first) == 7 && hand_result(second) == 7);
+	pages_drop(&p);
+}
+
+/* --- a page that its pager keeps ------------------------------------------ */
+static handle_t pager, bell;
+
+/* Waits for a request, and answers it: what it was. */
+static long answer(void *unused)
+{
+	static uint8_t bytes[PAGE];
+	struct weir_pager_request r;
+
+	(void)unused;
+	while (sys_pager_next(pager, &r, bytes) != 0)
+		sys_ntfn_wait(bell, 1, 0, NULL);
+	CHECK(sys_pager_done(pager, r.cookie, NULL, 0) == 0);
+	return r.kind;
+}
+
+/* It is dirty, and given to the pager when no CPU can store to it any more. */
+void scene_paged(void)
+{
+	struct hand *toucher = hand_start(CPU_SECOND);
+	struct hand *third = hand_start(CPU_THIRD);
+	struct pages p;
+	handle_t mem;
+
+	bell = (handle_t)sys_ntfn_create();
+	pager = (handle_t)sys_pager_create(bell, 0, 1, 0, &mem);
+	p = pages_of(mem, 1);
+	hand_do(third, answer, NULL);
+	CHECK(hand_call(toucher, store, (void *)p.va) == 0);
+	CHECK(hand_result(third) == WEIR_PAGER_READ);
+	hand_do(third, answer, NULL);
+	while (!hand_done(third))
+		reclaim((void *)1);
+	CHECK(hand_result(third) == WEIR_PAGER_WRITE);
+	pages_drop(&p);
+	sys_handle_close(pager);
+	sys_handle_close(bell);
+}
