@@ -26,7 +26,8 @@ void param_defaults(struct params *p)
 static const struct key {
 	const char *name;
 	size_t field;      /* a uint64_t */
-	uint64_t min, max; /* max 0: not a number, see set() */
+	uint64_t min, max; /* max 0: no number, but a text of less than min
+			    * characters, or see set() */
 } keys[] = {
 	{ "cpus", FIELD(cpus), 1, 64 },
 	{ "mem", FIELD(mem_mib), 1, 1 << 24 },
@@ -36,7 +37,8 @@ static const struct key {
 	{ "delay", FIELD(delay_us), 0, DELAY_MAX_US },
 	{ "tlb", FIELD(policy), 0, 0 },
 	{ "pcid", FIELD(pcid), 0, 0 },
-	{ "run", FIELD(run), 0, 0 },
+	{ "run", FIELD(run), RUN_MAX, 0 },
+	{ "fault", FIELD(fault), FAULTS_MAX, 0 },
 	{ "check", FIELD(check), 0, 0 },
 };
 
@@ -132,11 +134,11 @@ static bool set_points(struct params *p, const char *value)
 	       ((p->points_seed = seed) || true);
 }
 
-static bool set_run(char *run, const char *value)
+static bool set_text(char *out, size_t size, const char *value)
 {
-	if (strlen(value) >= RUN_MAX)
+	if (strlen(value) >= size)
 		return false;
-	memcpy(run, value, strlen(value) + 1);
+	memcpy(out, value, strlen(value) + 1);
 	return true;
 }
 
@@ -157,7 +159,7 @@ static bool set(struct params *p, const struct key *k, const char *value)
 		return true;
 	if (k->max)
 		return set_number(field, k, value);
-	return set_run(field, value);
+	return set_text(field, k->min, value);
 }
 
 /* Complains in one sentence, cut short where a word is long. Returns how many
