@@ -86,14 +86,16 @@ static inline void tlb_switch(unsigned self, struct aspace *as, bool users,
 		c->as = as;
 		if (slow)
 			point(WEIR_POINT_loaded);
-		if (users || old)
-			__atomic_and_fetch(&old->cpus, ~cpu_bit(self),
-					   __ATOMIC_SEQ_CST);
 	} else if (c->seen < LOAD(&as->tlb_pending)) {
 		tlb_flush_own(c);
 	}
+	/* The oracle first: without the bit nobody asks us any more before
+	 * the old tables are freed. */
 	if (slow)
 		ORACLE(enters(as, owed));
+	if (old != as && (users || old))
+		__atomic_and_fetch(&old->cpus, ~cpu_bit(self),
+				   __ATOMIC_SEQ_CST);
 }
 
 /* There are tags, or an oracle, or a point was armed. */
