@@ -33,7 +33,7 @@ static const char *const points[] = { WEIR_POINTS(NAME) };
 static const struct key {
 	const char *name;
 	size_t field;      /* a uint64_t */
-	uint64_t min, max; /* max 0: not a number, see set() */
+	uint64_t min, max; /* max 0: a text of less than min characters */
 	const char *const *names; /* of the numbers [min, max) */
 } keys[] = {
 	{ "cpus", FIELD(cpus), 1, 64, NULL },
@@ -44,7 +44,8 @@ static const struct key {
 	{ "delay", FIELD(delay_us), 0, DELAY_MAX_US, NULL },
 	{ "tlb", FIELD(policy), 0, LENGTH(policies), policies },
 	{ "pcid", FIELD(pcid), 0, LENGTH(switches), switches },
-	{ "run", FIELD(run), 0, 0, NULL },
+	{ "run", FIELD(run), RUN_MAX, 0, NULL },
+	{ "fault", FIELD(fault), FAULTS_MAX, 0, NULL },
 	{ "check", FIELD(check), 0, LENGTH(checks), checks },
 #ifdef PLANT
 	{ "plant", FIELD(planted), 1, LENGTH(PLANTED_NAMES), PLANTED_NAMES },
@@ -137,11 +138,11 @@ static bool set_points(struct params *p, const char *value)
 	       ((p->points_seed = seed) || true);
 }
 
-static bool set_run(char *run, const char *value)
+static bool set_text(char *out, size_t size, const char *value)
 {
-	if (strlen(value) >= RUN_MAX)
+	if (strlen(value) >= size)
 		return false;
-	memcpy(run, value, strlen(value) + 1);
+	memcpy(out, value, strlen(value) + 1);
 	return true;
 }
 
@@ -158,7 +159,8 @@ static bool set(struct params *p, const struct key *k, const char *value)
 		return true;
 	if (k->names)
 		return set_name(field, k, value);
-	return k->max ? set_number(field, k, value) : set_run(field, value);
+	return k->max ? set_number(field, k, value) :
+			set_text(field, k->min, value);
 }
 
 /* Complains in one sentence, cut short where a word is long. Returns how many

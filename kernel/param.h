@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #define RUN_MAX 512
+#define FAULTS_MAX 256
 
 struct params {
 	uint64_t cpus;     /* CPUs that must be found; 0: all there are */
@@ -19,7 +20,7 @@ struct params {
 	uint64_t policy;   /* enum weir_policy */
 	uint64_t batch;    /* frames per reclaim pass */
 	uint64_t seed;     /* of the swap device's delays */
-	uint64_t delay_us; /* longest delay of a swap IO */
+	uint64_t delay_us; /* longest delay of a swap IO; may change, atomic */
 	uint64_t pcid;     /* tags in the TLB where the CPU has them: 0, 1 */
 	uint64_t check;    /* check=: enum check, a bit each */
 	uint64_t points;   /* delay=SEED:points: enum weir_point, a bit each */
@@ -27,6 +28,7 @@ struct params {
 #ifdef PLANT
 	uint64_t planted;  /* enum planted: the bug of plant= */
 #endif
+	char fault[FAULTS_MAX]; /* for init: user/lib/faults.c */
 	char run[RUN_MAX]; /* what init runs first; "": nothing */
 };
 

@@ -17,6 +17,7 @@
 #include "kernel/runq.h"
 
 #define SLICE_NS 10000000ull
+#define STORM_NS 30000ull
 
 struct runq runqs[MAX_CPUS];
 static uint64_t idle_mask; /* atomic: CPUs that look for work */
@@ -81,6 +82,8 @@ static void arm_timer(struct runq *rq)
 
 	if (rq->prio != PRIO_IDLE && rq->slice_end < at)
 		at = rq->slice_end;
+	if (INJECT("timer-storm") && at > now + STORM_NS)
+		at = now + STORM_NS;
 	if (at == UINT64_MAX || (rq->timer_at > now && rq->timer_at <= at))
 		return;
 	rq->timer_at = at;

@@ -6,6 +6,7 @@
 #include "kernel/param.h"
 #include "kernel/syscall.h"
 #include "mm/aspace.h"
+#include "mm/inject.h"
 #include "mm/kmalloc.h"
 #include "mm/mm.h"
 #include "mm/reclaim.h"
@@ -70,9 +71,10 @@ int64_t sys_sys_info(struct trapframe *tf, const struct cap *cap)
 {
 	uint64_t index = ARG1(tf), counters[WEIR_NCOUNTERS];
 	struct weir_system system;
+	struct weir_fault_point point;
 	struct weir_task task;
 
-	if (ARG0(tf) != WEIR_INFO_TASK && index != 0)
+	if (index && ARG0(tf) != WEIR_INFO_TASK && ARG0(tf) != WEIR_INFO_FAULT)
 		return -WEIR_EINVAL;
 	switch (ARG0(tf)) {
 	case WEIR_INFO_SYSTEM:
@@ -80,7 +82,7 @@ int64_t sys_sys_info(struct trapframe *tf, const struct cap *cap)
 			.cpus = cpu_count(),
 			.policy = tlb_policy - tlb_policies,
 			.batch = reclaim_batch(),
-			.delay_us = ramdisk_delay(),
+			.delay_us = params.delay_us,
 			.frames_total = nr_frames(),
 			.frames_free = nr_free(),
 			.frames_reserve = watermarks.high,
@@ -98,6 +100,11 @@ int64_t sys_sys_info(struct trapframe *tf, const struct cap *cap)
 		return give_info(tf, &task, sizeof(task));
 	case WEIR_INFO_CMDLINE:
 		return give_info(tf, params.run, strlen(params.run) + 1);
+	case WEIR_INFO_FAULTS:
+		return give_info(tf, params.fault, strlen(params.fault) + 1);
+	case WEIR_INFO_FAULT:
+		return !inject_describe(index, &point) ? -WEIR_EINVAL :
+		       give_info(tf, &point, sizeof(point));
 	case WEIR_INFO_COUNTERS:
 		for (unsigned c = 0; c < WEIR_NCOUNTERS; c++)
 			counters[c] = stat_sum(c);
@@ -148,12 +155,14 @@ int64_t sys_sys_ctl(struct trapframe *tf, const struct cap *cap)
 	case WEIR_CTL_DELAY:
 		if (arg > DELAY_MAX_US)
 			return -WEIR_EINVAL;
-		ramdisk_set_delay(arg);
+		__atomic_store_n(&params.delay_us, arg, __ATOMIC_RELAXED);
 		return 0;
 	case WEIR_CTL_SWAP:
 		return ctl_swap(arg);
 	case WEIR_CTL_RECLAIM:
 		return reclaim_some(arg);
+	case WEIR_CTL_FAULT:
+		return inject_set(arg, ARG2(tf));
 	case WEIR_CTL_TEST:
 		if (arg == WEIR_TEST_PANIC)
 			panic(WEIR_TEST_SENTENCE);

@@ -73,11 +73,11 @@ void account_uncharge(struct account *a, enum account_kind kind, uint64_t n)
 		__atomic_sub_fetch(&a->used[kind], n, __ATOMIC_RELAXED);
 }
 
-int table_alloc(struct account *a, unsigned flags, struct frame **out)
+int (table_alloc)(struct account *a, unsigned flags, struct frame **out)
 {
 	if (!account_charge(a, ACCOUNT_FRAMES, 1))
 		return -WEIR_EFULL;
-	*out = frame_alloc(flags);
+	*out = (frame_alloc)(flags);
 	if (*out)
 		return 0;
 	account_uncharge(a, ACCOUNT_FRAMES, 1);

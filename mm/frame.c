@@ -263,7 +263,7 @@ static struct frame *alloc_stall(unsigned flags)
 	return NULL;
 }
 
-struct frame *frame_alloc(unsigned flags)
+struct frame *(frame_alloc)(unsigned flags)
 {
 	struct frame *f = alloc_now(0, flags);
 

@@ -18,6 +18,7 @@
 
 #include "arch/x86_64/cpu.h"
 #include "arch/x86_64/spin.h"
+#include "mm/inject.h"
 
 #define PAGES_PER_MIB 256u
 
@@ -96,6 +97,8 @@ void *frame_carve(unsigned order);
  * With FRAME_MAYWAIT: no spinlock held, interrupts on; a bounded number of
  * direct reclaim passes come before the NULL. Else: any context and lock. */
 struct frame *frame_alloc(unsigned flags);
+#define frame_alloc(flags) (INJECT_TASK("alloc-frame", flags) ? NULL : \
+			    (frame_alloc)(flags))
 
 /* 2^order frames in one piece, aligned to its size, never waits; NULL when
  * there is none. The first one stands for the block; free with frame_free. */

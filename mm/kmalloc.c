@@ -46,7 +46,7 @@ static void *small_alloc(unsigned shift)
 
 	spin_lock(&c->lock);
 	f = TAILQ_FIRST(&c->partial);
-	if (!f && (f = frame_alloc(0))) {
+	if (!f && (f = (frame_alloc)(0))) {
 		f->index = MARK | shift;
 		f->pieces = all_pieces(shift);
 		poison_fill(frame_kva(f), WEIR_PAGE_SIZE);
@@ -77,7 +77,7 @@ static void *large_alloc(unsigned shift)
 	return frame_kva(f);
 }
 
-void *kzalloc(size_t size)
+void *(kzalloc)(size_t size)
 {
 	unsigned shift = MIN_SHIFT;
 	void *p;

@@ -106,7 +106,7 @@ struct memobj *memobj_create_block(uint64_t npages)
 
 	while (order <= FRAME_MAX_ORDER && npages > 1ull << order)
 		order++;
-	f = frames_alloc(order);
+	f = INJECT_TASK("alloc-block", 0) ? NULL : frames_alloc(order);
 	if (!f)
 		return NULL;
 	memset(frame_kva(f), 0, npages * WEIR_PAGE_SIZE);

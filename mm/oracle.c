@@ -180,6 +180,9 @@ void oracle_loads(struct aspace *as, uint64_t cr3)
 	struct oracle_cpu *o = &oracle_cpus[cpu_id()];
 
 	spin_lock(&oracle_lock);
+	/* Of the old space no table can be walked from here on; once our bit
+	 * is gone they may be freed. */
+	__atomic_store_n(&o->as, NULL, __ATOMIC_SEQ_CST);
 	o->tag = cr3 & CR3_TAG;
 	if (!(cr3 & CR3_KEEP)) {
 		o->tags[o->tag].flushed = strike_out(o, FLUSHES, o->tag);

@@ -4,8 +4,10 @@
  * Each IO becomes due after a random delay of its own (delay=, from seed=),
  * so IOs overlap and end in any order, as on a real disk; a thread of the
  * device does the copying then. That makes the window between unmap, copy
- * and free real. Owns the queue, ordered by due time. Locks: disk_lock; the
- * wait queue under it.
+ * and free real. Which one fails is settled when it is submitted; one that
+ * is stuck does so at its deadline.
+ * Owns the queue, ordered by due time. Locks: disk_lock; the wait queue
+ * under it.
  */
 #include "arch/x86_64/string.h"
 #include "arch/x86_64/time.h"
@@ -18,42 +20,38 @@
 #include "mm/swap.h"
 
 #define PRIO 30
+#define DEADLINE_NS 1000000000ull
+#define SLOW_US 20000 /* more than the delay, at most */
 #define MIB_ORDER 8u /* of its blocks */
 #define MIB_PAGES (1u << MIB_ORDER)
 
 /* Constant after ramdisk_init. */
 static char **blocks; /* of a MiB each */
 
-static uint64_t max_delay_us; /* atomic */
-static uint64_t fail_next[2]; /* atomic: reads, writes; testing aid */
-
 static struct spinlock disk_lock = SPINLOCK_INIT(ramdisk);
 static struct pageio_list queue; /* under disk_lock, by due_ns */
 static uint64_t rng;             /* under disk_lock; never 0 */
 static struct waitq work;        /* the thread sleeps until one is due */
 
-void ramdisk_set_delay(uint64_t us)
+/* When an IO that is submitted now is due, and whether it will fail. Holds
+ * disk_lock. */
+static uint64_t due_time(struct pageio *io)
 {
-	__atomic_store_n(&max_delay_us, us, __ATOMIC_RELAXED);
-}
+	uint64_t max = __atomic_load_n(&params.delay_us, __ATOMIC_RELAXED);
+	bool stuck = io->write ? INJECT("swap-stuck-write") :
+				 INJECT_TASK("swap-stuck-read", 0);
 
-uint64_t ramdisk_delay(void)
-{
-	return __atomic_load_n(&max_delay_us, __ATOMIC_RELAXED);
-}
-
-void ramdisk_fail_next(bool write, uint64_t n)
-{
-	__atomic_store_n(&fail_next[write], n, __ATOMIC_RELAXED);
-}
-
-/* When an IO that is submitted now is due. Holds disk_lock. */
-static uint64_t due_time(void)
-{
-	uint64_t max = ramdisk_delay();
-
+	if (stuck || (io->write ? INJECT("swap-write") :
+				  INJECT_TASK("swap-read", 0)))
+		io->status = -WEIR_EIO;
+	if (stuck)
+		return time_ns() + DEADLINE_NS;
+	if (INJECT("swap-order"))
+		return 0; /* before all that wait */
+	if (INJECT("swap-slow"))
+		max += SLOW_US;
 	if (!max)
-		return 0; /* at once */
+		return 1; /* at once */
 	rng ^= rng << 13; /* xorshift64 */
 	rng ^= rng >> 7;
 	rng ^= rng << 17;
@@ -65,7 +63,7 @@ void ramdisk_submit(struct pageio *io)
 	struct pageio *at;
 
 	spin_lock(&disk_lock);
-	io->due_ns = due_time();
+	io->due_ns = due_time(io);
 	/* The last that is due before it, or at the same time. */
 	TAILQ_FOREACH_REVERSE (at, &queue, pageio_list, link)
 		if (at->due_ns <= io->due_ns)
@@ -83,15 +81,10 @@ static void transfer(struct pageio *io)
 	uint32_t n = io->slot - 1;
 	char *page = blocks[n / MIB_PAGES] + n % MIB_PAGES * WEIR_PAGE_SIZE;
 	char *memory = frame_kva(io->frame);
-
-	if (__atomic_load_n(&fail_next[io->write], __ATOMIC_RELAXED)) {
-		/* Nobody else counts down: the device has one thread. */
-		__atomic_sub_fetch(&fail_next[io->write], 1, __ATOMIC_RELAXED);
-		io->status = -WEIR_EIO;
-		return;
-	}
 	char *to = io->write ? page : memory, *from = io->write ? memory : page;
 
+	if (io->status)
+		return;
 	memcpy(to, from, WEIR_PAGE_SIZE / 2);
 	point(WEIR_POINT_copy);
 	memcpy(to + WEIR_PAGE_SIZE / 2, from + WEIR_PAGE_SIZE / 2,
@@ -127,7 +120,7 @@ static void ramdisk_thread(void *arg)
 
 bool ramdisk_init(uint64_t mib)
 {
-	blocks = kzalloc(mib * sizeof(*blocks));
+	blocks = (kzalloc)(mib * sizeof(*blocks));
 	for (uint64_t i = 0; blocks && i < mib; i++) {
 		blocks[i] = frame_carve(MIB_ORDER);
 		if (!blocks[i])
@@ -136,7 +129,6 @@ bool ramdisk_init(uint64_t mib)
 	TAILQ_INIT(&queue);
 	waitq_init(&work);
 	rng = params.seed ? params.seed : 1;
-	ramdisk_set_delay(params.delay_us);
 	return blocks;
 }
 

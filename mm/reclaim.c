@@ -403,7 +403,7 @@ void passes_init(void)
 {
 	waitq_init(&passes_wait);
 	for (unsigned i = 0; i < NPASSES; i++) {
-		struct pass *p = kzalloc(sizeof(*p));
+		struct pass *p = (kzalloc)(sizeof(*p));
 
 		if (!p)
 			panic("no memory for reclaim passes");

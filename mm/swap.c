@@ -29,6 +29,7 @@ static struct swapdev {
 	uint64_t words;
 	uint64_t cursor;  /* the word to look at next */
 	uint32_t total, nfree; /* read without it, too */
+	uint32_t lost; /* of `total`, by swap-shrink; nobody has them */
 	/* check=slots, else NULL: behind the bits, a sum of what each slot
 	 * should hold; who has the slot writes it. Short ones, so that one
 	 * block of memory does for 7 GiB of swap. */
@@ -91,7 +92,7 @@ bool swap_slots_init(uint32_t nslots)
 
 uint32_t swap_slots_total(void)
 {
-	return devs[0].total + devs[1].total;
+	return devs[0].total - devs[0].lost + devs[1].total;
 }
 
 uint32_t swap_slots_free(void)
@@ -143,6 +144,8 @@ uint32_t swap_slot_alloc(bool vital)
 {
 	uint32_t slot = 0;
 
+	if (INJECT("swap-full"))
+		return 0;
 	spin_lock(&slot_lock);
 	if (!vital && devs[1].nfree && dev_takes_writes(&devs[1]))
 		slot = take_slot(&devs[1]) | ATTACHED;
@@ -171,10 +174,14 @@ void swap_slot_free(uint32_t slot)
 	if (!swap_slot_taken(slot))
 		panic("swap slot %x of %u is freed twice, or does not exist",
 		      slot, d->total);
-	d->bits[n / 64] &= ~(1ull << n % 64);
 	if (d->sums)
 		d->sums[n] = 0;
-	d->nfree++;
+	if (d == &devs[0] && INJECT("swap-shrink")) {
+		d->lost++; /* its bit stays set for ever */
+	} else {
+		d->bits[n / 64] &= ~(1ull << n % 64);
+		d->nfree++;
+	}
 	spin_unlock(&slot_lock);
 }
 

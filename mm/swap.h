@@ -69,8 +69,3 @@ bool swap_slots_init(uint32_t nslots);
 bool ramdisk_init(uint64_t mib);
 void ramdisk_start(void);
 void ramdisk_submit(struct pageio *io);
-/* The longest delay of an IO from now on, in microseconds; 0: none. */
-void ramdisk_set_delay(uint64_t us);
-uint64_t ramdisk_delay(void);
-/* Testing aid: the next `n` writes, or reads, end with -WEIR_EIO. */
-void ramdisk_fail_next(bool write, uint64_t n);

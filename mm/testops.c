@@ -5,7 +5,6 @@
  * flushes the stale entries until the test asks for it. The frame stays in
  * its object's entry, so no byte is lost. Not for use under memory pressure:
  * reclaim would not know of the stale entries (P1 rests on the test).
- * FAIL_READS and FAIL_WRITES make a failing disk of the ramdisk (P6).
  */
 #include "mm/mm.h"
 
@@ -84,10 +83,6 @@ int mm_test_op(struct aspace *as, uint64_t op, uint64_t arg)
 		return test_pte(as, va, false);
 	case WEIR_TEST_LEAK:
 		return swap_slot_alloc(false);
-	case WEIR_TEST_FAIL_READS:
-	case WEIR_TEST_FAIL_WRITES:
-		ramdisk_fail_next(op == WEIR_TEST_FAIL_WRITES, arg);
-		return 0;
 	case WEIR_TEST_FLUSH:
 		return test_flush(as);
 	case WEIR_TEST_LOCK_ORDER: /* see lock_order.h */

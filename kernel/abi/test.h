@@ -4,7 +4,7 @@
  * The litmus test holds a window open that reclaim closes in microseconds:
  * it clears a PTE, sees what another CPU can still do through its TLB, and
  * flushes. Page faults mend a cleared PTE as they do any other. Other tests
- * need a swap device that fails, or a panic that nobody has to fear.
+ * need a panic that nobody has to fear.
  */
 #pragma once
 
@@ -15,9 +15,6 @@ enum weir_test {
 	WEIR_TEST_LOOK,
 	/* Flush the caller's space on every CPU, as at the end of a batch. */
 	WEIR_TEST_FLUSH,
-	/* The next arg2 reads, or writes, of the swap device fail; 0: none. */
-	WEIR_TEST_FAIL_READS,
-	WEIR_TEST_FAIL_WRITES,
 	/* The kernel panics with WEIR_TEST_SENTENCE. */
 	WEIR_TEST_PANIC,
 	/* The calling task is killed, with status WEIR_TEST_FUSE, when it

@@ -134,6 +134,8 @@ enum weir_ctl {
 	WEIR_CTL_SWAP,         /* arg: a paged object; with swap=virtio its
 				* pages but page 0 become swap slots */
 	WEIR_CTL_TEST,         /* arg: enum weir_test, arg2 (testing aid) */
+	WEIR_CTL_FAULT,        /* arg: number of a struct weir_fault_point;
+				* arg2: WEIR_FAULT_RATE */
 };
 enum weir_policy {
 	WEIR_TLB_IMMEDIATE, WEIR_TLB_BATCH_CLEAN, WEIR_TLB_BATCH_DIRTY,
@@ -148,6 +150,8 @@ enum weir_topic {
 	WEIR_INFO_TASK,       /* struct weir_task, index 0.. until EINVAL */
 	WEIR_INFO_CMDLINE,    /* string: value of run=, "" if none; index 0 */
 	WEIR_INFO_COUNTERS,   /* uint64_t[WEIR_NCOUNTERS], index 0 */
+	WEIR_INFO_FAULTS,     /* string: value of fault=, as CMDLINE */
+	WEIR_INFO_FAULT,      /* struct weir_fault_point, as TASK */
 };
 struct weir_system {
 	uint32_t cpus, policy, batch, delay_us;
@@ -160,6 +164,17 @@ struct weir_system {
 	uint64_t uptime_ns;
 	uint64_t swap_virtio;     /* of swap=virtio: 1 */
 };
+/* Where faults may be made on purpose. */
+struct weir_fault_point {
+	char name[40];
+	uint64_t one_in;   /* 0: it is off */
+	uint64_t injected; /* faults since boot */
+};
+/* One in n, at most `times` (0: no limit); n 0: off. With OWN ored what a task
+ * asks for, memory or a page to be read, fails in the calling task, even if
+ * that is a system task, and in no other. */
+#define WEIR_FAULT_RATE(n, times) ((n) | (uint64_t)(times) << 32)
+#define WEIR_FAULT_OWN (1ull << 63)
 struct weir_task {
 	uint32_t id, parent, threads, privileged;
 	uint64_t resident; /* pages present in its page tables */

@@ -6,7 +6,7 @@ import pytest
 # frame_test and kmalloc_test include mm/frame.c (frame_check.h).
 FRAME = ["mm/frame_init.c", "mm/frame_state.c"]
 KMALLOC = ["mm/kmalloc.c", *FRAME]
-SWAP = ["mm/swap.c", "mm/ramdisk.c", "mm/pageio.c", "mm/frame.c", *KMALLOC]
+SWAP = ["mm/inject.c", "mm/swap.c", "mm/ramdisk.c", "mm/pageio.c", "mm/frame.c", *KMALLOC]
 
 
 def test_frame(driver, seed):

@@ -3,7 +3,7 @@ import pytest
 
 DEFAULTS = {"bad": "0", "cpus": "0", "mem": "0", "swap": "0",
             "virtio": "0", "tlb": "two-pass", "pcid": "1", "batch": "64", "seed": "1",
-            "delay": "0", "points": "0:0", "check": "0", "run": ""}
+            "delay": "0", "points": "0:0", "check": "0", "fault": "", "run": ""}
 
 
 @pytest.fixture
@@ -56,6 +56,7 @@ def parse(driver):
     (r'run=\"a\"', {"run": '"a"'}),
     (r'run=\\a', {"run": r"\a"}),
     ("run=" + "x" * 511, {"run": "x" * 511}),
+    ("fault=" + "x" * 255, {"fault": "x" * 255}),  # init knows what is good
     ("  cpus=3\tmem=64  ", {"cpus": "3", "mem": "64"}),
 ])
 def test_good(parse, text, changed):
@@ -97,6 +98,7 @@ def test_good(parse, text, changed):
     ("delay=x:copy", ["delay"]),
     ("=4", [""]),
     ("run=" + "x" * 512, ["run"]),
+    ("fault=" + "x" * 256, ["fault"]),
     ("run=" + "x" * 5000, ["run"]),
     ('run="open', ["run"]),
     ("cpus=\x01\x7f", ["cpus", "??"]),

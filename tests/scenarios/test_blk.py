@@ -139,7 +139,8 @@ def test_a_page_that_cannot_be_read_fails_its_reader(bad_disk, disk):
 
 def test_wired_memory_and_ports(with_manifest):  # noqa: F811
     text = (ROOT / "user/etc/manifest").read_text()
-    result = with_manifest(text + "wired bin/blkio system ports=80-8f "
+    result = with_manifest(text + "wired bin/blkio system privileged "
+                           "ports=80-8f "
                            "restart=never\n",
                            "blkio", "wait", "wired", cpus=2)
     assert re.search(r"blkio: [1-9]\d+ checks, 0 failed", result.console), \

@@ -1,12 +1,12 @@
 /*
  * ctl - shows and changes what the kernel lets be changed while it runs:
- * the TLB policy, the reclaim batch, the swap device's delay; and reclaims
- * pages on demand.
+ * the TLB policy, the reclaim batch, the swap device's delay, faults made on
+ * purpose; and reclaims pages on demand.
  */
 #include <stdlib.h>
 #include <string.h>
 
-#include "user/lib/weir_user.h"
+#include "user/lib/faults.h"
 
 static const struct setting {
 	const char *name, *argument;
@@ -42,7 +42,7 @@ static int usage(void)
 	for (size_t i = 0; i < NSETTINGS; i++)
 		printf("%s %s %s", i ? " |" : "", settings[i].name,
 		       settings[i].argument);
-	printf("\npolicies:");
+	printf(" | faults [NAME:N[xTIMES],...]\npolicies:");
 	for (int i = 0; i < WEIR_NPOLICIES; i++)
 		printf(" %s", policy_names[i]);
 	printf("\n");
@@ -86,12 +86,38 @@ static int change(const struct setting *s, const char *text)
 	return 0;
 }
 
+static void show_faults(void)
+{
+	struct weir_fault_point p;
+
+	printf("%-40s %10s %10s\n", "point", "one in", "injected");
+	for (uint64_t i = 0; fault_point(i, &p); i++)
+		printf("%-40s %10llu %10llu\n", p.name,
+		       (unsigned long long)p.one_in,
+		       (unsigned long long)p.injected);
+}
+
+static int faults(const char *text)
+{
+	const char *bad = text ? faults_set(text, false) : NULL;
+
+	if (bad) {
+		printf("ctl: faults: %s is not valid\n", bad);
+		return usage();
+	}
+	if (!text)
+		show_faults();
+	return 0;
+}
+
 int main(int argc, char **argv)
 {
 	if (argc == 1) {
 		show();
 		return 0;
 	}
+	if (argc <= 3 && strcmp(argv[1], "faults") == 0)
+		return faults(argv[2]);
 	for (size_t i = 0; argc == 3 && i < NSETTINGS; i++)
 		if (strcmp(argv[1], settings[i].name) == 0)
 			return change(&settings[i], argv[2]);

@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "user/lib/console.h"
+#include "user/lib/faults.h"
 #include "user/lib/server.h"
 #include "user/servers/init/manifest.h"
 
@@ -459,6 +460,19 @@ static void prepare(struct service *s, const struct service_line *line)
 	renew_state(s);
 }
 
+/* What fault= asks for. */
+static void set_faults(void)
+{
+	char text[512];
+	const char *bad;
+
+	if (sys_sys_info(WEIR_INFO_FAULTS, 0, text, sizeof(text)) < 0)
+		return;
+	bad = faults_set(text, false);
+	if (bad)
+		klogf("parameter fault: bad value \"%s\"", bad);
+}
+
 int main(void)
 {
 	struct weir_msg m;
@@ -477,6 +491,7 @@ int main(void)
 	}
 	if (!session)
 		give_up(MANIFEST, "no service is marked `session`");
+	set_faults();
 	for (unsigned i = 0; i < manifest.count; i++)
 		start(&services[i]);
 	error = sys_ipc_recv(endpoint, &m);

@@ -6,6 +6,8 @@
 #include "user/lib/weir_user.h"
 
 #define ACCOUNT_STACKS_MAX 96
+#define ACCOUNT_SETTLED 4  /* equal counts in a row */
+#define ACCOUNT_TRIES 1000 /* of these until the counts are given up */
 
 /* Waits for its turn, and gives it to the next. */
 static inline void account_hand_on(void *arg)
@@ -45,4 +47,30 @@ static inline void account_reclaim(struct weir_system *sys)
 	sys_sys_ctl(WEIR_CTL_RECLAIM, sys->frames_anon, 0);
 	sys_sys_ctl(WEIR_CTL_POLICY, sys->policy, 0);
 	system_read(sys);
+}
+
+/* Of all: frames that are free or on reclaim's lists, slots in use. */
+struct account_sum {
+	uint64_t frames, slots;
+};
+
+/* Has all memory reclaimed until the counts stay the same: what died a
+ * moment ago may be on its way still. */
+static inline bool account_settle(struct account_sum *out)
+{
+	struct account_sum last = { 0 }, now;
+	struct weir_system sys;
+	unsigned same = 0;
+
+	for (unsigned i = 0; i < ACCOUNT_TRIES && same < ACCOUNT_SETTLED; i++) {
+		account_reclaim(&sys);
+		now = (struct account_sum){ sys.frames_free + sys.frames_anon,
+					sys.swap_total - sys.swap_free };
+		same = now.frames == last.frames && now.slots == last.slots
+			       ? same + 1 : 0;
+		last = now;
+		uthread_yield();
+	}
+	*out = last;
+	return same == ACCOUNT_SETTLED;
 }

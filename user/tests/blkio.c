@@ -17,6 +17,7 @@
 #include <string.h>
 
 #include "user/lib/blk.h"
+#include "user/lib/faults.h"
 #include "user/lib/names.h"
 #include "user/lib/server.h"
 #include "user/tests/check.h"
@@ -330,6 +331,9 @@ static void narrow(void)
 	CHECK(sys_port_in((handle_t)some, 0x84, 3) == -WEIR_EINVAL);
 	CHECK(sys_ports_narrow((handle_t)some, 0x80, 8) == -WEIR_ERIGHTS);
 	CHECK(!startup->irq[4] && !startup->ports[1]);
+	CHECK(!faults_set("alloc-heap.ports_create:1x1", true));
+	CHECK(sys_ports_narrow(all, 0x80, 16) == -WEIR_ENOMEM);
+	CHECK(sys_ports_narrow(all, 0x80, 16) > 0);
 }
 
 /* Until a service of the manifest has ended. */

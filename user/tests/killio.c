@@ -20,8 +20,6 @@
 
 #define WARM_UP 6
 #define STACKS 8   /* more threads than there will be at a time */
-#define SETTLED 4  /* equal counts in a row */
-#define TRIES 1000 /* of these until the counts are given up */
 #define YIELDS 1000000  /* until there must be IO */
 #define LONGEST_NS 30000000ull
 
@@ -53,31 +51,6 @@ static int child_main(void)
 		return 1;
 	dirty_all(NULL);
 	return 1;
-}
-
-struct account {
-	uint64_t frames, slots;
-};
-
-/* Has all memory reclaimed until the counts stay the same: what died a
- * moment ago may be on its way still. */
-static bool settle(struct account *out)
-{
-	struct account last = { 0 }, now;
-	struct weir_system sys;
-	unsigned same = 0;
-
-	for (unsigned i = 0; i < TRIES && same < SETTLED; i++) {
-		account_reclaim(&sys);
-		now = (struct account){ sys.frames_free + sys.frames_anon,
-					sys.swap_total - sys.swap_free };
-		same = now.frames == last.frames && now.slots == last.slots
-			       ? same + 1 : 0;
-		last = now;
-		uthread_yield();
-	}
-	*out = last;
-	return same == SETTLED;
 }
 
 static uint64_t pages_out(void)
@@ -119,13 +92,13 @@ static bool run(void)
 	return true;
 }
 
-static bool run_all(uint64_t rounds, struct account *after)
+static bool run_all(uint64_t rounds, struct account_sum *after)
 {
 	bool ok = true;
 
 	for (uint64_t i = 0; ok && i < rounds; i++)
 		ok = run();
-	if (ok && !settle(after)) {
+	if (ok && !account_settle(after)) {
 		printf("killio: the counts do not settle\n");
 		ok = false;
 	}
@@ -134,7 +107,7 @@ static bool run_all(uint64_t rounds, struct account *after)
 
 int main(int argc, char **argv)
 {
-	struct account before, after;
+	struct account_sum before, after;
 	struct counters c0, c1;
 	uint64_t rounds = 16, seed = 1;
 	bool ok;

@@ -1,14 +1,16 @@
 /*
  * swapfail.c - a swap device that fails costs one task an error, and nobody
- * a byte (P6). The kernel's testing aid (abi/test.h) makes it fail.
+ * a byte (P6). It is made to fail on purpose (user/lib/faults.h).
  *
  *  A write fails: the page stays in memory, dirty, and goes out when the
  *  device works again. While none works, memory alone has to do: a task that
  *  takes all of it dies, the others do not.
- *  A read fails: the task that needs the page gets WEIR_FAULT_IO for its
- *  address, or an error from its system call. The page stays in its slot,
- *  so the failure is not sticky: who asks next, be it the same task when its
- *  parent says so, or another one that shares the page, has it read again.
+ *  A write is stuck: it fails in the end, and only who waits for it waits.
+ *  A read fails, at once or after it was stuck: the task that needs the page
+ *  gets WEIR_FAULT_IO for its address, or an error from its system call. The
+ *  page stays in its slot, so the failure is not sticky: who asks next, be it
+ *  the same task when its parent says so, or another one that shares the
+ *  page, has it read again.
  *
  * The children are this program, with one word. While a read may fail nobody
  * else runs, so nothing is printed before the last of them. Exit status 1: a
@@ -17,20 +19,22 @@
 #include <string.h>
 
 #include "kernel/abi/test.h"
+#include "user/lib/faults.h"
 #include "user/tests/check.h"
 
 #define PAGES 256u
 #define WORDS (WEIR_PAGE_SIZE / 8)
 #define SHARED ((volatile uint64_t *)0x600000000000) /* in all tasks */
+#define STUCK_NS 1000000000ull /* until the device gives up */
 #define VICTIM 100u /* the page whose reading fails */
-#define ALL (~0ull)
 
 static volatile uint64_t *own;
 static handle_t shared;
 
-static void fail_next(enum weir_test op, uint64_t n)
+/* Of this task's own reads, and of everybody's writes. */
+static void faults(const char *text)
 {
-	CHECK(sys_sys_ctl(WEIR_CTL_TEST, op, n) == 0);
+	CHECK(!faults_set(text, true));
 }
 
 static volatile uint64_t *page(volatile uint64_t *region, unsigned p)
@@ -80,13 +84,13 @@ static void try_writes(uint64_t tag)
 	uint64_t before;
 
 	paint(own, tag);
-	fail_next(WEIR_TEST_FAIL_WRITES, ALL);
+	faults("swap-write:1");
 	push_out();
 	before = reads();
 	CHECK(intact(own, tag));
 	/* They had stayed in memory. Later, clean pages of code have not. */
 	CHECK(tag > 1 || reads() == before);
-	fail_next(WEIR_TEST_FAIL_WRITES, 0);
+	faults("swap-write:0");
 	push_out();
 	CHECK(intact(own, tag));
 	CHECK(reads() - before >= PAGES); /* now they had not */
@@ -100,11 +104,59 @@ static void try_memory_alone(void)
 	int status = -1;
 
 	paint(own, 1);
-	fail_next(WEIR_TEST_FAIL_WRITES, ALL);
+	faults("swap-write:1");
 	CHECK(spawn("crash", argv, NULL, &hog) == 0);
 	CHECK(child_wait(&hog, &status) == 0 && status == STATUS_FAULT);
 	CHECK(intact(own, 1));
-	fail_next(WEIR_TEST_FAIL_WRITES, 0);
+	faults("swap-write:0");
+}
+
+static bool pushed; /* atomic */
+
+static void push_out_once(void *arg)
+{
+	(void)arg;
+	push_out();
+	__atomic_store_n(&pushed, true, __ATOMIC_SEQ_CST);
+}
+
+/* Of its parent's pages one is stuck on its way out: who waits for that one
+ * waits, others have pages written meanwhile. It is pinned itself, so no page
+ * of its own is on its way. */
+static int pinned_main(void)
+{
+	uint64_t before = faults_injected("swap-stuck-write");
+	uint64_t from = now_ns();
+	struct uthread *t;
+
+	faults("swap-stuck-write:1x1");
+	t = uthread_start(push_out_once, NULL, -1);
+	CHECK(t);
+	while (t && faults_injected("swap-stuck-write") == before)
+		uthread_yield();
+	push_out();
+	CHECK(!__atomic_load_n(&pushed, __ATOMIC_SEQ_CST));
+	if (t)
+		uthread_join(t);
+	CHECK(now_ns() - from >= STUCK_NS);
+	return failures > 0;
+}
+
+static void try_stuck_write(uint64_t tag)
+{
+	char *argv[] = { "swapfail", "pinned", NULL };
+	const struct spawn_options options = { .privileged = true,
+					       .system = true,
+					       .pinned = true };
+	struct child child;
+	int status = -1;
+
+	paint(own, tag);
+	CHECK(sys_sys_ctl(WEIR_CTL_TEST, WEIR_TEST_SYSTEM, 1) == 0);
+	CHECK(spawn("swapfail", argv, &options, &child) == 0);
+	CHECK(sys_sys_ctl(WEIR_CTL_TEST, WEIR_TEST_SYSTEM, 0) == 0);
+	CHECK(child_wait(&child, &status) == 0 && status == 0);
+	CHECK(intact(own, tag));
 }
 
 /* --- a read ------------------------------------------------------------- */
@@ -133,10 +185,10 @@ static int child_main(const char *how)
 		return 3;
 	push_out();
 	for (unsigned i = 0; i < 2; i++) {
-		fail_next(WEIR_TEST_FAIL_READS, i);
+		faults(!i ? "swap-read:0" : strcmp(how, "stuck") == 0 ?
+		       "swap-stuck-read:1x1" : "swap-read:1x1");
 		result = touch(how, i ? VICTIM : VICTIM + 8);
 	}
-	fail_next(WEIR_TEST_FAIL_READS, 0);
 	if (strcmp(how, "call") == 0 &&
 	    (result != -WEIR_EFAULT || touch(how, VICTIM) != 0))
 		return 4;
@@ -202,6 +254,8 @@ static void try_fatal_read(void)
 
 int main(int argc, char **argv)
 {
+	if (argc == 2 && strcmp(argv[1], "pinned") == 0)
+		return pinned_main();
 	if (argc == 2 && startup->extra[0])
 		return child_main(argv[1]);
 	own = pages_map(PAGES, NULL);
@@ -214,9 +268,11 @@ int main(int argc, char **argv)
 	try_memory_alone();
 	try_writes(1);
 	try_writes(2);
+	try_stuck_write(2);
 	paint(SHARED, 3);
 	try_read("again", 1);
 	try_read("call", 0);
+	try_read("stuck", 1);
 	try_fatal_read();
 	printf("swapfail: %u failed\n", failures);
 	return failures ? 1 : 0;

@@ -31,6 +31,7 @@ static void check_ranges(const struct params *p)
 	CHECK(p->mem_mib <= 1 << 24 && p->swap_mib <= 1 << 24);
 	CHECK(p->batch >= 1 && p->batch <= 256);
 	CHECK(memchr(p->run, 0, sizeof(p->run)));
+	CHECK(memchr(p->fault, 0, sizeof(p->fault)));
 }
 
 /* NULs part command lines, applied in turn: GRUB's, then fw_cfg's. */
@@ -74,9 +75,9 @@ int main(int argc, char **argv)
 	check_ranges(&p);
 	printf("bad=%u\ncpus=%lu\nmem=%lu\nswap=%lu\nvirtio=%u\n"
 	       "tlb=%s\npcid=%lu\nbatch=%lu\nseed=%lu\ndelay=%lu\n"
-	       "points=%lu:%lx\ncheck=%lx\nrun=%s\n", bad,
+	       "points=%lu:%lx\ncheck=%lx\nfault=%s\nrun=%s\n", bad,
 	       p.cpus, p.mem_mib, p.swap_mib, p.swap_virtio,
 	       policies[p.policy], p.pcid, p.batch, p.seed, p.delay_us,
-	       p.points_seed, p.points, p.check, p.run);
+	       p.points_seed, p.points, p.check, p.fault, p.run);
 	return 0;
 }

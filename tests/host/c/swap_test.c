@@ -1,7 +1,7 @@
 /*
  * swap_test.c - slots: a random run against a plain array, full, misuse; and
- * the ramdisk with its real thread: bytes, order, delays, failures. With a
- * word behind the seed: check=slots, and what it must find.
+ * the ramdisk with its real thread: bytes, order, delays; faults on purpose.
+ * With a word behind the seed: check=slots, and what it must find.
  */
 #include <pthread.h>
 
@@ -10,7 +10,10 @@
 #include "arch/x86_64/time.h"
 #include "kernel/param.h"
 #include "kernel/stat.h"
+#include "kernel/thread.h"
+#include "mm/aspace.h"
 #include "mm/frame.h"
+#include "mm/inject.h"
 #include "mm/kmalloc.h"
 #include "mm/reclaim.h"
 #include "mm/pager.h"
@@ -139,10 +142,14 @@ static struct pageio ios[NIO];
 static unsigned ndone, disorder;
 static int last_done;
 
+static bool gate; /* atomic: the first IO does not end */
+
 static void io_done(struct pageio *io)
 {
 	int nr = io - ios;
 
+	while (nr == 0 && __atomic_load_n(&gate, __ATOMIC_ACQUIRE))
+		sched_yield();
 	CHECK(shim_cpu == 63); /* the device's thread */
 	if (nr < last_done)
 		__atomic_add_fetch(&disorder, 1, __ATOMIC_RELAXED);
@@ -190,8 +197,7 @@ static uint32_t slot_of[NIO];
 
 static void test_bytes(uint64_t delay_us)
 {
-	ramdisk_set_delay(delay_us);
-	CHECK(ramdisk_delay() == delay_us);
+	params.delay_us = delay_us;
 	disorder = 0;
 	for (unsigned i = 0; i < NIO; i++) {
 		slot_of[i] = swap_slot_alloc(false);
@@ -232,7 +238,7 @@ static void test_read(void)
 {
 	pthread_t t[4];
 
-	ramdisk_set_delay(100);
+	params.delay_us = 100;
 	for (unsigned i = 0; i < NIO; i++) {
 		slot_of[i] = swap_slot_alloc(false);
 		paint(fr[i], i);
@@ -245,21 +251,139 @@ static void test_read(void)
 		pthread_join(t[i], NULL);
 }
 
-static void test_failures(void)
+/* Sets all points of a kind (`kind` of the whole name up to its '.'). */
+static void faults(const char *kind, uint64_t rate)
 {
-	ramdisk_set_delay(0);
-	ramdisk_fail_next(true, 1);
-	ramdisk_fail_next(false, 1);
+	struct weir_fault_point p;
+	bool known = false;
+
+	for (uint64_t i = 0; inject_describe(i, &p); i++)
+		if (strncmp(p.name, kind, strlen(kind)) == 0 &&
+		    p.name[strlen(kind)] == '.')
+			known |= inject_set(i, rate) == 0;
+	CHECK(known);
+}
+
+static void write_one(unsigned nr)
+{
+	submit(nr, fr[nr], slot_of[nr], true);
+	wait_all(1);
+}
+
+static void read_one(int status)
+{
 	fr[0]->state = FRAME_INBOUND;
 	paint(fr[0], 5);
-	CHECK(swap_read(fr[0], slot_of[1]) == -WEIR_EIO);
-	check_paint(fr[0], 5); /* untouched */
-	submit(0, fr[1], slot_of[1], true);
-	wait_all(1);
-	CHECK(ios[0].status == -WEIR_EIO);
-	fr[0]->state = FRAME_INBOUND;
-	CHECK(swap_read(fr[0], slot_of[1]) == 0);
-	check_paint(fr[0], 1);
+	CHECK(swap_read(fr[0], slot_of[1]) == status);
+	check_paint(fr[0], status ? 5 : 1); /* or untouched */
+}
+
+static void test_failures(void)
+{
+	static struct aspace program, other;
+	uint64_t from;
+
+	params.delay_us = 0;
+	faults("swap-write", WEIR_FAULT_RATE(1, 1));
+	write_one(1);
+	CHECK(ios[1].status == -WEIR_EIO);
+	write_one(1);
+	CHECK(ios[1].status == 0);
+	faults("swap-stuck-write", WEIR_FAULT_RATE(1, 1));
+	from = time_ns();
+	write_one(1);
+	CHECK(ios[1].status == -WEIR_EIO && time_ns() - from >= 1000000000);
+	faults("swap-read", WEIR_FAULT_RATE(1, 1));
+	read_one(0); /* no program reads */
+	current()->as = &program;
+	program.system = true;
+	read_one(0);
+	program.system = false;
+	read_one(-WEIR_EIO);
+	read_one(0); /* that was once */
+	faults("swap-read", WEIR_FAULT_RATE(1, 0));
+	read_one(-WEIR_EIO);
+	faults("swap-read", WEIR_FAULT_RATE(1, 1) | WEIR_FAULT_OWN);
+	current()->as = &other;
+	read_one(0);
+	current()->as = &program;
+	program.system = true;
+	read_one(-WEIR_EIO);
+	current()->as = NULL;
+}
+
+/* Some that are slow; some that overtake what waits. */
+static void test_order(void)
+{
+	faults("swap-slow", WEIR_FAULT_RATE(1, 1));
+	for (unsigned i = 0; i < NIO; i++)
+		submit(i, fr[i], slot_of[i], true);
+	wait_all(NIO);
+	faults("swap-slow", 0);
+	disorder = 0;
+	__atomic_store_n(&gate, true, __ATOMIC_RELEASE);
+	submit(0, fr[0], slot_of[0], true);
+	faults("swap-order", WEIR_FAULT_RATE(2, 0));
+	for (unsigned i = 1; i < NIO; i++)
+		submit(i, fr[i], slot_of[i], true);
+	__atomic_store_n(&gate, false, __ATOMIC_RELEASE);
+	wait_all(NIO);
+	faults("swap-order", 0);
+	CHECK(disorder > 0);
+}
+
+static unsigned hits(uint64_t rate)
+{
+	unsigned n = 0;
+
+	faults("swap-full", rate);
+	for (unsigned i = 0; i < 3000; i++) {
+		uint32_t slot = swap_slot_alloc(false);
+
+		n += !slot;
+		if (slot)
+			swap_slot_free(slot);
+	}
+	faults("swap-full", 0);
+	return n;
+}
+
+/* As often as was asked for; the same of the same seed, others of others. */
+static void test_rates(void)
+{
+	uint64_t seed = params.seed;
+	unsigned n = hits(WEIR_FAULT_RATE(3, 0)), others = 0;
+
+	CHECK(n > 850 && n < 1150);
+	CHECK(hits(WEIR_FAULT_RATE(3, 0)) == n);
+	CHECK(hits(WEIR_FAULT_RATE(1, 0)) == 3000);
+	CHECK(hits(WEIR_FAULT_RATE(3, 5)) == 5 && hits(0) == 0);
+	for (params.seed = 100; params.seed < 110; params.seed++)
+		others += hits(WEIR_FAULT_RATE(3, 0)) != n;
+	CHECK(others > 5);
+	params.seed = seed;
+}
+
+/* Slots that are given back and are lost, until none is left. */
+static void test_shrinking(void)
+{
+	uint32_t total = swap_slots_total(), nfree = swap_slots_free(), slot;
+
+	faults("swap-shrink", WEIR_FAULT_RATE(1, 10));
+	for (unsigned i = 1; i <= 20; i++) {
+		slot = swap_slot_alloc(false);
+		CHECK(slot);
+		swap_slot_free(slot);
+		CHECK(swap_slot_taken(slot) == (i <= 10));
+		CHECK(swap_slots_total() == total - (i < 10 ? i : 10));
+		CHECK(swap_slots_free() == nfree - (i < 10 ? i : 10));
+	}
+	faults("swap-shrink", WEIR_FAULT_RATE(1, 0));
+	while ((slot = swap_slot_alloc(false)))
+		swap_slot_free(slot);
+	CHECK(swap_slots_free() == 0);
+	CHECK(swap_slots_total() == total - nfree);
+	faults("swap-shrink", 0);
 }
 
 static void submit_free_slot(void *arg)
@@ -353,7 +477,10 @@ int main(int argc, char **argv)
 	CHECK(shim_stats[WEIR_C_pswpout] == 2 * NIO);
 	test_read();
 	test_failures();
+	test_order();
+	test_rates();
 	expect_panic(submit_free_slot, NULL, "slot_taken");
 	expect_panic(submit_wrong_state, NULL, "LAUNDRY");
+	test_shrinking();
 	return 0;
 }

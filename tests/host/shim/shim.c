@@ -19,6 +19,8 @@
 #include "kernel/param.h"
 #include "kernel/stat.h"
 #include "kernel/sync.h"
+#include "kernel/thread.h"
+#include "mm/inject.h"
 #include "mm/oracle.h"
 #include "mm/planted.h"
 #include "mm/point.h"
@@ -26,6 +28,7 @@
 char shim_ram[SHIM_RAM_BYTES] __attribute__((aligned(4096)));
 uint64_t shim_early = 4ull << 20;
 uint64_t shim_stats[WEIR_NCOUNTERS];
+struct thread shim_thread;
 
 __thread unsigned shim_cpu;
 unsigned shim_cpus = 1;
@@ -186,6 +189,17 @@ void irq_enable(void)
 void irq_disable(void)
 {
 	irqs_off[shim_cpu] = true;
+}
+
+/* Without mm/inject.c nothing fails on purpose. */
+__attribute__((weak)) uint64_t inject_hit(struct inject *p)
+{
+	return 0;
+}
+
+__attribute__((weak)) bool inject_task(struct inject *p, unsigned flags)
+{
+	return false;
 }
 
 __attribute__((weak)) void shim_relax(void)
