@@ -433,7 +433,7 @@ static void test_wrong_bytes(const char *how)
 	} else if (!strcmp(how, "reused")) { /* a slot not yet written */
 		swap_slot_free(slot);
 	} else { /* written to while it is written out */
-		ramdisk_set_delay(1000000);
+		params.delay_us = 1000000;
 		submit(0, f, slot, true);
 		*(char *)frame_kva(f) ^= 1;
 		wait_all(1);
