@@ -134,9 +134,13 @@ static void run_task(bool many)
 
 	if (task > 0) {
 		tell(sys_handle_give((handle_t)task, ntfn, WEIR_R_ALL));
-		for (unsigned i = 0; i < (many ? THREADS : 1) && !told; i++)
-			drop(tell(sys_thread_create((handle_t)task,
-						    WEIR_USER_BASE, 0, 0)));
+		for (unsigned i = 0; i < (many ? THREADS : 1) && !told; i++) {
+			long thread = sys_thread_create((handle_t)task,
+							WEIR_USER_BASE, 0, 0);
+			if (thread == -WEIR_EFULL)
+				break; /* as many stacks as memory allows */
+			drop(tell(thread));
+		}
 		CHECK(sys_task_kill((handle_t)task, 0) == 0);
 		drop(task);
 	}
