@@ -14,8 +14,6 @@
 #include "mm/account.h"
 #include "mm/kmalloc.h"
 #include "mm/oracle.h"
-#include "mm/pagetable.h"
-#include "mm/region.h"
 #include "mm/tlb.h"
 
 #define KERNEL_HALF 256u

@@ -8,15 +8,8 @@
  */
 #pragma once
 
-#include <stdbool.h>
-#include <stdint.h>
-
-#include <bsd/sys/queue.h>
 #include <bsd/sys/tree.h>
 
-#include "arch/x86_64/paging.h"
-#include "arch/x86_64/spin.h"
-#include "kernel/sync.h"
 #include "mm/frame.h"
 #include "mm/memobj.h"
 
@@ -32,6 +25,7 @@ struct region {
 	LIST_ENTRY(region) obj_link;   /* obj->regions, under its lock */
 };
 RB_HEAD(region_tree, region);
+RB_PROTOTYPE(region_tree, region, node,)
 #define REGIONS_MAX 4096u
 
 struct aspace {
@@ -118,3 +112,41 @@ static inline unsigned aspace_frame_flags(const struct aspace *as)
 	return FRAME_ZERO | (as->pinned ? 0 : FRAME_MAYWAIT) |
 	       (as->system ? FRAME_RESERVE : 0);
 }
+
+/* ---- between mm's own files ---- */
+
+/* Bytes that one leaf table maps: holes are skipped by this step. */
+#define TABLE_SPAN (512 * 4096ull)
+
+/* Makes sure that aspace_pte(as, va) is not NULL, unless the space is dead.
+ * Takes as->lock itself; may reclaim and sleep. 0, -WEIR_ENOMEM,
+ * -WEIR_EFULL (over the limit). */
+int aspace_prepare_pte(struct aspace *as, uint64_t va);
+
+/* The PTE flags for a page mapped with `prot`. */
+static inline pte_t pte_flags(unsigned prot)
+{
+	return PTE_P | PTE_U | PTE_A | (prot & WEIR_P_WRITE ? PTE_W : 0) |
+	       (prot & WEIR_P_EXEC ? 0 : PTE_NX);
+}
+
+/* Takes from the PTEs of [va, end) what `prot` does not allow. D stays: while
+ * the flush is due, an entry that looks read-only may still be written
+ * through, and reclaim must see it as dirty (I11, I12). What becomes allowed
+ * is granted by the next fault. True if a PTE changed. Holds as->lock. */
+bool aspace_restrict(struct aspace *as, uint64_t va, uint64_t end,
+		     unsigned prot);
+
+/* region.c, a pure data structure. The region that contains `va`, or the
+ * first one above it; NULL: none. */
+struct region *region_at_or_above(struct region_tree *tree, uint64_t va);
+
+/* Whether [start, end) touches no region. */
+bool region_free_range(struct region_tree *tree, uint64_t start, uint64_t end);
+
+/* The lowest free place of `bytes` at or above `from`, below WEIR_USER_TOP,
+ * with an unmapped page before it; 0: none. */
+uint64_t region_find_free(struct region_tree *tree, uint64_t from,
+			  uint64_t bytes);
+
+void region_insert(struct region_tree *tree, struct region *r);

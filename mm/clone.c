@@ -10,7 +10,7 @@
  */
 #include "arch/x86_64/panic.h"
 #include "kernel/thread.h"
-#include "mm/pagetable.h"
+#include "mm/aspace.h"
 #include "mm/point.h"
 
 /* Takes the right to write to pages [from, to) of the object from the PTEs of

@@ -39,32 +39,6 @@ static uint64_t free_frames; /* atomic */
 
 struct frame_cache caches[MAX_CPUS];
 
-static uint64_t pfn_of(const struct frame *f)
-{
-	return f - frames;
-}
-
-uint64_t frame_pa(const struct frame *f)
-{
-	return pfn_of(f) * WEIR_PAGE_SIZE;
-}
-
-void *frame_kva(const struct frame *f)
-{
-	return KVA(frame_pa(f));
-}
-
-struct frame *frame_of_pa(uint64_t pa)
-{
-	assert(pa / WEIR_PAGE_SIZE < frames_end);
-	return &frames[pa / WEIR_PAGE_SIZE];
-}
-
-struct frame *frame_of_kva(const void *kva)
-{
-	return frame_of_pa(PA(kva));
-}
-
 uint64_t nr_free(void)
 {
 	return __atomic_load_n(&free_frames, __ATOMIC_RELAXED);
@@ -95,7 +69,7 @@ static void unlist_block(struct frame *f)
 /* Lists a block of free frames, merged with its buddies. */
 static void buddy_put(struct frame *f, unsigned order)
 {
-	uint64_t pfn = pfn_of(f);
+	uint64_t pfn = f - frames;
 
 	while (order < FRAME_MAX_ORDER) {
 		uint64_t other = pfn ^ 1ull << order;

@@ -14,11 +14,10 @@
  */
 #include "arch/x86_64/panic.h"
 #include "kernel/abi/weir.h"
+#include "mm/aspace.h"
 #include "mm/kmalloc.h"
 #include "mm/oracle.h"
-#include "mm/pagetable.h"
 #include "mm/point.h"
-#include "mm/region.h"
 #include "mm/tlb.h"
 
 /* Where aspace_map looks for room when the caller does not care. */
@@ -180,7 +179,7 @@ static void drop_region(struct region *r)
 
 	spin_lock(&obj->family->lock);
 	spin_lock(&r->as->lock);
-	region_remove(&r->as->regions, r);
+	RB_REMOVE(region_tree, &r->as->regions, r);
 	r->as->nregions--;
 	if (!PLANTED(Z13))
 		LIST_REMOVE(r, obj_link);
@@ -206,7 +205,7 @@ int aspace_unmap(struct aspace *as, uint64_t va, uint64_t npages)
 	if (status)
 		goto out;
 	for (r = region_at_or_above(&as->regions, va); r && r->start < end;
-	     r = region_next(&as->regions, r))
+	     r = RB_NEXT(region_tree, &as->regions, r))
 		changed |= clear_region(r);
 	settle(as, va, npages, changed);
 	while ((r = region_at_or_above(&as->regions, va)) && r->start < end)
@@ -288,7 +287,7 @@ int aspace_protect(struct aspace *as, uint64_t va, uint64_t npages,
 	if (status)
 		goto out;
 	for (struct region *r = region_at_or_above(&as->regions, va);
-	     r && r->start < end; r = region_next(&as->regions, r))
+	     r && r->start < end; r = RB_NEXT(region_tree, &as->regions, r))
 		changed |= protect_region(r, prot);
 	settle(as, va, npages, changed);
 out:

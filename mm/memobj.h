@@ -13,18 +13,7 @@
  */
 #pragma once
 
-#include <stdbool.h>
-#include <stdint.h>
-
-#include <bsd/sys/queue.h>
-
-#include "arch/x86_64/spin.h"
 #include "kernel/sync.h"
-
-struct account;
-struct frame;
-struct pager;
-struct region;
 
 #define MEMOBJ_MAX_PAGES (1ull << 27) /* 512 GiB: three radix levels */
 

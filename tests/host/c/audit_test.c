@@ -8,12 +8,11 @@
 #include "arch/x86_64/paging.h"
 #include "kernel/abi/weir.h"
 #include "kernel/param.h"
+#include "mm/aspace.h"
 #include "mm/lru.h"
 #include "mm/mm.h"
 #include "mm/pager.h"
-#include "mm/pagetable.h"
 #include "mm/reclaim.h"
-#include "mm/region.h"
 #include "mm/swap.h"
 #include "mm/tlb.h"
 
