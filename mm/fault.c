@@ -68,14 +68,6 @@ static struct frame *use_spare(struct fault *t)
 	return f;
 }
 
-/* While swap is nearly full, a page in memory gives its slot up: two places
- * for one page are a luxury then. Holds the lock. */
-static void release_slot_if_scarce(struct frame *f)
-{
-	if (f->slot && swap_is_tight())
-		frame_drop_slot(f);
-}
-
 /* The page has arrived in `f`. Holds the lock. */
 static void arrived(struct frame *f)
 {
@@ -114,7 +106,9 @@ static int fault_read(struct fault *t, memobj_entry_t was)
 		waitq_wake_all(frame_waitq(f));
 		return -WEIR_EIO;
 	}
-	release_slot_if_scarce(f);
+	/* While swap is nearly full, two places for one page are a luxury. */
+	if (f->slot && swap_is_tight())
+		frame_drop_slot(f);
 	arrived(f);
 	return 0;
 }

@@ -189,32 +189,6 @@ static void drop_region(struct region *r)
 	kfree(r);
 }
 
-int aspace_unmap(struct aspace *as, uint64_t va, uint64_t npages)
-{
-	uint64_t end = va + npages * WEIR_PAGE_SIZE;
-	bool changed = false;
-	struct region *r;
-	int status;
-
-	if (!range_valid(va, npages))
-		return -WEIR_EINVAL;
-	mutex_lock(&as->map_mutex);
-	status = split_at(as, va);
-	if (!status)
-		status = split_at(as, end);
-	if (status)
-		goto out;
-	for (r = region_at_or_above(&as->regions, va); r && r->start < end;
-	     r = RB_NEXT(region_tree, &as->regions, r))
-		changed |= clear_region(r);
-	settle(as, va, npages, changed);
-	while ((r = region_at_or_above(&as->regions, va)) && r->start < end)
-		drop_region(r);
-out:
-	mutex_unlock(&as->map_mutex);
-	return status;
-}
-
 /* 0 if every page of [va, end) is mapped and allows `prot`. */
 static int protect_check(struct aspace *as, uint64_t va, uint64_t end,
 			 unsigned prot)
@@ -268,29 +242,47 @@ static bool protect_region(struct region *r, unsigned prot)
 	return changed;
 }
 
-int aspace_protect(struct aspace *as, uint64_t va, uint64_t npages,
-		   unsigned prot)
+/* Sets the protection of the range, or unmaps it: `prot` is 0. */
+static int change_range(struct aspace *as, uint64_t va, uint64_t npages,
+			unsigned prot)
 {
 	uint64_t end = va + npages * WEIR_PAGE_SIZE;
 	bool changed = false;
+	struct region *r;
 	int status;
 
-	if (!range_valid(va, npages) || !(prot & WEIR_P_READ) ||
-	    (prot & WEIR_P_WRITE && prot & WEIR_P_EXEC))
+	if (!range_valid(va, npages))
 		return -WEIR_EINVAL;
 	mutex_lock(&as->map_mutex);
-	status = protect_check(as, va, end, prot);
+	status = prot ? protect_check(as, va, end, prot) : 0;
 	if (!status)
 		status = split_at(as, va);
 	if (!status)
 		status = split_at(as, end);
 	if (status)
 		goto out;
-	for (struct region *r = region_at_or_above(&as->regions, va);
-	     r && r->start < end; r = RB_NEXT(region_tree, &as->regions, r))
-		changed |= protect_region(r, prot);
+	for (r = region_at_or_above(&as->regions, va); r && r->start < end;
+	     r = RB_NEXT(region_tree, &as->regions, r))
+		changed |= prot ? protect_region(r, prot) : clear_region(r);
 	settle(as, va, npages, changed);
+	while (!prot && (r = region_at_or_above(&as->regions, va)) &&
+	       r->start < end)
+		drop_region(r);
 out:
 	mutex_unlock(&as->map_mutex);
 	return status;
+}
+
+int aspace_unmap(struct aspace *as, uint64_t va, uint64_t npages)
+{
+	return change_range(as, va, npages, 0);
+}
+
+int aspace_protect(struct aspace *as, uint64_t va, uint64_t npages,
+		   unsigned prot)
+{
+	if (!(prot & WEIR_P_READ) ||
+	    (prot & WEIR_P_WRITE && prot & WEIR_P_EXEC))
+		return -WEIR_EINVAL;
+	return change_range(as, va, npages, prot);
 }

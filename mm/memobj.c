@@ -58,8 +58,8 @@ struct memobj *memobj_create_member(uint64_t npages, struct family *fam,
 	return obj;
 }
 
-struct memobj *memobj_create_paged(uint64_t npages, struct pager *pager,
-				   struct account *account)
+struct memobj *memobj_create(uint64_t npages, struct pager *pager,
+			     struct account *account)
 {
 	struct family *fam = kzalloc(sizeof(*fam));
 	struct memobj *obj;
@@ -81,14 +81,9 @@ struct memobj *memobj_create_paged(uint64_t npages, struct pager *pager,
 	return obj;
 }
 
-struct memobj *memobj_create_anon(uint64_t npages, struct account *account)
-{
-	return memobj_create_paged(npages, NULL, account);
-}
-
 struct memobj *memobj_create_wired(uint64_t pa, uint64_t npages)
 {
-	struct memobj *obj = memobj_create_anon(npages, NULL);
+	struct memobj *obj = memobj_create(npages, NULL, NULL);
 
 	assert(pa % WEIR_PAGE_SIZE == 0);
 	if (obj) {

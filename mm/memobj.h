@@ -81,12 +81,10 @@ extern struct family_list families;
 
 /* A new object of `npages` (1..MEMOBJ_MAX_PAGES) zero pages, one reference;
  * NULL when out of memory or out of range. Uses no frame until touched; what
- * it uses then is charged to `account`. */
-struct memobj *memobj_create_anon(uint64_t npages, struct account *account);
-
-/* A new object whose pages `pager` keeps; takes over a reference to it. */
-struct memobj *memobj_create_paged(uint64_t npages, struct pager *pager,
-				   struct account *account);
+ * it uses then is charged to `account`. `pager` keeps its pages (NULL: swap);
+ * the object takes over a reference to it. */
+struct memobj *memobj_create(uint64_t npages, struct pager *pager,
+			     struct account *account);
 
 /* A new object of `fam` without pages, or NULL. */
 struct memobj *memobj_create_member(uint64_t npages, struct family *fam,

@@ -108,7 +108,7 @@ static void build(void)
 	struct frame *f;
 	uint32_t slot;
 
-	obj = memobj_create_anon(PAGES, NULL);
+	obj = memobj_create(PAGES, NULL, NULL);
 	clone = memobj_create_member(PAGES, obj->family, NULL);
 	for (unsigned i = 0; i < 2; i++) {
 		spaces[i] = aspace_create(NULL);
