@@ -13,7 +13,6 @@
 #include "arch/x86_64/panic.h"
 #include "kernel/abi/weir.h"
 #include "mm/aspace.h"
-#include "mm/lru.h"
 #include "mm/reclaim.h"
 #include "mm/swap.h"
 

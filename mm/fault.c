@@ -23,11 +23,9 @@
 #include "kernel/stat.h"
 #include "kernel/thread.h"
 #include "mm/aspace.h"
-#include "mm/lru.h"
 #include "mm/oracle.h"
 #include "mm/point.h"
 #include "mm/reclaim.h"
-#include "mm/rmap.h"
 #include "mm/swap.h"
 
 /* One fault under way. */

@@ -20,11 +20,9 @@
 #include "kernel/stat.h"
 #include "kernel/thread.h"
 #include "mm/kmalloc.h"
-#include "mm/lru.h"
 #include "mm/memobj.h"
 #include "mm/pager.h"
 #include "mm/point.h"
-#include "mm/rmap.h"
 #include "mm/swap.h"
 
 enum fate {

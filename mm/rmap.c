@@ -5,7 +5,7 @@
  * its flush is done. Its PTE is 0 already, yet some CPU may still hold the
  * entry: who unmaps the frame then takes that debt over (Z12, Z13, I11).
  */
-#include "mm/rmap.h"
+#include "mm/reclaim.h"
 
 #include "arch/x86_64/panic.h"
 #include "kernel/abi/weir.h"

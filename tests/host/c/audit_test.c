@@ -9,7 +9,6 @@
 #include "kernel/abi/weir.h"
 #include "kernel/param.h"
 #include "mm/aspace.h"
-#include "mm/lru.h"
 #include "mm/mm.h"
 #include "mm/pager.h"
 #include "mm/reclaim.h"
