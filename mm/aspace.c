@@ -8,9 +8,6 @@
  */
 #include "mm/aspace.h"
 
-#include "arch/x86_64/panic.h"
-#include "arch/x86_64/string.h"
-#include "kernel/abi/weir.h"
 #include "mm/account.h"
 #include "mm/kmalloc.h"
 #include "mm/oracle.h"

@@ -10,9 +10,6 @@
  */
 #include "mm/mm.h"
 
-#include "arch/x86_64/panic.h"
-#include "kernel/abi/weir.h"
-#include "mm/aspace.h"
 #include "mm/reclaim.h"
 #include "mm/swap.h"
 

@@ -8,7 +8,6 @@
  * (fault.c waits on `cloned`): the clone is what the original was at one
  * moment, and no copy starts while a CPU can write to the source (I13, Z20).
  */
-#include "arch/x86_64/panic.h"
 #include "kernel/thread.h"
 #include "mm/aspace.h"
 #include "mm/point.h"

@@ -18,11 +18,8 @@
  * Locks: none held on entry; family->lock, then as->lock, never across a
  * sleep.
  */
-#include "arch/x86_64/panic.h"
-#include "arch/x86_64/string.h"
 #include "kernel/stat.h"
 #include "kernel/thread.h"
-#include "mm/aspace.h"
 #include "mm/oracle.h"
 #include "mm/point.h"
 #include "mm/reclaim.h"

@@ -10,11 +10,6 @@
  */
 #include "mm/frame.h"
 
-#include "arch/x86_64/panic.h"
-#include "arch/x86_64/paging.h"
-#include "arch/x86_64/string.h"
-#include "kernel/abi/weir.h"
-#include "kernel/sync.h"
 #include "mm/oracle.h"
 #include "mm/reclaim.h"
 

@@ -8,10 +8,6 @@
  */
 #include "boot/bootinfo.h"
 
-#include "arch/x86_64/panic.h"
-#include "arch/x86_64/paging.h"
-#include "kernel/abi/weir.h"
-#include "mm/frame.h"
 #include "mm/oracle.h"
 
 #define PAGE WEIR_PAGE_SIZE

@@ -12,8 +12,6 @@
 #include "mm/reclaim.h"
 
 #include "kernel/stat.h"
-#include "kernel/sync.h"
-#include "mm/frame.h"
 
 #define PRIO 20
 #define IDLE_PASSES 8 /* in a row without a frame: it is of no use */

@@ -8,7 +8,6 @@
  */
 #include "mm/reclaim.h"
 
-#include "arch/x86_64/panic.h"
 #include "kernel/stat.h"
 
 static struct spinlock lru_lock = SPINLOCK_INIT(lru);

@@ -12,8 +12,6 @@
  *    pays its batch's debt before we return (Z5). If it was us, reclaim
  *    finds the region dying and takes our debt into its batch (Z12, Z13).
  */
-#include "arch/x86_64/panic.h"
-#include "kernel/abi/weir.h"
 #include "mm/aspace.h"
 #include "mm/kmalloc.h"
 #include "mm/oracle.h"

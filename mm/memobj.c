@@ -9,11 +9,7 @@
  */
 #include "mm/memobj.h"
 
-#include "arch/x86_64/panic.h"
-#include "arch/x86_64/string.h"
-#include "kernel/abi/weir.h"
 #include "mm/account.h"
-#include "mm/frame.h"
 #include "mm/kmalloc.h"
 #include "mm/pager.h"
 #include "mm/planted.h"

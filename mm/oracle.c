@@ -13,11 +13,7 @@
  */
 #include "mm/oracle.h"
 
-#include "arch/x86_64/panic.h"
-#include "arch/x86_64/print.h"
-#include "kernel/abi/weir.h"
 #include "kernel/param.h"
-#include "mm/aspace.h"
 #include "mm/tlb_switch.h"
 
 #define EVENTS 1024u

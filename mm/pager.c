@@ -11,11 +11,6 @@
  */
 #include "mm/pager.h"
 
-#include "arch/x86_64/panic.h"
-#include "arch/x86_64/print.h"
-#include "arch/x86_64/string.h"
-#include "arch/x86_64/time.h"
-#include "kernel/abi/weir.h"
 #include "mm/frame.h"
 #include "mm/kmalloc.h"
 #include "mm/memobj.h"

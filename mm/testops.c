@@ -8,8 +8,6 @@
  */
 #include "mm/mm.h"
 
-#include "kernel/abi/test.h"
-#include "kernel/abi/weir.h"
 #include "mm/aspace.h"
 #include "mm/point.h"
 #include "mm/swap.h"
