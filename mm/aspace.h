@@ -32,7 +32,6 @@ struct aspace {
 	uint64_t refs; /* atomic */
 	uint64_t pml4_pa;
 	uint64_t id; /* never 0, and never another space's: for tags */
-	struct account *account; /* who pays for tables; a reference is held */
 	/* Constant once it has a thread. */
 	bool system; /* may use the reserve */
 	bool pinned; /* the pages that it touches stay in memory */
@@ -51,7 +50,7 @@ struct aspace {
 	struct region_tree regions;
 	unsigned nregions; /* at most REGIONS_MAX */
 	uint64_t resident; /* present PTEs */
-	bool dead;         /* destroyed: no new mappings */
+	struct radix tables; /* closed: destroyed, no new mappings */
 };
 
 /* An empty space with the kernel's half; one reference; its tables but the
@@ -88,7 +87,8 @@ int aspace_protect(struct aspace *as, uint64_t va, uint64_t npages,
  * no lock held. */
 int aspace_fault(struct aspace *as, uint64_t va, bool write, bool exec);
 
-/* The PTE of `va`, or NULL where a table is missing. Holds as->lock. */
+/* The PTE of `va`, or NULL where a table is missing: radix_prepare adds it.
+ * Holds as->lock. */
 pte_t *aspace_pte(struct aspace *as, uint64_t va);
 
 /* Clears one PTE of a region and moves its dirty bit to the frame (I1); the
@@ -117,11 +117,6 @@ static inline unsigned aspace_frame_flags(const struct aspace *as)
 
 /* Bytes that one leaf table maps: holes are skipped by this step. */
 #define TABLE_SPAN (512 * 4096ull)
-
-/* Makes sure that aspace_pte(as, va) is not NULL, unless the space is dead.
- * Takes as->lock itself; may reclaim and sleep. 0, -WEIR_ENOMEM,
- * -WEIR_EFULL (over the limit). */
-int aspace_prepare_pte(struct aspace *as, uint64_t va);
 
 /* The PTE flags for a page mapped with `prot`. */
 static inline pte_t pte_flags(unsigned prot)

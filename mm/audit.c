@@ -50,7 +50,7 @@ static void object_seen(struct memobj *obj)
 	struct region *r;
 
 	pages = 0;
-	for (uint64_t i = 0; obj->root && i < obj->npages; i++) {
+	for (uint64_t i = 0; obj->array.root && i < obj->npages; i++) {
 		memobj_entry_t *e = memobj_entry(obj, i);
 
 		if (e)

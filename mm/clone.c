@@ -68,7 +68,8 @@ static int clone_leaf(struct memobj *obj, struct memobj *clone, uint64_t first)
 	spin_unlock(lock);
 	if (!there)
 		return 0;
-	status = memobj_prepare(clone, first, FRAME_MAYWAIT | FRAME_ZERO);
+	status = radix_prepare(&clone->array, first,
+			       FRAME_MAYWAIT | FRAME_ZERO);
 	if (status)
 		return status;
 	spin_lock(lock);

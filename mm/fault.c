@@ -276,7 +276,8 @@ static int fault_try(struct fault *t)
 {
 	struct frame *f = NULL;
 	bool mapped;
-	int status = aspace_prepare_pte(t->as, t->va);
+	int status = radix_prepare(&t->as->tables, t->va / WEIR_PAGE_SIZE,
+				   t->flags);
 
 	if (status)
 		return status;
@@ -285,7 +286,7 @@ static int fault_try(struct fault *t)
 		mapped = fault_map(t, t->obj->wired_pa +
 				   t->index * WEIR_PAGE_SIZE, NULL);
 	} else {
-		status = memobj_prepare(t->obj, t->index, t->flags);
+		status = radix_prepare(&t->obj->array, t->index, t->flags);
 		if (!status)
 			status = fault_bring(t, &f);
 		if (status)
@@ -329,7 +330,7 @@ int memobj_pin(struct memobj *obj, uint64_t index)
 			   .flags = FRAME_MAYWAIT | FRAME_ZERO | FRAME_RESERVE,
 			   .pin = true };
 	struct frame *f;
-	int status = memobj_prepare(obj, index, t.flags);
+	int status = radix_prepare(&obj->array, index, t.flags);
 
 	if (!status)
 		status = fault_bring(&t, &f);

@@ -61,7 +61,7 @@ int aspace_map(struct aspace *as, struct memobj *obj, uint64_t page_off,
 		*va = region_find_free(&as->regions, MAP_BASE, bytes);
 	if (as->nregions >= REGIONS_MAX)
 		status = -WEIR_EFULL;
-	else if (!*va || as->dead)
+	else if (!*va || as->tables.closed)
 		status = -WEIR_ENOMEM;
 	else if (!region_free_range(&as->regions, *va, *va + bytes))
 		status = -WEIR_EBUSY;

@@ -14,6 +14,7 @@
 #pragma once
 
 #include "kernel/sync.h"
+#include "mm/radix.h"
 
 #define MEMOBJ_MAX_PAGES (1ull << 27) /* 512 GiB: three radix levels */
 
@@ -36,9 +37,6 @@ static inline struct frame *entry_frame(memobj_entry_t e)
 {
 	return e & 1 ? (struct frame *)0 : (struct frame *)e;
 }
-
-/* The array is a tree of nodes of so many cells, a frame each. */
-#define RADIX_WAYS 512u
 
 /* An object and its clones. */
 struct family {
@@ -63,15 +61,13 @@ struct memobj {
 	struct family *family; /* a reference is held */
 	bool block; /* wired to frames of its own, freed with it */
 
-	struct account *account; /* who pays; a reference is held */
-
 	uint64_t refs; /* atomic: handles, regions, faults */
 	uint64_t found; /* the audit's: how many of these there are */
 
 	/* Under family->lock. */
 	uint64_t pages; /* entries that are not 0; read without it, too */
 	LIST_ENTRY(memobj) sibling;
-	void *root;
+	struct radix array; /* its account pays for the pages, too */
 	LIST_HEAD(, region) regions; /* the reverse mapping starts here */
 };
 
@@ -121,14 +117,9 @@ void memobj_unpin(struct memobj *obj, uint64_t index);
 void family_get(struct family *fam);
 void family_put(struct family *fam);
 
-/* The entry of page `index`, or NULL where a radix node is missing. Caller
- * holds the family's lock. */
+/* The entry of page `index`, or NULL where a table is missing: radix_prepare
+ * adds it. Caller holds the family's lock. */
 memobj_entry_t *memobj_entry(struct memobj *obj, uint64_t index);
-
-/* Makes sure that memobj_entry(obj, index) exists; `flags` as of frame_alloc,
- * with FRAME_ZERO. Takes the family's lock itself, may reclaim and sleep; no
- * lock held. 0, -WEIR_ENOMEM, -WEIR_EFULL (over the limit). */
-int memobj_prepare(struct memobj *obj, uint64_t index, unsigned flags);
 
 /* Puts `e` into an entry of the object; what is not 0 is charged. False: that
  * would pass the limit, and nothing is changed. Caller holds the lock. */

@@ -46,7 +46,7 @@ static memobj_entry_t *entry(struct memobj *o, uint64_t index)
 {
 	memobj_entry_t *e;
 
-	CHECK(memobj_prepare(o, index, FRAME_ZERO) == 0);
+	CHECK(radix_prepare(&o->array, index, FRAME_ZERO) == 0);
 	spin_lock(&o->family->lock);
 	e = memobj_entry(o, index);
 	spin_unlock(&o->family->lock);
@@ -73,7 +73,7 @@ static pte_t *pte_of(struct aspace *as, uint64_t va)
 {
 	pte_t *pte;
 
-	CHECK(aspace_prepare_pte(as, va) == 0);
+	CHECK(radix_prepare(&as->tables, va / PAGE, FRAME_ZERO) == 0);
 	spin_lock(&as->lock);
 	pte = aspace_pte(as, va);
 	spin_unlock(&as->lock);
