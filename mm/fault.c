@@ -47,7 +47,8 @@ static int fault_find(struct fault *t)
 	return t->obj ? 0 : -WEIR_EFAULT;
 }
 
-/* The spare frame becomes the family's. Holds the lock. */
+/* The spare frame, all of whose fields are 0, becomes the family's. Holds the
+ * lock. */
 static struct frame *use_spare(struct fault *t)
 {
 	struct frame *f = t->spare;
@@ -55,11 +56,6 @@ static struct frame *use_spare(struct fault *t)
 	t->spare = NULL;
 	f->family = t->obj->family;
 	f->index = t->index;
-	f->mapcount = 0;
-	f->dirty = false;
-	f->taken_back = false;
-	f->pinned = false; /* as yet: it may be for those that share it, too */
-	f->slot = 0;
 	return f;
 }
 
@@ -258,19 +254,6 @@ static bool fault_map(struct fault *t, uint64_t pa, struct frame *f)
 	return mapped;
 }
 
-/* Maps the frame and tells reclaim, if it has the frame, that it lost it. */
-static bool fault_map_frame(struct fault *t, struct frame *f)
-{
-	bool mapped = fault_map(t, frame_pa(f), f);
-
-	if (mapped && (f->state == FRAME_ISOLATED ||
-		       f->state == FRAME_LAUNDRY) && !f->taken_back) {
-		f->taken_back = true;
-		stat_add(WEIR_C_refault_laundry, 1);
-	}
-	return mapped;
-}
-
 /* One attempt: 1 to start over, 0 done, below 0 the error. */
 static int fault_try(struct fault *t)
 {
@@ -291,7 +274,13 @@ static int fault_try(struct fault *t)
 			status = fault_bring(t, &f);
 		if (status)
 			return status;
-		mapped = fault_map_frame(t, f);
+		mapped = fault_map(t, frame_pa(f), f);
+		/* Reclaim, if it has the frame, is told that it lost it. */
+		if (mapped && (f->state == FRAME_ISOLATED ||
+			       f->state == FRAME_LAUNDRY) && !f->taken_back) {
+			f->taken_back = true;
+			stat_add(WEIR_C_refault_laundry, 1);
+		}
 	}
 	spin_unlock(&t->obj->family->lock);
 	return mapped ? 0 : 1;
