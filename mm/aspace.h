@@ -104,15 +104,6 @@ struct region *aspace_region(struct aspace *as, uint64_t va);
 struct memobj *aspace_object(struct aspace *as, uint64_t va, unsigned prot,
 			     uint64_t *index);
 
-/* How to ask for a frame on behalf of a space. What the system cannot go on
- * without may use the reserve, so that a program that takes all memory costs
- * only itself (P6). What reclaim may wait for does not reclaim (P5). */
-static inline unsigned aspace_frame_flags(const struct aspace *as)
-{
-	return FRAME_ZERO | (as->pinned ? 0 : FRAME_MAYWAIT) |
-	       (as->system ? FRAME_RESERVE : 0);
-}
-
 /* ---- between mm's own files ---- */
 
 /* Bytes that one leaf table maps: holes are skipped by this step. */

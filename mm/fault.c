@@ -292,13 +292,17 @@ int aspace_fault(struct aspace *as, uint64_t va, bool write, bool exec)
 {
 	struct fault t = { .as = as, .va = va & ~(WEIR_PAGE_SIZE - 1),
 			   .write = write, .exec = exec,
-			   .flags = aspace_frame_flags(as),
-			   .pin = as->pinned };
+			   .flags = FRAME_ZERO, .pin = as->pinned };
 	int status;
 
 	if (va >= WEIR_USER_TOP)
 		return -WEIR_EFAULT;
 	stat_add(WEIR_C_pgfault, 1);
+	/* What the system cannot go on without may use the reserve, so that a
+	 * program that takes all memory costs only itself (P6). What reclaim
+	 * may wait for does not reclaim (P5). */
+	t.flags |= as->system ? FRAME_RESERVE : 0;
+	t.flags |= as->pinned ? 0 : FRAME_MAYWAIT;
 	do {
 		status = fault_find(&t);
 		if (status)

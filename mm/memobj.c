@@ -216,10 +216,10 @@ static void entry_release(struct radix *array, uint64_t index,
 	memobj_set(obj, entry, 0);
 	if (e == 0 || family_next(obj->family, NULL, index, e))
 		return;
-	if (entry_is_slot(e))
-		swap_slot_free(entry_slot(e));
-	else
+	if (entry_frame(e))
 		family_drop_frame(entry_frame(e));
+	else
+		swap_slot_free(entry_slot(e));
 }
 
 void memobj_put(struct memobj *obj)

@@ -21,10 +21,6 @@
 /* One page of an object: 0, a frame pointer, or (slot << 1 | 1). */
 typedef uintptr_t memobj_entry_t;
 
-static inline bool entry_is_slot(memobj_entry_t e)
-{
-	return e & 1;
-}
 static inline uint32_t entry_slot(memobj_entry_t e)
 {
 	return e >> 1;
