@@ -94,9 +94,10 @@ NOT_MODELLED = {
                      "reclaim_batch", "reclaim_set_batch", "reclaim_drain",
                      "tlb_init"),
                     "how passes are handed out, and start-up"),
+    "assert_may_wait": "the model has no locks but in its steps",
     "pass_cancel_late": "there are no pagers",
     **dict.fromkeys(("head", "listed", "lru", "named", "order", "pieces",
-                     "ptes"),
+                     "poisoned", "ptes"),
                     "the allocator's, the lists' and the audit's"),
 }
 # Why the model has a name that the code does not have.
