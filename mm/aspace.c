@@ -8,7 +8,6 @@
  */
 #include "mm/aspace.h"
 
-#include "mm/account.h"
 #include "mm/kmalloc.h"
 #include "mm/oracle.h"
 #include "mm/tlb.h"

@@ -8,10 +8,8 @@
  */
 #include "mm/memobj.h"
 
-#include "mm/account.h"
 #include "mm/kmalloc.h"
 #include "mm/pager.h"
-#include "mm/planted.h"
 #include "mm/reclaim.h"
 #include "mm/swap.h"
 

@@ -4,7 +4,6 @@
  */
 #include "mm/mm.h"
 
-#include "kernel/param.h"
 #include "mm/point.h"
 #include "mm/reclaim.h"
 #include "mm/swap.h"

@@ -13,7 +13,6 @@
  */
 #include "mm/oracle.h"
 
-#include "kernel/param.h"
 #include "mm/tlb_switch.h"
 
 #define EVENTS 1024u

@@ -25,7 +25,6 @@
 
 #include "arch/x86_64/apic.h"
 #include "arch/x86_64/trap.h"
-#include "kernel/param.h"
 #include "kernel/stat.h"
 #include "mm/tlb_switch.h"
 
