@@ -64,7 +64,7 @@ static void map_anon(struct aspace *as, uint64_t start, uint64_t end)
 
 	if (npages == 0)
 		return;
-	obj = memobj_create_anon(npages, NULL);
+	obj = memobj_create(npages, NULL, NULL);
 	need(obj && !aspace_map(as, obj, 0, &start, npages,
 				WEIR_P_READ | WEIR_P_WRITE,
 				WEIR_P_READ | WEIR_P_WRITE | WEIR_P_EXEC));

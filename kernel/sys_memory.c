@@ -20,7 +20,7 @@ int64_t sys_mem_create(struct trapframe *tf, const struct cap *cap)
 	if (wired && !self->as->system)
 		return -WEIR_EPERM;
 	return give_handle(WEIR_OBJ_MEM, wired ? memobj_create_block(ARG0(tf)) :
-			   memobj_create_anon(ARG0(tf), self->account),
+			   memobj_create(ARG0(tf), NULL, self->account),
 			   WEIR_R_ALL);
 }
 

@@ -3,8 +3,6 @@
  */
 #include "mm/account.h"
 
-#include "arch/x86_64/panic.h"
-#include "kernel/abi/weir.h"
 #include "mm/frame.h"
 #include "mm/kmalloc.h"
 #include "mm/planted.h"

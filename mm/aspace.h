@@ -8,15 +8,8 @@
  */
 #pragma once
 
-#include <stdbool.h>
-#include <stdint.h>
-
-#include <bsd/sys/queue.h>
 #include <bsd/sys/tree.h>
 
-#include "arch/x86_64/paging.h"
-#include "arch/x86_64/spin.h"
-#include "kernel/sync.h"
 #include "mm/frame.h"
 #include "mm/memobj.h"
 
@@ -32,13 +25,13 @@ struct region {
 	LIST_ENTRY(region) obj_link;   /* obj->regions, under its lock */
 };
 RB_HEAD(region_tree, region);
+RB_PROTOTYPE(region_tree, region, node,)
 #define REGIONS_MAX 4096u
 
 struct aspace {
 	uint64_t refs; /* atomic */
 	uint64_t pml4_pa;
 	uint64_t id; /* never 0, and never another space's: for tags */
-	struct account *account; /* who pays for tables; a reference is held */
 	/* Constant once it has a thread. */
 	bool system; /* may use the reserve */
 	bool pinned; /* the pages that it touches stay in memory */
@@ -57,7 +50,7 @@ struct aspace {
 	struct region_tree regions;
 	unsigned nregions; /* at most REGIONS_MAX */
 	uint64_t resident; /* present PTEs */
-	bool dead;         /* destroyed: no new mappings */
+	struct radix tables; /* closed: destroyed, no new mappings */
 };
 
 /* An empty space with the kernel's half; one reference; its tables but the
@@ -94,7 +87,8 @@ int aspace_protect(struct aspace *as, uint64_t va, uint64_t npages,
  * no lock held. */
 int aspace_fault(struct aspace *as, uint64_t va, bool write, bool exec);
 
-/* The PTE of `va`, or NULL where a table is missing. Holds as->lock. */
+/* The PTE of `va`, or NULL where a table is missing: radix_prepare adds it.
+ * Holds as->lock. */
 pte_t *aspace_pte(struct aspace *as, uint64_t va);
 
 /* Clears one PTE of a region and moves its dirty bit to the frame (I1); the
@@ -110,11 +104,35 @@ struct region *aspace_region(struct aspace *as, uint64_t va);
 struct memobj *aspace_object(struct aspace *as, uint64_t va, unsigned prot,
 			     uint64_t *index);
 
-/* How to ask for a frame on behalf of a space. What the system cannot go on
- * without may use the reserve, so that a program that takes all memory costs
- * only itself (P6). What reclaim may wait for does not reclaim (P5). */
-static inline unsigned aspace_frame_flags(const struct aspace *as)
+/* ---- between mm's own files ---- */
+
+/* Bytes that one leaf table maps: holes are skipped by this step. */
+#define TABLE_SPAN (512 * 4096ull)
+
+/* The PTE flags for a page mapped with `prot`. */
+static inline pte_t pte_flags(unsigned prot)
 {
-	return FRAME_ZERO | (as->pinned ? 0 : FRAME_MAYWAIT) |
-	       (as->system ? FRAME_RESERVE : 0);
+	return PTE_P | PTE_U | PTE_A | (prot & WEIR_P_WRITE ? PTE_W : 0) |
+	       (prot & WEIR_P_EXEC ? 0 : PTE_NX);
 }
+
+/* Takes from the PTEs of [va, end) what `prot` does not allow. D stays: while
+ * the flush is due, an entry that looks read-only may still be written
+ * through, and reclaim must see it as dirty (I11, I12). What becomes allowed
+ * is granted by the next fault. True if a PTE changed. Holds as->lock. */
+bool aspace_restrict(struct aspace *as, uint64_t va, uint64_t end,
+		     unsigned prot);
+
+/* region.c, a pure data structure. The region that contains `va`, or the
+ * first one above it; NULL: none. */
+struct region *region_at_or_above(struct region_tree *tree, uint64_t va);
+
+/* Whether [start, end) touches no region. */
+bool region_free_range(struct region_tree *tree, uint64_t start, uint64_t end);
+
+/* The lowest free place of `bytes` at or above `from`, below WEIR_USER_TOP,
+ * with an unmapped page before it; 0: none. */
+uint64_t region_find_free(struct region_tree *tree, uint64_t from,
+			  uint64_t bytes);
+
+void region_insert(struct region_tree *tree, struct region *r);

@@ -10,12 +10,7 @@
  */
 #include "mm/mm.h"
 
-#include "arch/x86_64/panic.h"
-#include "kernel/abi/weir.h"
-#include "mm/lru.h"
-#include "mm/pagetable.h"
 #include "mm/reclaim.h"
-#include "mm/region.h"
 #include "mm/swap.h"
 
 static uint64_t states[FRAME_NSTATES]; /* frames in each */
@@ -55,7 +50,7 @@ static void object_seen(struct memobj *obj)
 	struct region *r;
 
 	pages = 0;
-	for (uint64_t i = 0; obj->root && i < obj->npages; i++) {
+	for (uint64_t i = 0; obj->array.root && i < obj->npages; i++) {
 		memobj_entry_t *e = memobj_entry(obj, i);
 
 		if (e)
@@ -111,7 +106,7 @@ void audit_space(struct aspace *as)
 	struct region *r = region_at_or_above(&as->regions, 0);
 
 	pages = 0;
-	for (; r; r = region_next(&as->regions, r)) {
+	for (; r; r = RB_NEXT(region_tree, &as->regions, r)) {
 		spin_lock(&r->obj->family->lock);
 		spin_lock(&as->lock);
 		for (uint64_t va = r->start; va < r->end; va += 4096) {

@@ -8,9 +8,8 @@
  * (fault.c waits on `cloned`): the clone is what the original was at one
  * moment, and no copy starts while a CPU can write to the source (I13, Z20).
  */
-#include "arch/x86_64/panic.h"
 #include "kernel/thread.h"
-#include "mm/pagetable.h"
+#include "mm/aspace.h"
 #include "mm/point.h"
 
 /* Takes the right to write to pages [from, to) of the object from the PTEs of
@@ -69,7 +68,8 @@ static int clone_leaf(struct memobj *obj, struct memobj *clone, uint64_t first)
 	spin_unlock(lock);
 	if (!there)
 		return 0;
-	status = memobj_prepare(clone, first, FRAME_MAYWAIT | FRAME_ZERO);
+	status = radix_prepare(&clone->array, first,
+			       FRAME_MAYWAIT | FRAME_ZERO);
 	if (status)
 		return status;
 	spin_lock(lock);

@@ -18,16 +18,11 @@
  * Locks: none held on entry; family->lock, then as->lock, never across a
  * sleep.
  */
-#include "arch/x86_64/panic.h"
-#include "arch/x86_64/string.h"
 #include "kernel/stat.h"
 #include "kernel/thread.h"
-#include "mm/lru.h"
 #include "mm/oracle.h"
-#include "mm/pagetable.h"
 #include "mm/point.h"
 #include "mm/reclaim.h"
-#include "mm/rmap.h"
 #include "mm/swap.h"
 
 /* One fault under way. */
@@ -52,7 +47,8 @@ static int fault_find(struct fault *t)
 	return t->obj ? 0 : -WEIR_EFAULT;
 }
 
-/* The spare frame becomes the family's. Holds the lock. */
+/* The spare frame, all of whose fields are 0, becomes the family's. Holds the
+ * lock. */
 static struct frame *use_spare(struct fault *t)
 {
 	struct frame *f = t->spare;
@@ -60,20 +56,7 @@ static struct frame *use_spare(struct fault *t)
 	t->spare = NULL;
 	f->family = t->obj->family;
 	f->index = t->index;
-	f->mapcount = 0;
-	f->dirty = false;
-	f->taken_back = false;
-	f->pinned = false; /* as yet: it may be for those that share it, too */
-	f->slot = 0;
 	return f;
-}
-
-/* While swap is nearly full, a page in memory gives its slot up: two places
- * for one page are a luxury then. Holds the lock. */
-static void release_slot_if_scarce(struct frame *f)
-{
-	if (f->slot && swap_is_tight())
-		frame_drop_slot(f);
 }
 
 /* The page has arrived in `f`. Holds the lock. */
@@ -114,7 +97,9 @@ static int fault_read(struct fault *t, memobj_entry_t was)
 		waitq_wake_all(frame_waitq(f));
 		return -WEIR_EIO;
 	}
-	release_slot_if_scarce(f);
+	/* While swap is nearly full, two places for one page are a luxury. */
+	if (f->slot && swap_is_tight())
+		frame_drop_slot(f);
 	arrived(f);
 	return 0;
 }
@@ -269,25 +254,13 @@ static bool fault_map(struct fault *t, uint64_t pa, struct frame *f)
 	return mapped;
 }
 
-/* Maps the frame and tells reclaim, if it has the frame, that it lost it. */
-static bool fault_map_frame(struct fault *t, struct frame *f)
-{
-	bool mapped = fault_map(t, frame_pa(f), f);
-
-	if (mapped && (f->state == FRAME_ISOLATED ||
-		       f->state == FRAME_LAUNDRY) && !f->taken_back) {
-		f->taken_back = true;
-		stat_add(WEIR_C_refault_laundry, 1);
-	}
-	return mapped;
-}
-
 /* One attempt: 1 to start over, 0 done, below 0 the error. */
 static int fault_try(struct fault *t)
 {
 	struct frame *f = NULL;
 	bool mapped;
-	int status = aspace_prepare_pte(t->as, t->va);
+	int status = radix_prepare(&t->as->tables, t->va / WEIR_PAGE_SIZE,
+				   t->flags);
 
 	if (status)
 		return status;
@@ -296,12 +269,18 @@ static int fault_try(struct fault *t)
 		mapped = fault_map(t, t->obj->wired_pa +
 				   t->index * WEIR_PAGE_SIZE, NULL);
 	} else {
-		status = memobj_prepare(t->obj, t->index, t->flags);
+		status = radix_prepare(&t->obj->array, t->index, t->flags);
 		if (!status)
 			status = fault_bring(t, &f);
 		if (status)
 			return status;
-		mapped = fault_map_frame(t, f);
+		mapped = fault_map(t, frame_pa(f), f);
+		/* Reclaim, if it has the frame, is told that it lost it. */
+		if (mapped && (f->state == FRAME_ISOLATED ||
+			       f->state == FRAME_LAUNDRY) && !f->taken_back) {
+			f->taken_back = true;
+			stat_add(WEIR_C_refault_laundry, 1);
+		}
 	}
 	spin_unlock(&t->obj->family->lock);
 	return mapped ? 0 : 1;
@@ -313,13 +292,17 @@ int aspace_fault(struct aspace *as, uint64_t va, bool write, bool exec)
 {
 	struct fault t = { .as = as, .va = va & ~(WEIR_PAGE_SIZE - 1),
 			   .write = write, .exec = exec,
-			   .flags = aspace_frame_flags(as),
-			   .pin = as->pinned };
+			   .flags = FRAME_ZERO, .pin = as->pinned };
 	int status;
 
 	if (va >= WEIR_USER_TOP)
 		return -WEIR_EFAULT;
 	stat_add(WEIR_C_pgfault, 1);
+	/* What the system cannot go on without may use the reserve, so that a
+	 * program that takes all memory costs only itself (P6). What reclaim
+	 * may wait for does not reclaim (P5). */
+	t.flags |= as->system ? FRAME_RESERVE : 0;
+	t.flags |= as->pinned ? 0 : FRAME_MAYWAIT;
 	do {
 		status = fault_find(&t);
 		if (status)
@@ -340,7 +323,7 @@ int memobj_pin(struct memobj *obj, uint64_t index)
 			   .flags = FRAME_MAYWAIT | FRAME_ZERO | FRAME_RESERVE,
 			   .pin = true };
 	struct frame *f;
-	int status = memobj_prepare(obj, index, t.flags);
+	int status = radix_prepare(&obj->array, index, t.flags);
 
 	if (!status)
 		status = fault_bring(&t, &f);

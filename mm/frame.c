@@ -10,11 +10,6 @@
  */
 #include "mm/frame.h"
 
-#include "arch/x86_64/panic.h"
-#include "arch/x86_64/paging.h"
-#include "arch/x86_64/string.h"
-#include "kernel/abi/weir.h"
-#include "kernel/sync.h"
 #include "mm/oracle.h"
 #include "mm/reclaim.h"
 
@@ -38,32 +33,6 @@ struct frame_list buddy[FRAME_MAX_ORDER + 1]; /* under frame_lock */
 static uint64_t free_frames; /* atomic */
 
 struct frame_cache caches[MAX_CPUS];
-
-static uint64_t pfn_of(const struct frame *f)
-{
-	return f - frames;
-}
-
-uint64_t frame_pa(const struct frame *f)
-{
-	return pfn_of(f) * WEIR_PAGE_SIZE;
-}
-
-void *frame_kva(const struct frame *f)
-{
-	return KVA(frame_pa(f));
-}
-
-struct frame *frame_of_pa(uint64_t pa)
-{
-	assert(pa / WEIR_PAGE_SIZE < frames_end);
-	return &frames[pa / WEIR_PAGE_SIZE];
-}
-
-struct frame *frame_of_kva(const void *kva)
-{
-	return frame_of_pa(PA(kva));
-}
 
 uint64_t nr_free(void)
 {
@@ -95,7 +64,7 @@ static void unlist_block(struct frame *f)
 /* Lists a block of free frames, merged with its buddies. */
 static void buddy_put(struct frame *f, unsigned order)
 {
-	uint64_t pfn = pfn_of(f);
+	uint64_t pfn = f - frames;
 
 	while (order < FRAME_MAX_ORDER) {
 		uint64_t other = pfn ^ 1ull << order;

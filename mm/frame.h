@@ -10,21 +10,15 @@
  */
 #pragma once
 
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
-
 #include <bsd/sys/queue.h>
 
-#include "arch/x86_64/cpu.h"
+#include "arch/x86_64/paging.h"
 #include "arch/x86_64/spin.h"
 #include "mm/inject.h"
 
 #define PAGES_PER_MIB 256u
 
 struct bootinfo;
-struct family;
-struct waitq;
 
 enum frame_state {
 	FRAME_FREE,     /* the allocator's */
@@ -119,11 +113,30 @@ const char *frame_state_name(enum frame_state state);
  * and given up; wake it after the state was changed under obj->lock. */
 struct waitq *frame_waitq(const struct frame *f);
 
-uint64_t frame_pa(const struct frame *f);
-void *frame_kva(const struct frame *f);
+extern struct frame *frames; /* one for each page of managed memory */
+extern uint64_t frames_end;  /* frame numbers are below */
+
+static inline uint64_t frame_pa(const struct frame *f)
+{
+	return (f - frames) * WEIR_PAGE_SIZE;
+}
+
+static inline void *frame_kva(const struct frame *f)
+{
+	return KVA(frame_pa(f));
+}
+
 /* The descriptor of the frame at that address; panics when it has none. */
-struct frame *frame_of_pa(uint64_t pa);
-struct frame *frame_of_kva(const void *kva);
+static inline struct frame *frame_of_pa(uint64_t pa)
+{
+	assert(pa / WEIR_PAGE_SIZE < frames_end);
+	return &frames[pa / WEIR_PAGE_SIZE];
+}
+
+static inline struct frame *frame_of_kva(const void *kva)
+{
+	return frame_of_pa(PA(kva));
+}
 
 /* Free frames now; an estimate while others allocate. Any context. */
 uint64_t nr_free(void);
@@ -137,8 +150,6 @@ void frame_cache_drain(void);
 /* ---- between frame.c, frame_init.c, frame_state.c,
  * kmalloc.c and audit.c ---- */
 
-extern struct frame *frames;
-extern uint64_t frames_end; /* frame numbers are below */
 extern struct frame_list buddy[FRAME_MAX_ORDER + 1]; /* under frame_lock */
 extern struct frame_cache {
 	struct spinlock lock;

@@ -8,10 +8,6 @@
  */
 #include "boot/bootinfo.h"
 
-#include "arch/x86_64/panic.h"
-#include "arch/x86_64/paging.h"
-#include "kernel/abi/weir.h"
-#include "mm/frame.h"
 #include "mm/oracle.h"
 
 #define PAGE WEIR_PAGE_SIZE
@@ -21,22 +17,21 @@
 /* What a page may be at once. */
 enum { USABLE = 1, TAKEN = 2 };
 
-/* Is frame number `at` in [start, end)? *next: the first one behind `at` for
- * which that, or what was asked before, is another matter. */
-static bool within(uint64_t at, uint64_t start, uint64_t end, uint64_t *next)
+/* Has [base, base + len) the page with number `at`; `whole`: all of it? *next:
+ * the first one behind `at` for which that, or what was asked before, is
+ * another matter. */
+static bool has(uint64_t base, uint64_t len, uint64_t at, bool whole,
+		uint64_t *next)
 {
+	uint64_t start = (base + (whole ? PAGE - 1 : 0)) / PAGE;
+	uint64_t end = (base + len + (whole ? 0 : PAGE - 1)) / PAGE;
 	uint64_t edge = at < start ? start : end;
 
+	if (len == 0 || base + len < base)
+		return false;
 	if (edge > at && edge < *next)
 		*next = edge;
 	return at >= start && at < end;
-}
-
-/* Does [base, base + len) touch the page? *next: as above. */
-static bool touches(uint64_t at, uint64_t base, uint64_t len, uint64_t *next)
-{
-	return len && within(at, base / PAGE, (base + len + PAGE - 1) / PAGE,
-			     next);
 }
 
 /* What frame number `at` is, and so are all up to *next. */
@@ -46,19 +41,13 @@ static unsigned what_is(const struct bootinfo *bi, uint64_t at, uint64_t *next)
 
 	*next = UINT64_MAX;
 	for (unsigned i = 0; i < bi->nmodules; i++)
-		if (touches(at, bi->module[i].pa, bi->module[i].len, next))
+		if (has(bi->module[i].pa, bi->module[i].len, at, false, next))
 			what |= TAKEN;
 	for (unsigned i = 0; i < bi->nmmap; i++) {
-		uint64_t base = bi->mmap[i].base, len = bi->mmap[i].len;
+		bool usable = bi->mmap[i].type == BOOT_USABLE;
 
-		if (bi->mmap[i].type != BOOT_USABLE) {
-			if (touches(at, base, len, next))
-				what |= TAKEN;
-		} else if (base + len >= base &&
-			   within(at, (base + PAGE - 1) / PAGE,
-				  (base + len) / PAGE, next)) {
-			what |= USABLE;
-		}
+		if (has(bi->mmap[i].base, bi->mmap[i].len, at, usable, next))
+			what |= usable ? USABLE : TAKEN;
 	}
 	return what;
 }

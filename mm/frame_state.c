@@ -5,8 +5,6 @@
  * The table here is the one of mm/README.md, where the reasons are. The wait
  * queues are shared by hash.
  */
-#include "arch/x86_64/panic.h"
-#include "kernel/abi/weir.h"
 #include "kernel/param.h"
 #include "kernel/sync.h"
 #include "mm/frame.h"

@@ -9,9 +9,6 @@
  */
 #include "mm/kmalloc.h"
 
-#include "arch/x86_64/panic.h"
-#include "arch/x86_64/string.h"
-#include "kernel/abi/weir.h"
 #include "kernel/param.h"
 #include "mm/frame.h"
 

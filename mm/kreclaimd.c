@@ -12,8 +12,6 @@
 #include "mm/reclaim.h"
 
 #include "kernel/stat.h"
-#include "kernel/sync.h"
-#include "mm/frame.h"
 
 #define PRIO 20
 #define IDLE_PASSES 8 /* in a row without a frame: it is of no use */
@@ -23,12 +21,11 @@
 struct sleeper {
 	struct spinlock lock; /* guards `asked` */
 	struct waitq wait;
-	bool asked; /* atomic reads elsewhere */
+	bool asked, at_work; /* atomic reads elsewhere */
 };
 
 static struct sleeper kreclaimd = { .lock = SPINLOCK_INIT(reclaim) };
 static struct sleeper klaunderd = { .lock = SPINLOCK_INIT(reclaim) };
-static bool laundering; /* atomic: klaunderd is at work */
 
 static void ask(struct sleeper *s)
 {
@@ -37,17 +34,6 @@ static void ask(struct sleeper *s)
 	spin_lock(&s->lock);
 	s->asked = true;
 	waitq_wake_all(&s->wait);
-	spin_unlock(&s->lock);
-}
-
-static void sleep_until_asked(struct sleeper *s)
-{
-	spin_lock(&s->lock);
-	while (!s->asked) {
-		waitq_sleep(&s->wait, &s->lock);
-		spin_lock(&s->lock);
-	}
-	s->asked = false;
 	spin_unlock(&s->lock);
 }
 
@@ -63,7 +49,7 @@ void klaunderd_wake(void)
 
 bool reclaim_laundering(void)
 {
-	return __atomic_load_n(&laundering, __ATOMIC_RELAXED) ||
+	return __atomic_load_n(&klaunderd.at_work, __ATOMIC_RELAXED) ||
 	       __atomic_load_n(&klaunderd.asked, __ATOMIC_RELAXED);
 }
 
@@ -106,24 +92,26 @@ static bool fill_up(enum paged_rule paged)
 	return idle == 0;
 }
 
-/* Where passes free nothing it waits a little: direct reclaim and its errors
- * are behind it. */
-static void kreclaimd_thread(void *arg)
+/* Either of them. Where passes free nothing kreclaimd waits a little: direct
+ * reclaim and its errors are behind it. */
+static void sleeper_thread(void *arg)
 {
-	for (;;) {
-		sleep_until_asked(&kreclaimd);
-		if (!fill_up(PAGED_LEAVE))
-			thread_sleep_ns(PAUSE_NS);
-	}
-}
+	struct sleeper *s = arg;
 
-static void klaunderd_thread(void *arg)
-{
 	for (;;) {
-		sleep_until_asked(&klaunderd);
-		__atomic_store_n(&laundering, true, __ATOMIC_RELAXED);
-		fill_up(PAGED_GIVE);
-		__atomic_store_n(&laundering, false, __ATOMIC_RELAXED);
+		spin_lock(&s->lock);
+		while (!s->asked) {
+			waitq_sleep(&s->wait, &s->lock);
+			spin_lock(&s->lock);
+		}
+		__atomic_store_n(&s->at_work, true, __ATOMIC_RELAXED);
+		s->asked = false;
+		spin_unlock(&s->lock);
+		bool launders = s == &klaunderd;
+
+		if (!fill_up(launders ? PAGED_GIVE : PAGED_LEAVE) && !launders)
+			thread_sleep_ns(PAUSE_NS);
+		__atomic_store_n(&s->at_work, false, __ATOMIC_RELAXED);
 	}
 }
 
@@ -132,6 +120,6 @@ void reclaim_init(void)
 	passes_init();
 	waitq_init(&kreclaimd.wait);
 	waitq_init(&klaunderd.wait);
-	thread_create_kernel("kreclaimd", kreclaimd_thread, NULL, PRIO);
-	thread_create_kernel("klaunderd", klaunderd_thread, NULL, PRIO);
+	thread_create_kernel("kreclaimd", sleeper_thread, &kreclaimd, PRIO);
+	thread_create_kernel("klaunderd", sleeper_thread, &klaunderd, PRIO);
 }

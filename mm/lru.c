@@ -6,12 +6,9 @@
  * but for the allocator. Isolation takes a reference to the family in the
  * same hold. A pinned frame is on no list.
  */
-#include "mm/lru.h"
-
-#include "arch/x86_64/panic.h"
-#include "kernel/stat.h"
-#include "mm/memobj.h"
 #include "mm/reclaim.h"
+
+#include "kernel/stat.h"
 
 static struct spinlock lru_lock = SPINLOCK_INIT(lru);
 struct lru_lists lists[LRU_NLISTS] = {

@@ -12,13 +12,10 @@
  *    pays its batch's debt before we return (Z5). If it was us, reclaim
  *    finds the region dying and takes our debt into its batch (Z12, Z13).
  */
-#include "arch/x86_64/panic.h"
-#include "kernel/abi/weir.h"
+#include "mm/aspace.h"
 #include "mm/kmalloc.h"
 #include "mm/oracle.h"
-#include "mm/pagetable.h"
 #include "mm/point.h"
-#include "mm/region.h"
 #include "mm/tlb.h"
 
 /* Where aspace_map looks for room when the caller does not care. */
@@ -64,7 +61,7 @@ int aspace_map(struct aspace *as, struct memobj *obj, uint64_t page_off,
 		*va = region_find_free(&as->regions, MAP_BASE, bytes);
 	if (as->nregions >= REGIONS_MAX)
 		status = -WEIR_EFULL;
-	else if (!*va || as->dead)
+	else if (!*va || as->tables.closed)
 		status = -WEIR_ENOMEM;
 	else if (!region_free_range(&as->regions, *va, *va + bytes))
 		status = -WEIR_EBUSY;
@@ -180,7 +177,7 @@ static void drop_region(struct region *r)
 
 	spin_lock(&obj->family->lock);
 	spin_lock(&r->as->lock);
-	region_remove(&r->as->regions, r);
+	RB_REMOVE(region_tree, &r->as->regions, r);
 	r->as->nregions--;
 	if (!PLANTED(Z13))
 		LIST_REMOVE(r, obj_link);
@@ -188,32 +185,6 @@ static void drop_region(struct region *r)
 	spin_unlock(&obj->family->lock);
 	memobj_put(obj);
 	kfree(r);
-}
-
-int aspace_unmap(struct aspace *as, uint64_t va, uint64_t npages)
-{
-	uint64_t end = va + npages * WEIR_PAGE_SIZE;
-	bool changed = false;
-	struct region *r;
-	int status;
-
-	if (!range_valid(va, npages))
-		return -WEIR_EINVAL;
-	mutex_lock(&as->map_mutex);
-	status = split_at(as, va);
-	if (!status)
-		status = split_at(as, end);
-	if (status)
-		goto out;
-	for (r = region_at_or_above(&as->regions, va); r && r->start < end;
-	     r = region_next(&as->regions, r))
-		changed |= clear_region(r);
-	settle(as, va, npages, changed);
-	while ((r = region_at_or_above(&as->regions, va)) && r->start < end)
-		drop_region(r);
-out:
-	mutex_unlock(&as->map_mutex);
-	return status;
 }
 
 /* 0 if every page of [va, end) is mapped and allows `prot`. */
@@ -269,29 +240,47 @@ static bool protect_region(struct region *r, unsigned prot)
 	return changed;
 }
 
-int aspace_protect(struct aspace *as, uint64_t va, uint64_t npages,
-		   unsigned prot)
+/* Sets the protection of the range, or unmaps it: `prot` is 0. */
+static int change_range(struct aspace *as, uint64_t va, uint64_t npages,
+			unsigned prot)
 {
 	uint64_t end = va + npages * WEIR_PAGE_SIZE;
 	bool changed = false;
+	struct region *r;
 	int status;
 
-	if (!range_valid(va, npages) || !(prot & WEIR_P_READ) ||
-	    (prot & WEIR_P_WRITE && prot & WEIR_P_EXEC))
+	if (!range_valid(va, npages))
 		return -WEIR_EINVAL;
 	mutex_lock(&as->map_mutex);
-	status = protect_check(as, va, end, prot);
+	status = prot ? protect_check(as, va, end, prot) : 0;
 	if (!status)
 		status = split_at(as, va);
 	if (!status)
 		status = split_at(as, end);
 	if (status)
 		goto out;
-	for (struct region *r = region_at_or_above(&as->regions, va);
-	     r && r->start < end; r = region_next(&as->regions, r))
-		changed |= protect_region(r, prot);
+	for (r = region_at_or_above(&as->regions, va); r && r->start < end;
+	     r = RB_NEXT(region_tree, &as->regions, r))
+		changed |= prot ? protect_region(r, prot) : clear_region(r);
 	settle(as, va, npages, changed);
+	while (!prot && (r = region_at_or_above(&as->regions, va)) &&
+	       r->start < end)
+		drop_region(r);
 out:
 	mutex_unlock(&as->map_mutex);
 	return status;
+}
+
+int aspace_unmap(struct aspace *as, uint64_t va, uint64_t npages)
+{
+	return change_range(as, va, npages, 0);
+}
+
+int aspace_protect(struct aspace *as, uint64_t va, uint64_t npages,
+		   unsigned prot)
+{
+	if (!(prot & WEIR_P_READ) ||
+	    (prot & WEIR_P_WRITE && prot & WEIR_P_EXEC))
+		return -WEIR_EINVAL;
+	return change_range(as, va, npages, prot);
 }

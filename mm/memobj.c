@@ -1,39 +1,30 @@
 /*
  * memobj.c - objects, their families, and their sparse page arrays.
  *
- * The array is a radix tree of 512-way nodes, one frame each, one to three
- * levels high; nodes are only added while the object lives. Lock: the
- * family's guards the trees, the entries and the fields of their frames.
+ * The array is one to three levels high. Lock: the family's guards the arrays,
+ * the entries and the fields of their frames.
  * Reclaim refers to the family of a frame, never to a member: members may
  * go while it has the frame, and it frees what no entry names any more.
  */
 #include "mm/memobj.h"
 
-#include "arch/x86_64/panic.h"
-#include "arch/x86_64/string.h"
-#include "kernel/abi/weir.h"
-#include "mm/account.h"
-#include "mm/frame.h"
 #include "mm/kmalloc.h"
 #include "mm/pager.h"
-#include "mm/planted.h"
 #include "mm/reclaim.h"
 #include "mm/swap.h"
-
-#define RADIX_BITS 9u
 
 static struct spinlock families_lock = SPINLOCK_INIT(families);
 struct family_list families = LIST_HEAD_INITIALIZER(families);
 
-static unsigned height_for(uint64_t npages)
+static unsigned levels_for(uint64_t npages)
 {
-	unsigned height = 1;
+	unsigned levels = 1;
 
 	while (npages > RADIX_WAYS) {
 		npages = (npages + RADIX_WAYS - 1) >> RADIX_BITS;
-		height++;
+		levels++;
 	}
-	return height;
+	return levels;
 }
 
 struct memobj *memobj_create_member(uint64_t npages, struct family *fam,
@@ -49,7 +40,9 @@ struct memobj *memobj_create_member(uint64_t npages, struct family *fam,
 	LIST_INIT(&obj->regions);
 	obj->npages = npages;
 	obj->refs = 1;
-	obj->account = account_get(account);
+	obj->array = (struct radix){ .lock = &fam->lock,
+				     .account = account_get(account),
+				     .levels = levels_for(npages) };
 	family_get(fam);
 	obj->family = fam;
 	spin_lock(&fam->lock);
@@ -58,8 +51,8 @@ struct memobj *memobj_create_member(uint64_t npages, struct family *fam,
 	return obj;
 }
 
-struct memobj *memobj_create_paged(uint64_t npages, struct pager *pager,
-				   struct account *account)
+struct memobj *memobj_create(uint64_t npages, struct pager *pager,
+			     struct account *account)
 {
 	struct family *fam = kzalloc(sizeof(*fam));
 	struct memobj *obj;
@@ -81,14 +74,9 @@ struct memobj *memobj_create_paged(uint64_t npages, struct pager *pager,
 	return obj;
 }
 
-struct memobj *memobj_create_anon(uint64_t npages, struct account *account)
-{
-	return memobj_create_paged(npages, NULL, account);
-}
-
 struct memobj *memobj_create_wired(uint64_t pa, uint64_t npages)
 {
-	struct memobj *obj = memobj_create_anon(npages, NULL);
+	struct memobj *obj = memobj_create(npages, NULL, NULL);
 
 	assert(pa % WEIR_PAGE_SIZE == 0);
 	if (obj) {
@@ -145,74 +133,21 @@ void family_put(struct family *fam)
 
 /* ---- the array ----------------------------------------------------------- */
 
-/* The cell that holds page `index` at radix level `level` (0: the entry, 1:
- * the pointer to its leaf, ...), or NULL where a node above is missing. */
-static void **radix_cell(struct memobj *obj, uint64_t index, unsigned level)
-{
-	void **cell = &obj->root;
-
-	for (unsigned l = height_for(obj->npages); l > level; l--) {
-		void **node = *cell;
-
-		if (!node)
-			return NULL;
-		cell = &node[index >> RADIX_BITS * (l - 1) & (RADIX_WAYS - 1)];
-	}
-	return cell;
-}
-
 memobj_entry_t *memobj_entry(struct memobj *obj, uint64_t index)
 {
 	assert(spin_held(&obj->family->lock));
 	assert(index < obj->npages);
-	return (memobj_entry_t *)radix_cell(obj, index, 0);
-}
-
-/* The topmost empty cell on the way to `index`, or NULL when complete. */
-static void **radix_hole(struct memobj *obj, uint64_t index)
-{
-	for (unsigned level = height_for(obj->npages); level > 0; level--) {
-		void **cell = radix_cell(obj, index, level);
-
-		if (!*cell)
-			return cell;
-	}
-	return NULL;
-}
-
-int memobj_prepare(struct memobj *obj, uint64_t index, unsigned flags)
-{
-	struct frame *spare = NULL;
-	int status = 0;
-
-	while (!status) {
-		spin_lock(&obj->family->lock);
-		void **hole = radix_hole(obj, index);
-
-		if (hole && spare) {
-			*hole = frame_kva(spare);
-			spare = NULL;
-			hole = radix_hole(obj, index);
-		}
-		spin_unlock(&obj->family->lock);
-		if (!hole)
-			break;
-		if (!spare)
-			status = table_alloc(obj->account, flags, &spare);
-	}
-	if (spare)
-		table_free(spare, obj->account);
-	return status;
+	return radix_cell(&obj->array, index, NULL);
 }
 
 bool memobj_set(struct memobj *obj, memobj_entry_t *entry, memobj_entry_t e)
 {
 	if (e && !*entry) {
-		if (!account_charge(obj->account, ACCOUNT_FRAMES, 1))
+		if (!account_charge(obj->array.account, ACCOUNT_FRAMES, 1))
 			return false;
 		obj->pages++;
 	} else if (!e && *entry) {
-		account_uncharge(obj->account, ACCOUNT_FRAMES, 1);
+		account_uncharge(obj->array.account, ACCOUNT_FRAMES, 1);
 		obj->pages--;
 	}
 	*entry = e;
@@ -269,38 +204,20 @@ void family_drop_frame(struct frame *f)
 
 /* Page `index` of a dying object, on which no region is left: every unmap
  * has flushed before it dropped its reference. */
-static void entry_release(struct memobj *obj, uint64_t index,
+static void entry_release(struct radix *array, uint64_t index,
 			  memobj_entry_t *entry)
 {
+	struct memobj *obj = (struct memobj *)((char *)array -
+					       offsetof(struct memobj, array));
 	memobj_entry_t e = *entry;
 
 	memobj_set(obj, entry, 0);
 	if (e == 0 || family_next(obj->family, NULL, index, e))
 		return;
-	if (entry_is_slot(e))
-		swap_slot_free(entry_slot(e));
-	else
+	if (entry_frame(e))
 		family_drop_frame(entry_frame(e));
-}
-
-/* Releases the pages from `index` on that hang on the node in `cell`, and the
- * node itself. */
-static void radix_release(struct memobj *obj, void **cell, unsigned height,
-			  uint64_t index)
-{
-	unsigned shift = RADIX_BITS * (height - 1);
-	void **node = *cell;
-
-	if (!node)
-		return;
-	for (uint64_t i = 0; height > 1 && i < RADIX_WAYS; i++)
-		radix_release(obj, &node[i], height - 1, index + (i << shift));
-	spin_lock(&obj->family->lock);
-	for (uint64_t i = 0; height == 1 && i < RADIX_WAYS; i++)
-		entry_release(obj, index + i, (memobj_entry_t *)&node[i]);
-	*cell = NULL;
-	spin_unlock(&obj->family->lock);
-	table_free(frame_of_kva(node), obj->account);
+	else
+		swap_slot_free(entry_slot(e));
 }
 
 void memobj_put(struct memobj *obj)
@@ -311,12 +228,13 @@ void memobj_put(struct memobj *obj)
 	if (refs)
 		return;
 	assert(LIST_EMPTY(&obj->regions));
-	radix_release(obj, &obj->root, height_for(obj->npages), 0);
+	radix_release(&obj->array, &obj->array.root, obj->array.levels, 0,
+		      entry_release);
 	spin_lock(&obj->family->lock);
 	LIST_REMOVE(obj, sibling);
 	spin_unlock(&obj->family->lock);
 	family_put(obj->family);
-	account_put(obj->account);
+	account_put(obj->array.account);
 	if (obj->block)
 		frame_free(frame_of_pa(obj->wired_pa));
 	kfree(obj);

@@ -13,28 +13,14 @@
  */
 #pragma once
 
-#include <stdbool.h>
-#include <stdint.h>
-
-#include <bsd/sys/queue.h>
-
-#include "arch/x86_64/spin.h"
 #include "kernel/sync.h"
-
-struct account;
-struct frame;
-struct pager;
-struct region;
+#include "mm/radix.h"
 
 #define MEMOBJ_MAX_PAGES (1ull << 27) /* 512 GiB: three radix levels */
 
 /* One page of an object: 0, a frame pointer, or (slot << 1 | 1). */
 typedef uintptr_t memobj_entry_t;
 
-static inline bool entry_is_slot(memobj_entry_t e)
-{
-	return e & 1;
-}
 static inline uint32_t entry_slot(memobj_entry_t e)
 {
 	return e >> 1;
@@ -47,9 +33,6 @@ static inline struct frame *entry_frame(memobj_entry_t e)
 {
 	return e & 1 ? (struct frame *)0 : (struct frame *)e;
 }
-
-/* The array is a tree of nodes of so many cells, a frame each. */
-#define RADIX_WAYS 512u
 
 /* An object and its clones. */
 struct family {
@@ -74,15 +57,13 @@ struct memobj {
 	struct family *family; /* a reference is held */
 	bool block; /* wired to frames of its own, freed with it */
 
-	struct account *account; /* who pays; a reference is held */
-
 	uint64_t refs; /* atomic: handles, regions, faults */
 	uint64_t found; /* the audit's: how many of these there are */
 
 	/* Under family->lock. */
 	uint64_t pages; /* entries that are not 0; read without it, too */
 	LIST_ENTRY(memobj) sibling;
-	void *root;
+	struct radix array; /* its account pays for the pages, too */
 	LIST_HEAD(, region) regions; /* the reverse mapping starts here */
 };
 
@@ -92,12 +73,10 @@ extern struct family_list families;
 
 /* A new object of `npages` (1..MEMOBJ_MAX_PAGES) zero pages, one reference;
  * NULL when out of memory or out of range. Uses no frame until touched; what
- * it uses then is charged to `account`. */
-struct memobj *memobj_create_anon(uint64_t npages, struct account *account);
-
-/* A new object whose pages `pager` keeps; takes over a reference to it. */
-struct memobj *memobj_create_paged(uint64_t npages, struct pager *pager,
-				   struct account *account);
+ * it uses then is charged to `account`. `pager` keeps its pages (NULL: swap);
+ * the object takes over a reference to it. */
+struct memobj *memobj_create(uint64_t npages, struct pager *pager,
+			     struct account *account);
 
 /* A new object of `fam` without pages, or NULL. */
 struct memobj *memobj_create_member(uint64_t npages, struct family *fam,
@@ -134,14 +113,9 @@ void memobj_unpin(struct memobj *obj, uint64_t index);
 void family_get(struct family *fam);
 void family_put(struct family *fam);
 
-/* The entry of page `index`, or NULL where a radix node is missing. Caller
- * holds the family's lock. */
+/* The entry of page `index`, or NULL where a table is missing: radix_prepare
+ * adds it. Caller holds the family's lock. */
 memobj_entry_t *memobj_entry(struct memobj *obj, uint64_t index);
-
-/* Makes sure that memobj_entry(obj, index) exists; `flags` as of frame_alloc,
- * with FRAME_ZERO. Takes the family's lock itself, may reclaim and sleep; no
- * lock held. 0, -WEIR_ENOMEM, -WEIR_EFULL (over the limit). */
-int memobj_prepare(struct memobj *obj, uint64_t index, unsigned flags);
 
 /* Puts `e` into an entry of the object; what is not 0 is charged. False: that
  * would pass the limit, and nothing is changed. Caller holds the lock. */

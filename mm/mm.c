@@ -4,14 +4,9 @@
  */
 #include "mm/mm.h"
 
-#include "arch/x86_64/print.h"
-#include "kernel/abi/weir.h"
-#include "kernel/param.h"
-#include "mm/frame.h"
 #include "mm/point.h"
 #include "mm/reclaim.h"
 #include "mm/swap.h"
-#include "mm/tlb.h"
 
 /* MiB of swap when swap= does not say: 3/4 of memory, so that a workload of
  * twice the memory that remains fits; less where memory is short. */

@@ -13,11 +13,6 @@
  */
 #include "mm/oracle.h"
 
-#include "arch/x86_64/panic.h"
-#include "arch/x86_64/print.h"
-#include "kernel/abi/weir.h"
-#include "kernel/param.h"
-#include "mm/aspace.h"
 #include "mm/tlb_switch.h"
 
 #define EVENTS 1024u
@@ -83,27 +78,23 @@ static uint64_t note(enum event_kind kind, uint64_t pfn, uint64_t arg)
 	return now;
 }
 
-/* Those of `cpus` that still have entries noted at moment `since`. */
-static uint64_t behind(uint64_t cpus, uint64_t since)
+/* Those of `cpus` that still have entries noted at moment `since`, and if
+ * `live` use them. */
+static uint64_t behind(uint64_t cpus, uint64_t since, bool live)
 {
-	for (uint64_t left = cpus; left; left &= left - 1)
-		if (LOAD(&oracle_cpus[__builtin_ctzll(left)].caught_up) >=
-		    since)
+	for (uint64_t left = cpus; left; left &= left - 1) {
+		struct oracle_cpu *o = &oracle_cpus[__builtin_ctzll(left)];
+
+		if (LOAD(&o->caught_up) >= since || (live && !LOAD(&o->live)))
 			cpus &= ~(left & -left);
+	}
 	return cpus;
 }
 
-/* Those of `cpus` that use their entries. */
-static uint64_t live(uint64_t cpus)
-{
-	for (uint64_t left = cpus; left; left &= left - 1)
-		if (!LOAD(&oracle_cpus[__builtin_ctzll(left)].live))
-			cpus &= ~(left & -left);
-	return cpus;
-}
-
-/* What happened last to the frame, oldest first, with flushes of `cpus`. */
-static void show_events(uint64_t pfn, uint64_t cpus)
+/* Shows what happened last to the frame, oldest first, with flushes of
+ * `cpus`. */
+static _Noreturn void violated(const char *promise, const char *what,
+			       uint64_t pfn, uint64_t cpus)
 {
 	const struct event *shown[EVENTS_SHOWN];
 	uint64_t now = LOAD(&moment);
@@ -116,16 +107,10 @@ static void show_events(uint64_t pfn, uint64_t cpus)
 						    cpus >> e->cpu & 1)))
 			shown[n++] = e;
 	}
+	kprintf("oracle: what led to it (moment: event):\n");
 	while (n--)
 		kprintf("oracle: %lu: cpu %u %s %lx\n", shown[n]->moment,
 			shown[n]->cpu, kinds[shown[n]->kind], shown[n]->arg);
-}
-
-static _Noreturn void violated(const char *promise, const char *what,
-			       uint64_t pfn, uint64_t cpus)
-{
-	kprintf("oracle: what led to it (moment: event):\n");
-	show_events(pfn, cpus);
 	panic("%s: frame %lx is %s, and cpus %lx may still use an old entry",
 	      promise, frame_pa(frames + pfn), what, cpus);
 }
@@ -146,8 +131,8 @@ void oracle_changed(struct aspace *as, uint64_t va, pte_t old, pte_t now)
 	uint64_t at = note(unmapped ? UNMAPS : WEAKENS, pfn, va);
 	uint64_t cpus = LOAD(&as->cpus);
 
-	g->holders = behind(g->holders, g->since);
-	g->writers = behind(g->writers, g->since);
+	g->holders = behind(g->holders, g->since, false);
+	g->writers = behind(g->writers, g->since, false);
 	g->since = as->changed = at;
 	g->holders |= unmapped || no_exec ? cpus : 0;
 	g->writers |= no_write ? cpus : 0;
@@ -246,8 +231,8 @@ static void check(struct frame *f, uint64_t n, bool writers,
 
 		spin_lock(&oracle_lock);
 		note(kind, pfn, writers);
-		cpus = live(behind(writers ? g->writers : g->holders,
-				   g->since));
+		cpus = behind(writers ? g->writers : g->holders, g->since,
+			      true);
 		spin_unlock(&oracle_lock);
 		if (cpus)
 			violated(promise, what, pfn, cpus);

@@ -15,10 +15,7 @@
  */
 #pragma once
 
-#include <stdbool.h>
-#include <stdint.h>
 
-#include "arch/x86_64/paging.h"
 #include "mm/frame.h"
 
 struct aspace;

@@ -3,7 +3,6 @@
  */
 #include "mm/pageio.h"
 
-#include "arch/x86_64/time.h"
 #include "kernel/stat.h"
 #include "kernel/sync.h"
 #include "mm/oracle.h"

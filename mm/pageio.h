@@ -13,8 +13,6 @@
 
 #include <bsd/sys/queue.h>
 
-struct frame;
-struct pager;
 
 /* The caller owns the memory (reclaim allocates nothing) and keeps it until
  * done() was called; it fills the first group. */

@@ -11,11 +11,6 @@
  */
 #include "mm/pager.h"
 
-#include "arch/x86_64/panic.h"
-#include "arch/x86_64/print.h"
-#include "arch/x86_64/string.h"
-#include "arch/x86_64/time.h"
-#include "kernel/abi/weir.h"
 #include "mm/frame.h"
 #include "mm/kmalloc.h"
 #include "mm/memobj.h"
@@ -42,7 +37,7 @@ struct pager *pager_create(uint64_t npages, struct pager_client client,
 	struct pager *p = kzalloc(sizeof(*p));
 	struct frame *bounce = p ? frame_alloc(FRAME_MAYWAIT) : NULL;
 
-	*obj = bounce ? memobj_create_paged(npages, p, account) : NULL;
+	*obj = bounce ? memobj_create(npages, p, account) : NULL;
 	if (!*obj) {
 		if (bounce)
 			frame_free(bounce);
@@ -181,24 +176,14 @@ void pager_bounce_drop(struct pager *p)
 	mutex_unlock(&p->bounce_mutex);
 }
 
-static struct pageio *first_untaken(struct pager *p, bool write)
-{
-	struct pageio *io;
-
-	TAILQ_FOREACH(io, &p->requests, link)
-		if (!io->taken && io->write == write)
-			break;
-	return io;
-}
-
 int pager_next(struct pager *p, struct weir_pager_request *out, void *bounce)
 {
-	struct pageio *io;
+	struct pageio *io = NULL, *at;
 
 	spin_lock(&p->lock);
-	io = first_untaken(p, false);
-	if (!io)
-		io = first_untaken(p, true);
+	TAILQ_FOREACH(at, &p->requests, link)
+		if (!at->taken && (!io || (io->write && !at->write)))
+			io = at;
 	if (io) {
 		io->taken = true;
 		*out = (struct weir_pager_request){

@@ -3,8 +3,6 @@
  */
 #include "mm/point.h"
 
-#include "arch/x86_64/cpu.h"
-#include "arch/x86_64/time.h"
 #include "mm/tlb_switch.h"
 
 uint64_t points_armed;

@@ -9,9 +9,6 @@
  * Owns the queue, ordered by due time. Locks: disk_lock; the wait queue
  * under it.
  */
-#include "arch/x86_64/string.h"
-#include "arch/x86_64/time.h"
-#include "kernel/abi/weir.h"
 #include "kernel/param.h"
 #include "kernel/sync.h"
 #include "mm/frame.h"

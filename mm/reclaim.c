@@ -15,16 +15,11 @@
  */
 #include "mm/reclaim.h"
 
-#include "arch/x86_64/panic.h"
-#include "arch/x86_64/time.h"
 #include "kernel/stat.h"
 #include "kernel/thread.h"
 #include "mm/kmalloc.h"
-#include "mm/lru.h"
-#include "mm/memobj.h"
 #include "mm/pager.h"
 #include "mm/point.h"
-#include "mm/rmap.h"
 #include "mm/swap.h"
 
 enum fate {

@@ -3,10 +3,8 @@
  */
 #pragma once
 
-#include <stdbool.h>
-#include <stdint.h>
-
-struct frame;
+#include "mm/aspace.h"
+#include "mm/tlb.h"
 
 /* Starts the reclaim thread. After the scheduler. */
 void reclaim_init(void);
@@ -52,7 +50,17 @@ uint64_t one_pass(enum paged_rule paged);
 /* There are dirty pages of pagers that must go. Thread context. */
 void klaunderd_wake(void);
 
-/* ---- lru.c ---- */
+/* ---- lru.c: the active and inactive lists ---- */
+
+enum lru_list { LRU_ACTIVE, LRU_INACTIVE, LRU_NLISTS };
+
+/* Takes up to `max` of the oldest frames off a list: state ISOLATED, each
+ * with a reference to its family. Returns how many. No lock held. */
+unsigned lru_isolate(enum lru_list list, struct frame **out, unsigned max);
+
+/* A frame that is mapped for the first time, or an isolated one that is given
+ * back (drops no reference): youngest end. Caller holds the family's lock. */
+void lru_add(struct frame *f, enum lru_list list);
 
 /* Takes a frame that nobody names any more off its list; false: reclaim has
  * it. */
@@ -60,5 +68,32 @@ bool lru_remove(struct frame *f);
 /* Keeps a frame off the lists from now on, or no more. Caller holds the lock
  * of its family. */
 void lru_pin(struct frame *f, bool on);
+
+uint64_t lru_length(enum lru_list list);
 /* Frames on both lists. */
 uint64_t lru_frames(void);
+
+/* For the audit; under lru_lock. */
+extern struct lru_lists {
+	struct frame_list frames; /* youngest first */
+	uint64_t length;
+} lists[LRU_NLISTS];
+
+/* ---- rmap.c: from a frame to every PTE that maps it. No chains hang on a
+ * frame: it knows its family and page, the family its members, an object its
+ * regions, and a region its space. Callers hold the family's lock ---- */
+
+/* Clears the accessed bits of the frame's PTEs, without a flush: at worst a
+ * busy page looks idle. True if one was set; *dirty: a PTE or the frame is
+ * dirty. */
+bool rmap_age(struct frame *f, bool *dirty);
+
+/* Whether a system task has the page among its mappings. */
+bool rmap_system(struct frame *f);
+
+/* Exchanges every PTE of the frame for 0 and records the debts in `b`; moves
+ * dirty bits to the frame. True if one of the PTEs was dirty. */
+bool rmap_unmap(struct frame *f, struct tlb_batch *b);
+/* The same for the PTEs of one object that has the page. */
+bool rmap_unmap_member(struct frame *f, struct memobj *m,
+		       struct tlb_batch *b);

@@ -5,18 +5,14 @@
  * holds as->lock, or map_mutex when it only reads. Does no memory
  * management: regions belong to mm/map.c.
  */
-#include "mm/region.h"
-
-#include "arch/x86_64/panic.h"
-#include "kernel/abi/weir.h"
+#include "mm/aspace.h"
 
 static int region_order(struct region *a, struct region *b)
 {
 	return a->start < b->start ? -1 : a->start > b->start;
 }
 
-RB_GENERATE_INTERNAL(region_tree, region, node, region_order,
-		     static __attribute__((unused)))
+RB_GENERATE(region_tree, region, node, region_order)
 
 struct region *region_at_or_above(struct region_tree *tree, uint64_t va)
 {
@@ -61,14 +57,4 @@ void region_insert(struct region_tree *tree, struct region *r)
 	struct region *clash = RB_INSERT(region_tree, tree, r);
 
 	assert(!clash);
-}
-
-void region_remove(struct region_tree *tree, struct region *r)
-{
-	RB_REMOVE(region_tree, tree, r);
-}
-
-struct region *region_next(struct region_tree *tree, struct region *r)
-{
-	return RB_NEXT(region_tree, tree, r);
 }

@@ -5,14 +5,10 @@
  * its flush is done. Its PTE is 0 already, yet some CPU may still hold the
  * entry: who unmaps the frame then takes that debt over (Z12, Z13, I11).
  */
-#include "mm/rmap.h"
+#include "mm/reclaim.h"
 
-#include "arch/x86_64/panic.h"
-#include "kernel/abi/weir.h"
-#include "mm/aspace.h"
 #include "mm/oracle.h"
 #include "mm/point.h"
-#include "mm/tlb.h"
 
 /* The address at which `r` maps the frame; 0: it does not. */
 static uint64_t rmap_va(struct region *r, struct frame *f)

@@ -13,7 +13,6 @@
  */
 #include "mm/swap.h"
 
-#include "arch/x86_64/panic.h"
 #include "kernel/param.h"
 #include "kernel/stat.h"
 #include "mm/frame.h"

@@ -8,12 +8,9 @@
  */
 #pragma once
 
-#include <stdbool.h>
-#include <stdint.h>
 
 #include "mm/pageio.h"
 
-struct memobj;
 
 /* Makes the ramdisk of `mib` MiB (0: no swap) and the table of its slots.
  * Boot, after frame_init; the device's thread starts in swap_start. Panics,

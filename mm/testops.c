@@ -8,17 +8,14 @@
  */
 #include "mm/mm.h"
 
-#include "kernel/abi/test.h"
-#include "kernel/abi/weir.h"
 #include "mm/aspace.h"
 #include "mm/point.h"
 #include "mm/swap.h"
 #include "mm/tlb.h"
 
+/* A present one. */
 static int describe(pte_t pte)
 {
-	if (!(pte & PTE_P))
-		return 0;
 	return WEIR_PTE_PRESENT | (pte & PTE_W ? WEIR_PTE_WRITABLE : 0) |
 	       (pte & PTE_A ? WEIR_PTE_ACCESSED : 0) |
 	       (pte & PTE_D ? WEIR_PTE_DIRTY : 0);

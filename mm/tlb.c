@@ -24,11 +24,7 @@
 #include "mm/tlb.h"
 
 #include "arch/x86_64/apic.h"
-#include "arch/x86_64/panic.h"
-#include "arch/x86_64/print.h"
-#include "arch/x86_64/time.h"
 #include "arch/x86_64/trap.h"
-#include "kernel/param.h"
 #include "kernel/stat.h"
 #include "mm/tlb_switch.h"
 

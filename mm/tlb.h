@@ -12,13 +12,10 @@
  */
 #pragma once
 
-#include <stdbool.h>
-#include <stdint.h>
 
 #include "arch/x86_64/paging.h"
 #include "mm/planted.h"
 
-struct aspace;
 
 #define TLB_BATCH_SPACES 4
 

@@ -4,8 +4,6 @@
  */
 #pragma once
 
-#include "arch/x86_64/cpu.h"
-#include "arch/x86_64/paging.h"
 #include "mm/aspace.h"
 #include "mm/oracle.h"
 #include "mm/point.h"

@@ -60,5 +60,5 @@ def test_rmap(driver):
 def test_audit(driver):
     """Each count that is made wrong is named."""
     driver("audit_test", ["mm/audit.c", "mm/memobj.c", "mm/account.c",
-                          "mm/aspace.c", "mm/lru.c", "mm/region.c",
+                          "mm/aspace.c", "mm/radix.c", "mm/lru.c", "mm/region.c",
                           *SWAP])()

@@ -8,12 +8,10 @@
 #include "arch/x86_64/paging.h"
 #include "kernel/abi/weir.h"
 #include "kernel/param.h"
-#include "mm/lru.h"
+#include "mm/aspace.h"
 #include "mm/mm.h"
 #include "mm/pager.h"
-#include "mm/pagetable.h"
 #include "mm/reclaim.h"
-#include "mm/region.h"
 #include "mm/swap.h"
 #include "mm/tlb.h"
 
@@ -48,7 +46,7 @@ static memobj_entry_t *entry(struct memobj *o, uint64_t index)
 {
 	memobj_entry_t *e;
 
-	CHECK(memobj_prepare(o, index, FRAME_ZERO) == 0);
+	CHECK(radix_prepare(&o->array, index, FRAME_ZERO) == 0);
 	spin_lock(&o->family->lock);
 	e = memobj_entry(o, index);
 	spin_unlock(&o->family->lock);
@@ -75,7 +73,7 @@ static pte_t *pte_of(struct aspace *as, uint64_t va)
 {
 	pte_t *pte;
 
-	CHECK(aspace_prepare_pte(as, va) == 0);
+	CHECK(radix_prepare(&as->tables, va / PAGE, FRAME_ZERO) == 0);
 	spin_lock(&as->lock);
 	pte = aspace_pte(as, va);
 	spin_unlock(&as->lock);
@@ -109,7 +107,7 @@ static void build(void)
 	struct frame *f;
 	uint32_t slot;
 
-	obj = memobj_create_anon(PAGES, NULL);
+	obj = memobj_create(PAGES, NULL, NULL);
 	clone = memobj_create_member(PAGES, obj->family, NULL);
 	for (unsigned i = 0; i < 2; i++) {
 		spaces[i] = aspace_create(NULL);

@@ -13,7 +13,7 @@ static void frame_check(void)
 	for (unsigned order = 0; order <= FRAME_MAX_ORDER; order++) {
 		TAILQ_FOREACH (f, &buddy[order], lru) {
 			assert(f->listed && f->head && f->order == order);
-			assert(!(pfn_of(f) & ((1ull << order) - 1)));
+			assert(!((f - frames) & ((1ull << order) - 1)));
 			listed += 1ull << order;
 		}
 	}

@@ -6,6 +6,8 @@
  * The threads are played by one: what happens while a reader sleeps are the
  * steps of waitq_wait. Time passes when a step says so.
  */
+#include <sanitizer/asan_interface.h>
+
 #include "shim.h"
 
 #include "kernel/abi/weir.h"
@@ -19,6 +21,7 @@
 #define PAGE WEIR_PAGE_SIZE
 #define REQUESTS 64u
 #define READERS 8u
+#define FRAMES (REQUESTS + 1) /* and a bounce page */
 #define BIT 5
 
 /* ---- the kernel around it ------------------------------------------------ */
@@ -26,10 +29,12 @@
 static uint64_t now;
 static unsigned pages_out, pieces_out; /* not given back */
 
-struct page {
-	struct frame frame;
-	uint8_t bytes[PAGE];
-};
+/* Every second page; one that is not out is poisoned, and never used again for
+ * the same input. */
+static struct frame descriptors[2 * FRAMES];
+struct frame *frames = descriptors;
+uint64_t frames_end = 2 * FRAMES;
+static unsigned pages_taken;
 
 uint64_t time_ns(void)
 {
@@ -38,22 +43,22 @@ uint64_t time_ns(void)
 
 struct frame *frame_alloc(unsigned flags)
 {
-	struct page *p = calloc(1, sizeof(*p));
+	struct frame *f = &frames[2 * pages_taken++];
 
+	CHECK(pages_taken <= FRAMES);
+	__asan_unpoison_memory_region(f, sizeof(*f));
+	__asan_unpoison_memory_region(frame_kva(f), PAGE);
+	memset(frame_kva(f), 0, PAGE);
+	*f = (struct frame){ .state = FRAME_PINNED };
 	pages_out++;
-	p->frame.state = FRAME_PINNED;
-	return &p->frame;
+	return f;
 }
 
 void frame_free(struct frame *f)
 {
+	__asan_poison_memory_region(frame_kva(f), PAGE);
+	__asan_poison_memory_region(f, sizeof(*f));
 	pages_out--;
-	free(f);
-}
-
-void *frame_kva(const struct frame *f)
-{
-	return ((struct page *)f)->bytes;
 }
 
 void *kzalloc(size_t size)
@@ -68,8 +73,8 @@ void kfree(void *p)
 	free(p);
 }
 
-struct memobj *memobj_create_paged(uint64_t npages, struct pager *pager,
-				   struct account *account)
+struct memobj *memobj_create(uint64_t npages, struct pager *pager,
+			     struct account *account)
 {
 	static struct memobj obj;
 
@@ -81,12 +86,17 @@ void swap_submit(struct pageio *io)
 	CHECK(!"a paged object's page went to swap");
 }
 
+void swap_check(const struct pageio *io)
+{
+	CHECK(!"a paged object's page has a slot");
+}
+
 /* ---- the model ----------------------------------------------------------- */
 
 /* Every request that was made; it stays what it was when it has ended. */
 static struct request {
 	struct pageio io, *asked; /* whose: a writer's own, or a reader's */
-	struct page *page;
+	struct frame *page;
 	uint8_t fill;    /* what its bytes are */
 	uint64_t cookie; /* 0: it was refused */
 	bool queued, taken, write;
@@ -105,13 +115,13 @@ static struct {
 static void notify(void *arg, uint64_t bits)
 {
 	CHECK(arg == &model && bits == 1 << BIT);
-	CHECK(this_cpu()->spin_depth == 1);
+	CHECK(this_cpu()->locks_held == 1u << RANK_pager);
 	model.notified++;
 }
 
 static void release(void *arg)
 {
-	CHECK(arg == &model && this_cpu()->spin_depth == 0);
+	CHECK(arg == &model && !this_cpu()->locks_held);
 	model.released++;
 }
 
@@ -138,7 +148,7 @@ static void write_done(struct pageio *io)
 {
 	struct request *r = io->arg;
 
-	CHECK(this_cpu()->spin_depth == 0);
+	CHECK(!this_cpu()->locks_held);
 	CHECK(!r->done); /* once */
 	r->done = true;
 	r->status = io->status;
@@ -147,7 +157,7 @@ static void write_done(struct pageio *io)
 /* What must be so between any two steps. */
 static void check_all(void)
 {
-	CHECK(this_cpu()->spin_depth == 0);
+	CHECK(!this_cpu()->locks_held);
 	CHECK(pager_takes_writes(pager) == (model.answerers && !model.late));
 	CHECK(model.notified == model.cookie);
 	for (unsigned i = 0; i < nrequests; i++) {
@@ -155,7 +165,7 @@ static void check_all(void)
 
 		CHECK(r->queued != r->done);
 		if (r->page)
-			CHECK(painted(r->page->bytes, r->fill));
+			CHECK(painted(frame_kva(r->page), r->fill));
 		if (r->queued)
 			CHECK(r->asked->cookie == r->cookie &&
 			      r->asked->taken == r->taken);
@@ -169,10 +179,10 @@ static struct request *make_request(bool write)
 	struct request *r = &requests[nrequests++];
 
 	*r = (struct request){ .write = write, .fill = nrequests };
-	r->page = (struct page *)frame_alloc(0);
-	r->page->frame.state = write ? FRAME_LAUNDRY : FRAME_INBOUND;
-	paint(r->page->bytes, r->fill);
-	r->io = (struct pageio){ .frame = &r->page->frame, .pager = pager,
+	r->page = frame_alloc(0);
+	r->page->state = write ? FRAME_LAUNDRY : FRAME_INBOUND;
+	paint(frame_kva(r->page), r->fill);
+	r->io = (struct pageio){ .frame = r->page, .pager = pager,
 				 .page = nrequests, .write = write,
 				 .done = write_done, .arg = r };
 	r->asked = &r->io;
@@ -184,7 +194,7 @@ static struct request *make_request(bool write)
 /* Its frame is its maker's again. */
 static void drop_page(struct request *r)
 {
-	frame_free(&r->page->frame);
+	frame_free(r->page);
 	r->page = NULL;
 }
 
@@ -402,7 +412,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 		return 0;
 	input = bytes + 1;
 	input_end = bytes + size;
-	nrequests = 0;
+	nrequests = pages_taken = 0;
+	__asan_poison_memory_region(descriptors, sizeof(descriptors));
+	__asan_poison_memory_region(shim_ram, frames_end * PAGE);
 	memset(&model, 0, sizeof(model));
 	model.answerers = 1;
 	model.deadline = *bytes ? *bytes * 1000000ull : PAGER_DEADLINE_MAX_NS;

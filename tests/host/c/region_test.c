@@ -4,7 +4,7 @@
 #include "shim.h"
 
 #include "kernel/abi/weir.h"
-#include "mm/region.h"
+#include "mm/aspace.h"
 
 #define PAGES 512
 #define BASE WEIR_USER_BASE
@@ -39,7 +39,7 @@ static void add(unsigned start, unsigned end)
 
 static void drop(struct region *r)
 {
-	region_remove(&tree, r);
+	RB_REMOVE(region_tree, &tree, r);
 	for (unsigned i = 0; i < PAGES; i++)
 		if (page[i] == r)
 			page[i] = NULL;
@@ -64,7 +64,7 @@ static void check_order(void)
 	uint64_t end = 0;
 	unsigned pages = 0, covered = 0;
 
-	for (; r; r = region_next(&tree, r)) {
+	for (; r; r = RB_NEXT(region_tree, &tree, r)) {
 		CHECK(r->start >= end && r->end > r->start);
 		end = r->end;
 		pages += (r->end - r->start) / PAGE;

@@ -14,7 +14,7 @@
 #include "mm/aspace.h"
 #include "mm/frame.h"
 #include "mm/memobj.h"
-#include "mm/rmap.h"
+#include "mm/reclaim.h"
 #include "mm/tlb.h"
 
 #define NSPACES 3

@@ -42,11 +42,6 @@ static struct frame *frame_at(unsigned space, unsigned nr)
 	return &frames[1 + space * NPAGES + nr];
 }
 
-uint64_t frame_pa(const struct frame *f)
-{
-	return (f - frames) * 4096;
-}
-
 struct entry {
 	uint64_t space; /* its id */
 	bool valid, dirty;

@@ -1,9 +1,9 @@
 /* Host stand-in: see shim.h. */
 #pragma once
 #include <pthread.h>
-#include <stdbool.h>
-#include <stdint.h>
+#include <bsd/sys/queue.h>
 #include "arch/x86_64/spin.h"
+#include "arch/x86_64/time.h"
 struct thread;
 struct waitq {
 	pthread_cond_t cond;

@@ -1,6 +1,7 @@
 /* Host stand-in: see shim.h. */
 #pragma once
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #define MAX_CPUS 64
 struct tlb_batch;

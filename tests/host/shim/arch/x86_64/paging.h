@@ -1,6 +1,6 @@
 /* Host stand-in: see shim.h. */
 #pragma once
-#include <stdint.h>
+#include "arch/x86_64/cpu.h"
 #include "shim.h"
 typedef uint64_t pte_t;
 #define PTE_P 1ull

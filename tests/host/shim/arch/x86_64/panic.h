@@ -1,5 +1,6 @@
 /* Host stand-in: see shim.h. */
 #pragma once
+#include "arch/x86_64/print.h"
 _Noreturn void panic(const char *fmt, ...)
 	__attribute__((format(printf, 1, 2)));
 #undef assert

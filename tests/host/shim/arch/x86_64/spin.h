@@ -1,8 +1,9 @@
 /* Host stand-in: see shim.h. */
 #pragma once
 #include <pthread.h>
-#include <stdbool.h>
+#include "arch/x86_64/cpu.h"
 #include "arch/x86_64/lock_order.h"
+#include "arch/x86_64/panic.h"
 struct spinlock {
 	pthread_mutex_t mutex;
 	unsigned owner; /* CPU + 1, under the lock */

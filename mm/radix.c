@@ -1,0 +1,68 @@
+/*
+ * radix.c - trees of tables: see radix.h.
+ */
+#include "mm/radix.h"
+
+#include "mm/frame.h"
+
+pte_t *radix_cell(struct radix *t, uint64_t index, pte_t **hole)
+{
+	pte_t *cell = &t->root;
+
+	for (unsigned level = t->levels; level-- > 0;) {
+		if (!*cell) {
+			if (hole)
+				*hole = cell;
+			return NULL;
+		}
+		cell = KVA(pte_pa(*cell));
+		cell += index >> RADIX_BITS * level & (RADIX_WAYS - 1);
+	}
+	return cell;
+}
+
+int radix_prepare(struct radix *t, uint64_t index, unsigned flags)
+{
+	struct frame *spare = NULL;
+	int status = 0;
+
+	while (!status) {
+		pte_t *hole = NULL;
+
+		spin_lock(t->lock);
+		if (!t->closed && !radix_cell(t, index, &hole) && spare) {
+			*hole = frame_pa(spare) | PTE_P | PTE_W | PTE_U;
+			spare = NULL;
+			hole = NULL;
+			radix_cell(t, index, &hole);
+		}
+		spin_unlock(t->lock);
+		if (!hole)
+			break;
+		if (!spare)
+			status = table_alloc(t->account, flags, &spare);
+	}
+	if (spare)
+		table_free(spare, t->account);
+	return status;
+}
+
+void radix_release(struct radix *t, pte_t *cell, unsigned levels,
+		   uint64_t index,
+		   void (*leaf)(struct radix *t, uint64_t index, pte_t *cell))
+{
+	uint64_t pa = pte_pa(*cell), span = 1ull << RADIX_BITS * (levels - 1);
+	pte_t *table = KVA(pa);
+
+	if (!*cell)
+		return;
+	for (unsigned i = 0; levels > 1 && i < RADIX_WAYS; i++)
+		radix_release(t, &table[i], levels - 1, index + i * span,
+			      leaf);
+	spin_lock(t->lock);
+	for (unsigned i = 0; leaf && levels == 1 && i < RADIX_WAYS; i++)
+		leaf(t, index + i, &table[i]);
+	*cell = 0;
+	spin_unlock(t->lock);
+	table_free(frame_of_pa(pa), t->account);
+}
