@@ -8,13 +8,13 @@
  */
 #include "shim.h"
 
+#include "arch/x86_64/time.h"
 #include "kernel/abi/weir.h"
 #include "kernel/sync.h"
 #include "mm/frame.h"
 #include "mm/kmalloc.h"
 #include "mm/memobj.h"
 #include "mm/pager.h"
-#include "arch/x86_64/time.h"
 
 #define PAGE WEIR_PAGE_SIZE
 #define REQUESTS 64u
@@ -81,6 +81,11 @@ void swap_submit(struct pageio *io)
 	CHECK(!"a paged object's page went to swap");
 }
 
+void swap_check(const struct pageio *io)
+{
+	CHECK(!"a paged object's page has a slot");
+}
+
 /* ---- the model ----------------------------------------------------------- */
 
 /* Every request that was made; it stays what it was when it has ended. */
@@ -105,13 +110,13 @@ static struct {
 static void notify(void *arg, uint64_t bits)
 {
 	CHECK(arg == &model && bits == 1 << BIT);
-	CHECK(this_cpu()->spin_depth == 1);
+	CHECK(this_cpu()->locks_held == 1u << RANK_pager);
 	model.notified++;
 }
 
 static void release(void *arg)
 {
-	CHECK(arg == &model && this_cpu()->spin_depth == 0);
+	CHECK(arg == &model && !this_cpu()->locks_held);
 	model.released++;
 }
 
@@ -138,7 +143,7 @@ static void write_done(struct pageio *io)
 {
 	struct request *r = io->arg;
 
-	CHECK(this_cpu()->spin_depth == 0);
+	CHECK(!this_cpu()->locks_held);
 	CHECK(!r->done); /* once */
 	r->done = true;
 	r->status = io->status;
@@ -147,7 +152,7 @@ static void write_done(struct pageio *io)
 /* What must be so between any two steps. */
 static void check_all(void)
 {
-	CHECK(this_cpu()->spin_depth == 0);
+	CHECK(!this_cpu()->locks_held);
 	CHECK(pager_takes_writes(pager) == (model.answerers && !model.late));
 	CHECK(model.notified == model.cookie);
 	for (unsigned i = 0; i < nrequests; i++) {
