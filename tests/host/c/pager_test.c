@@ -10,13 +10,13 @@
 
 #include "shim.h"
 
-#include "arch/x86_64/time.h"
 #include "kernel/abi/weir.h"
 #include "kernel/sync.h"
 #include "mm/frame.h"
 #include "mm/kmalloc.h"
 #include "mm/memobj.h"
 #include "mm/pager.h"
+#include "arch/x86_64/time.h"
 
 #define PAGE WEIR_PAGE_SIZE
 #define REQUESTS 64u
