@@ -41,7 +41,7 @@ uint64_t time_ns(void)
 	return now;
 }
 
-struct frame *frame_alloc(unsigned flags)
+struct frame *(frame_alloc)(unsigned flags)
 {
 	struct frame *f = &frames[2 * pages_taken++];
 
@@ -61,7 +61,7 @@ void frame_free(struct frame *f)
 	pages_out--;
 }
 
-void *kzalloc(size_t size)
+void *(kzalloc)(size_t size)
 {
 	pieces_out++;
 	return calloc(1, size);
