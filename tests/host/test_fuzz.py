@@ -1,10 +1,11 @@
 """A moment of each fuzzer (tests/fuzz); `make fuzz` is the campaign."""
 
 import sys
+from pathlib import Path
 
 import pytest
-from conftest import ROOT
 
+ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tools"))
 from weirlib import fuzz  # noqa: E402
 

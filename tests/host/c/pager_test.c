@@ -10,13 +10,13 @@
 
 #include "shim.h"
 
-#include "arch/x86_64/time.h"
 #include "kernel/abi/weir.h"
 #include "kernel/sync.h"
 #include "mm/frame.h"
 #include "mm/kmalloc.h"
 #include "mm/memobj.h"
 #include "mm/pager.h"
+#include "arch/x86_64/time.h"
 
 #define PAGE WEIR_PAGE_SIZE
 #define REQUESTS 64u
@@ -41,7 +41,7 @@ uint64_t time_ns(void)
 	return now;
 }
 
-struct frame *frame_alloc(unsigned flags)
+struct frame *(frame_alloc)(unsigned flags)
 {
 	struct frame *f = &frames[2 * pages_taken++];
 
@@ -61,7 +61,7 @@ void frame_free(struct frame *f)
 	pages_out--;
 }
 
-void *kzalloc(size_t size)
+void *(kzalloc)(size_t size)
 {
 	pieces_out++;
 	return calloc(1, size);

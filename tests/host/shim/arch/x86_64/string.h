@@ -1,2 +1,3 @@
 /* Host stand-in: see shim.h. */
+#include <stddef.h>
 #include <string.h>
