@@ -8,8 +8,6 @@
  */
 #pragma once
 
-#include <stdbool.h>
-#include <stdint.h>
 
 
 #include "mm/inject.h"
