@@ -9,10 +9,7 @@
 #pragma once
 
 
-
-#include "mm/inject.h"
-
-struct frame;
+#include "mm/frame.h"
 
 enum account_kind {
 	ACCOUNT_FRAMES,  /* pages that hold something, in memory or in swap;
