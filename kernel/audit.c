@@ -8,7 +8,6 @@
  * second waits with interrupts on, and so is parked by the first.
  */
 #include "arch/x86_64/apic.h"
-#include "kernel/param.h"
 #include "kernel/sched.h"
 #include "mm/memobj.h"
 #include "mm/mm.h"

@@ -8,9 +8,7 @@
 #include "kernel/handle.h"
 
 #include "kernel/ipc.h"
-#include "mm/account.h"
 #include "mm/kmalloc.h"
-#include "mm/memobj.h"
 #include "mm/pager.h"
 
 #define FIRST_CAPACITY 32u

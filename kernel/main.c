@@ -9,9 +9,7 @@
 #include "arch/x86_64/fwcfg.h"
 #include "arch/x86_64/uart.h"
 #include "boot/bootinfo.h"
-#include "kernel/param.h"
 #include "kernel/sched.h"
-#include "mm/frame.h"
 #include "mm/mm.h"
 #include "mm/swap.h"
 

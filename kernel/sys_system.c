@@ -3,10 +3,7 @@
  */
 #include "arch/x86_64/uart.h"
 #include "kernel/abi/test.h"
-#include "kernel/param.h"
 #include "kernel/syscall.h"
-#include "mm/aspace.h"
-#include "mm/inject.h"
 #include "mm/kmalloc.h"
 #include "mm/mm.h"
 #include "mm/reclaim.h"

@@ -3,7 +3,6 @@
  * what a handle names.
  */
 #include "kernel/syscall.h"
-#include "mm/account.h"
 #include "mm/aspace.h"
 
 /* ---- tasks --------------------------------------------------------------- */

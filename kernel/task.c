@@ -10,7 +10,6 @@
 #include "kernel/task.h"
 
 #include "kernel/ipc.h"
-#include "mm/account.h"
 #include "mm/aspace.h"
 #include "mm/kmalloc.h"
 

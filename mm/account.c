@@ -3,7 +3,6 @@
  */
 #include "mm/account.h"
 
-#include "mm/frame.h"
 #include "mm/kmalloc.h"
 #include "mm/planted.h"
 

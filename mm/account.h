@@ -8,13 +8,8 @@
  */
 #pragma once
 
-#include <stdbool.h>
-#include <stdint.h>
 
-
-#include "mm/inject.h"
-
-struct frame;
+#include "mm/frame.h"
 
 enum account_kind {
 	ACCOUNT_FRAMES,  /* pages that hold something, in memory or in swap;

@@ -10,7 +10,6 @@
 
 #include <bsd/sys/tree.h>
 
-#include "mm/frame.h"
 #include "mm/memobj.h"
 
 struct region {

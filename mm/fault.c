@@ -135,13 +135,6 @@ static void fault_copy(struct fault *t, memobj_entry_t *entry, struct frame *f)
 	stat_add(WEIR_C_pgcopy, 1);
 }
 
-/* Keeps the frame in memory; a pass that has it lets it go. Holds the lock. */
-static void pin(struct frame *f)
-{
-	f->taken_back = !PLANTED(Z26);
-	lru_pin(f, true);
-}
-
 /* Whether the fault must wait for somebody, and does so: for IO (outcomes B
  * and D), for the end of a clone or of a copy (F). Holds the lock, which is
  * gone if so. */
@@ -178,8 +171,11 @@ static int fault_bring(struct fault *t, struct frame **out)
 			continue;
 		if (f && !((t->write || t->pin) &&
 			   memobj_shares(t->obj, t->index))) {
-			if (t->pin && !f->pinned)
-				pin(f);
+			if (t->pin && !f->pinned) {
+				/* A pass that has it lets it go. */
+				f->taken_back = !PLANTED(Z26);
+				lru_pin(f, true);
+			}
 			*out = f;
 			return 0;
 		}

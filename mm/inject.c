@@ -6,7 +6,6 @@
  */
 #include "mm/inject.h"
 
-#include "arch/x86_64/print.h"
 #include "kernel/param.h"
 #include "kernel/stat.h"
 #include "kernel/thread.h"

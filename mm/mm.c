@@ -12,13 +12,11 @@
  * twice the memory that remains fits; less where memory is short. */
 static unsigned default_swap_mib(void)
 {
-	unsigned all = nr_frames() / PAGES_PER_MIB;
-	unsigned mib = all * 3 / 4;
-
 	/* One more is for rounding, and for the slot table. */
-	if (all - mib < FRAME_LEAST_MIB + 1)
-		mib = all > FRAME_LEAST_MIB + 1 ? all - FRAME_LEAST_MIB - 1 : 0;
-	return mib;
+	unsigned all = nr_frames() / PAGES_PER_MIB, least = FRAME_LEAST_MIB + 1;
+	unsigned most = all > least ? all - least : 0;
+
+	return all * 3 / 4 < most ? all * 3 / 4 : most;
 }
 
 /* A page for the kernel's page tables and stacks; 0 when there is none. */

@@ -6,9 +6,6 @@
 
 #include "mm/account.h"
 
-struct aspace;
-struct bootinfo;
-
 /* Frames, kernel heap, page tables' allocator, TLB debt, swap space: all
  * that needs no thread. Boot, one CPU, after the direct map is complete and
  * params are parsed. Panics when memory does not suffice. */

@@ -16,9 +16,7 @@
 #pragma once
 
 
-#include "mm/frame.h"
-
-struct aspace;
+#include "mm/aspace.h"
 
 extern bool oracle_on;
 

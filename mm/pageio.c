@@ -4,7 +4,6 @@
 #include "mm/pageio.h"
 
 #include "kernel/stat.h"
-#include "kernel/sync.h"
 #include "mm/oracle.h"
 #include "mm/pager.h"
 #include "mm/swap.h"

@@ -8,10 +8,7 @@
  */
 #pragma once
 
-#include <stdbool.h>
-#include <stdint.h>
-
-#include <bsd/sys/queue.h>
+#include "mm/frame.h"
 
 
 /* The caller owns the memory (reclaim allocates nothing) and keeps it until

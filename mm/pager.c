@@ -11,9 +11,7 @@
  */
 #include "mm/pager.h"
 
-#include "mm/frame.h"
 #include "mm/kmalloc.h"
-#include "mm/memobj.h"
 
 struct pager {
 	uint64_t refs; /* atomic: answerers, and one of the object */

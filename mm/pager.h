@@ -12,11 +12,8 @@
 #pragma once
 
 
+#include "mm/memobj.h"
 #include "mm/pageio.h"
-
-struct account;
-struct memobj;
-struct weir_pager_request;
 
 /* Whoever must be told that a request has come. */
 struct pager_client {

@@ -3,7 +3,6 @@
  */
 #include "mm/radix.h"
 
-#include "mm/frame.h"
 
 pte_t *radix_cell(struct radix *t, uint64_t index, pte_t **hole)
 {

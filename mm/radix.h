@@ -8,13 +8,10 @@
  */
 #pragma once
 
-#include "arch/x86_64/paging.h"
 #include "mm/account.h"
 
 #define RADIX_BITS 9u
 #define RADIX_WAYS (1u << RADIX_BITS)
-
-struct spinlock;
 
 struct radix {
 	/* Constant. */

@@ -11,7 +11,6 @@
  */
 #include "kernel/param.h"
 #include "kernel/sync.h"
-#include "mm/frame.h"
 #include "mm/kmalloc.h"
 #include "mm/point.h"
 #include "mm/swap.h"

@@ -169,19 +169,14 @@ static void pass_launder(struct pass *p, struct item *it)
 	pageio_submit(&it->io);
 }
 
-/* Whether any object still has the page; else who has the frame frees it,
- * its slot, and all that is known of it. Holds family->lock. */
-static bool pass_orphan(struct frame *f)
-{
-	return !f->mapcount && !family_next(f->family, NULL, f->index,
-					    (memobj_entry_t)f);
-}
-
 /* Gives the frame back, or takes it from its objects, whose entries name the
- * slot from here on (commit point). True: free it. Holds family->lock. */
+ * slot from here on (commit point). If no object has the page any more (an
+ * orphan), the slot goes, too. True: free it. Holds family->lock. */
 static bool pass_decide(struct frame *f, bool keep, enum lru_list list)
 {
-	bool orphan = pass_orphan(f) && !PLANTED(Z28);
+	bool orphan = !f->mapcount && !PLANTED(Z28) &&
+		      !family_next(f->family, NULL, f->index,
+				   (memobj_entry_t)f);
 
 	if (!orphan && (keep || f->taken_back || f->dirty || f->mapcount)) {
 		lru_add(f, list);

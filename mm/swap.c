@@ -15,9 +15,7 @@
 
 #include "kernel/param.h"
 #include "kernel/stat.h"
-#include "mm/frame.h"
 #include "mm/kmalloc.h"
-#include "mm/memobj.h"
 #include "mm/pager.h"
 
 #define ATTACHED (1u << 31) /* in a slot's number: of device 1 */
@@ -241,14 +239,11 @@ void swap_start(void)
 void swap_submit(struct pageio *io)
 {
 	struct swapdev *d = dev_of(io->slot);
-	unsigned state = io->frame->state;
 
 	assert(swap_slot_taken(io->slot));
 	assert(io->done);
-	if (io->write)
-		assert(state == FRAME_LAUNDRY);
-	else
-		assert(state == FRAME_INBOUND || state == FRAME_PINNED);
+	assert(io->frame->state ==
+	       (io->write ? FRAME_LAUNDRY : FRAME_INBOUND));
 	if (io->write && d->sums)
 		d->sums[io->slot % ATTACHED] = checksum(io->frame);
 	stat_add(io->write ? WEIR_C_pswpout : WEIR_C_pswpin, 1);

@@ -47,7 +47,7 @@ uint32_t swap_slots_free(void);
 bool swap_is_tight(void);
 
 /* Starts the IO; counts pswpin or pswpout. The slot must be allocated, the
- * frame INBOUND or PINNED (read), LAUNDRY (write). Any context, any lock. */
+ * frame INBOUND (read) or LAUNDRY (write). Any context, any lock. */
 void swap_submit(struct pageio *io);
 
 /* check=slots: the IO, which is over and has not failed, has carried the page

@@ -4,7 +4,6 @@
  */
 #pragma once
 
-#include "mm/aspace.h"
 #include "mm/oracle.h"
 #include "mm/point.h"
 #include "mm/tlb.h"

@@ -65,7 +65,7 @@ NOT_MODELLED = {
     **dict.fromkeys(("FRAME_PINNED", "pinned", "FRAME_NSTATES"),
                     "a pinned frame takes no part"),
     **dict.fromkeys(("fault_copy", "copied", "rmap_unmap_member", "family",
-                     "next_member", "pass_orphan"),
+                     "next_member"),
                     "there is one object, without clones, and it stays"),
     **dict.fromkeys(("slot", "pass_has_place", "rmap_system"),
                     "each page has a slot of its own, which is never full"),
