@@ -120,10 +120,11 @@ void scene_debt(void)
 {
 	struct hand *first = hand_start(CPU_FIRST);
 	struct hand *third = hand_start(CPU_THIRD);
-	struct pages p = pages_new(1);
+	struct pages p = pages_new(1), q = pages_new(1);
 
 	for (unsigned i = 0; i < ROUNDS; i++) {
 		reclaim_all();
+		*q.va = 1;
 		hold(WEIR_POINT_unmap, first);
 		hand_do(first, reclaim, (void *)1);
 		while (!held(WEIR_POINT_unmap) && !hand_done(first))
@@ -138,6 +139,7 @@ void scene_debt(void)
 		protect(&p, READ_WRITE);
 	}
 	pages_drop(&p);
+	pages_drop(&q);
 }
 
 /* A pass has flushed, and will say so; another has unmapped a page since. */
@@ -148,15 +150,19 @@ void scene_retired(void)
 	struct hand *third = hand_start(CPU_THIRD);
 	struct pages p = pages_new(1), q = pages_new(1);
 
+	reclaim_all(); /* of few spaces a batch knows what to retire */
 	hold_pass(first, toucher, store, p.va);
 	hold(WEIR_POINT_ack, first);
 	release(WEIR_POINT_flush);
 	await_held(WEIR_POINT_ack);
 	hold_pass(third, toucher, store, q.va);
+	hold(WEIR_POINT_io, first); /* it has said so, and goes no further */
 	release(WEIR_POINT_ack);
-	hand_result(first);
+	await_held(WEIR_POINT_io);
 	protect(&q, WEIR_P_READ);
 	check_stores(toucher, &q, -WEIR_EFAULT);
+	release(WEIR_POINT_io);
+	hand_result(first);
 	end_pass(third);
 	pages_drop(&p);
 	pages_drop(&q);
