@@ -46,15 +46,6 @@ static void irq_close(void *irq)
 	aim(i, NULL, 0);
 }
 
-void *irq_open(unsigned irq)
-{
-	struct irq *i = &irqs[irq];
-
-	spin_init(&i->lock, RANK_irq);
-	i->object = (struct object){ 1, irq_close };
-	return i;
-}
-
 static void irq_interrupt(struct trapframe *tf)
 {
 	unsigned number = tf->vector - VEC_IRQ0;
@@ -65,6 +56,16 @@ static void irq_interrupt(struct trapframe *tf)
 	if (i->ntfn)
 		ntfn_signal(i->ntfn, i->bits);
 	spin_unlock(&i->lock);
+}
+
+void *irq_open(unsigned irq)
+{
+	struct irq *i = &irqs[irq];
+
+	spin_init(&i->lock, RANK_irq);
+	irq_register(VEC_IRQ0 + irq, irq_interrupt);
+	i->object = (struct object){ 1, irq_close };
+	return i;
 }
 
 static int64_t bind(struct irq *i, uint64_t ntfn, uint64_t bit)
@@ -78,7 +79,6 @@ static int64_t bind(struct irq *i, uint64_t ntfn, uint64_t bit)
 	status = lookup(ntfn, WEIR_OBJ_NTFN, WEIR_R_WRITE, n);
 	if (status)
 		return status;
-	irq_register(VEC_IRQ0 + number, irq_interrupt);
 	if (!ioapic_set(number, true))
 		return -WEIR_EIO;
 	cap_get(*n);

@@ -9,7 +9,7 @@
  * moment, and no copy starts while a CPU can write to the source (I13, Z20).
  */
 #include "kernel/thread.h"
-#include "mm/aspace.h"
+#include "mm/oracle.h"
 #include "mm/point.h"
 
 /* Takes the right to write to pages [from, to) of the object from the PTEs of
@@ -56,6 +56,16 @@ static int share_leaf(struct memobj *obj, struct memobj *clone, uint64_t first,
 	return status;
 }
 
+/* No CPU can write to a page that is shared now (P3, I13). */
+static void check_shared(struct memobj *obj, uint64_t first)
+{
+	spin_lock(&obj->family->lock);
+	for (uint64_t i = first; i < obj->npages && i < first + RADIX_WAYS; i++)
+		if (entry_frame(*memobj_entry(obj, i)))
+			ORACLE(io(entry_frame(*memobj_entry(obj, i)), false));
+	spin_unlock(&obj->family->lock);
+}
+
 static int clone_leaf(struct memobj *obj, struct memobj *clone, uint64_t first)
 {
 	struct spinlock *lock = &obj->family->lock;
@@ -80,6 +90,8 @@ static int clone_leaf(struct memobj *obj, struct memobj *clone, uint64_t first)
 		tlb_batch_flush(b);
 	else
 		*b = (struct tlb_batch){ 0 };
+	if (oracle_on)
+		check_shared(obj, first);
 	return status;
 }
 

@@ -79,7 +79,7 @@ void frame_init(const struct bootinfo *bi, uint64_t mem_mib)
 
 	frame_wait_init();
 	frames_setup(KVA(array), end);
-	oracle_init(end);
+	oracle_init();
 	at = early_end() > LEGACY_END ? early_end() : LEGACY_END;
 	for (at = (at + PAGE - 1) / PAGE; at < end; at = next)
 		if (what_is(bi, at, &next) == USABLE)

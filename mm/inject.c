@@ -35,7 +35,7 @@ uint64_t inject_hit(struct inject *p)
 bool inject_task(struct inject *p, unsigned flags)
 {
 	struct aspace *as = current()->as;
-	bool spared = p->only ? as != p->only :
+	bool spared = p->only ? !as || as->id != p->only :
 		      !as || as->system || flags & FRAME_RESERVE;
 
 	return !spared && inject_hit(p);
@@ -47,7 +47,7 @@ int inject_set(uint64_t i, uint64_t rate)
 
 	if (i >= NPOINTS)
 		return -WEIR_EINVAL;
-	p->only = rate & WEIR_FAULT_OWN ? current()->as : NULL;
+	p->only = rate & WEIR_FAULT_OWN ? current()->as->id : 0;
 	p->met = 0;
 	p->left = rate << 1 >> 33 ?: INT64_MAX;
 	__atomic_store_n(&p->one_in, (uint32_t)rate, __ATOMIC_RELEASE);

@@ -22,8 +22,7 @@ struct inject {
 	int64_t left;    /* faults until it goes off */
 	uint64_t met;    /* since it was set */
 	uint64_t done;   /* faults since boot */
-	struct aspace *only; /* whose, of INJECT_TASK; NULL: anyone's; it is
-			      * compared, and never followed */
+	uint64_t only;   /* whose, of INJECT_TASK: aspace.id; 0: anyone's */
 } __attribute__((aligned(64)));
 
 #define INJECT_IF(kind, hit) ({                                         \

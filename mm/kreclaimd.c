@@ -24,8 +24,9 @@ struct sleeper {
 	bool asked, at_work; /* atomic reads elsewhere */
 };
 
-static struct sleeper kreclaimd = { .lock = SPINLOCK_INIT(reclaim) };
-static struct sleeper klaunderd = { .lock = SPINLOCK_INIT(reclaim) };
+#define SLEEPER(s) { SPINLOCK_INIT(reclaim), WAITQ_INIT(s.wait), false, false }
+static struct sleeper kreclaimd = SLEEPER(kreclaimd);
+static struct sleeper klaunderd = SLEEPER(klaunderd);
 
 static void ask(struct sleeper *s)
 {
@@ -118,8 +119,6 @@ static void sleeper_thread(void *arg)
 void reclaim_init(void)
 {
 	passes_init();
-	waitq_init(&kreclaimd.wait);
-	waitq_init(&klaunderd.wait);
 	thread_create_kernel("kreclaimd", sleeper_thread, &kreclaimd, PRIO);
 	thread_create_kernel("klaunderd", sleeper_thread, &klaunderd, PRIO);
 }

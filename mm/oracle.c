@@ -47,20 +47,17 @@ static struct oracle_cpu {
 } __attribute__((aligned(64))) oracle_cpus[MAX_CPUS];
 
 bool oracle_on;
-static uint64_t ghosts_end; /* frame numbers are below; constant */
 static uint64_t moment;     /* atomic */
 static struct spinlock oracle_lock = SPINLOCK_INIT(oracle);
 
-void oracle_init(uint64_t nframes)
+void oracle_init(void)
 {
-	uint64_t bytes = nframes * sizeof(*ghosts);
+	uint64_t bytes = frames_end * sizeof(*ghosts);
 
 	if (!(params.check & CHECK_TLB))
 		return;
-	ghosts = KVA(early_alloc((bytes + WEIR_PAGE_SIZE - 1) /
-				 WEIR_PAGE_SIZE));
+	ghosts = KVA(early_alloc(bytes / WEIR_PAGE_SIZE + 1));
 	events = KVA(early_alloc(EVENTS * sizeof(*events) / WEIR_PAGE_SIZE));
-	ghosts_end = nframes;
 	oracle_on = true;
 }
 
@@ -115,6 +112,14 @@ static _Noreturn void violated(const char *promise, const char *what,
 	      promise, frame_pa(frames + pfn), what, cpus);
 }
 
+/* Of the entry of `as` that was changed last; 0: that is too long ago. */
+static uint64_t last_changed(const struct aspace *as)
+{
+	const struct event *e = &events[as->changed % EVENTS];
+
+	return e->moment == as->changed ? e->pfn : 0;
+}
+
 /* ---- what happens ---- */
 
 void oracle_changed(struct aspace *as, uint64_t va, pte_t old, pte_t now)
@@ -124,7 +129,7 @@ void oracle_changed(struct aspace *as, uint64_t va, pte_t old, pte_t now)
 	bool no_write = old & ~now & PTE_W && old & PTE_D;
 	struct ghost *g = &ghosts[pfn];
 
-	if (!(old & PTE_P) || pfn >= ghosts_end)
+	if (!(old & PTE_P) || pfn >= frames_end)
 		return;
 	spin_lock(&oracle_lock);
 	/* Who leaves the space after this moment strikes it out. */
@@ -189,7 +194,11 @@ void oracle_flushed_range(uint64_t va, uint64_t npages, uint64_t owed)
 	spin_lock(&oracle_lock);
 	if (o->pages == all && owed > o->tags[o->tag].flushed)
 		o->tags[o->tag].flushed = owed;
-	if (o->pages == all && owed > o->caught_up)
+	/* If the space has changed nothing since, there is nothing left, also
+	 * of what another space has noted later for the same frame. */
+	if (o->pages == all && o->as->changed <= owed)
+		strike_out(o, FLUSHES, o->tag);
+	else if (o->pages == all && owed > o->caught_up)
 		__atomic_store_n(&o->caught_up, owed, __ATOMIC_SEQ_CST);
 	o->pages = 0;
 	spin_unlock(&oracle_lock);
@@ -215,8 +224,8 @@ void oracle_enters(struct aspace *as, uint64_t owed)
 	__atomic_store_n(&o->live, as != NULL, __ATOMIC_SEQ_CST);
 	spin_unlock(&oracle_lock);
 	if (!paid || (as && !(LOAD(&as->cpus) & cpu_bit(cpu_id()))))
-		violated(paid ? "P3, I3" : "P3, I16", "unmapped", UINT64_MAX,
-			 cpu_bit(cpu_id()));
+		violated(paid ? "P3, I3" : "P3, I16", "unmapped",
+			 last_changed(as), cpu_bit(cpu_id()));
 }
 
 /* ---- what must hold then ---- */
@@ -257,8 +266,8 @@ void oracle_io(struct frame *f, bool into)
 void oracle_recorded(struct aspace *as)
 {
 	if (MAX_CPUS > 1 && as->owed < as->changed)
-		violated("P3, I2", "unmapped without a debt", UINT64_MAX,
-			 as->cpus);
+		violated("P3, I2", "unmapped without a debt",
+			 last_changed(as), as->cpus);
 }
 
 void oracle_visible(struct aspace *as, uint64_t owed)
@@ -275,7 +284,8 @@ void oracle_visible(struct aspace *as, uint64_t owed)
 	}
 	spin_unlock(&oracle_lock);
 	if (cpus)
-		violated("P3, I7", "unmapped or protected", UINT64_MAX, cpus);
+		violated("P3, I7", "unmapped or protected", last_changed(as),
+			 cpus);
 }
 
 void oracle_tables_free(struct aspace *as)

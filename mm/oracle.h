@@ -27,9 +27,9 @@ extern bool oracle_on;
 			oracle_##call;                  \
 	} while (0)
 
-/* Boot, while early_alloc gives memory: sets the books up for frames with
- * numbers below `nframes`, if check=tlb is given. */
-void oracle_init(uint64_t nframes);
+/* Boot, after frames_setup, while early_alloc gives memory: sets the books up
+ * if check=tlb is given. */
+void oracle_init(void);
 
 /* ---- what happens. Any context, any lock ---- */
 

@@ -55,7 +55,8 @@
 	BUG(W7, "only the innermost quota is charged") \
 	BUG(W8, "a closed handle names what comes next") \
 	BUG(W9, "the client of a dying server is not told") \
-	BUG(W10, "a handle whose message fails stays under way")
+	BUG(W10, "a handle whose message fails stays under way") \
+	BUG(W11, "who waits for acknowledgements may hold a spinlock")
 
 #define PLANTED_ENUM(name, text) PLANTED_##name,
 #define PLANTED_NAME(name, text) #name,

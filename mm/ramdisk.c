@@ -27,7 +27,8 @@ static char **blocks; /* of a MiB each */
 static struct spinlock disk_lock = SPINLOCK_INIT(ramdisk);
 static struct pageio_list queue; /* under disk_lock, by due_ns */
 static uint64_t rng;             /* under disk_lock; never 0 */
-static struct waitq work;        /* the thread sleeps until one is due */
+/* The thread sleeps until one is due. */
+static struct waitq work = WAITQ_INIT(work);
 
 /* When an IO that is submitted now is due, and whether it will fail. Holds
  * disk_lock. */
@@ -123,7 +124,6 @@ bool ramdisk_init(uint64_t mib)
 			return false;
 	}
 	TAILQ_INIT(&queue);
-	waitq_init(&work);
 	rng = params.seed ? params.seed : 1;
 	return blocks;
 }

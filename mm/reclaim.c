@@ -50,7 +50,7 @@ struct pass {
 #define NPASSES 16
 static struct spinlock passes_lock = SPINLOCK_INIT(passes);
 static struct pass *passes[NPASSES];
-static struct waitq passes_wait; /* for the end of a pass */
+static struct waitq passes_wait = WAITQ_INIT(passes_wait); /* for an end */
 
 static unsigned batch_size = 64;
 
@@ -391,7 +391,6 @@ uint64_t one_pass(enum paged_rule paged)
 
 void passes_init(void)
 {
-	waitq_init(&passes_wait);
 	for (unsigned i = 0; i < NPASSES; i++) {
 		struct pass *p = (kzalloc)(sizeof(*p));
 

@@ -86,6 +86,7 @@ MUTANTS = {
     "W8": ["window generation"],
     "W9": ["window client"],
     "W10": ["window handle"],
+    "W11": ["debt"],
 }
 
 

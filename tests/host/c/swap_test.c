@@ -280,7 +280,7 @@ static void read_one(int status)
 
 static void test_failures(void)
 {
-	static struct aspace program, other;
+	static struct aspace program = { .id = 1 }, other = { .id = 2 };
 	uint64_t from;
 
 	params.delay_us = 0;

@@ -35,6 +35,7 @@
 struct params params;
 /* Each page of each space has a frame of its own; frame 0 is nobody's. */
 struct frame *frames;
+uint64_t frames_end;
 static struct frame descriptors[1 + NSPACES * NPAGES];
 
 static struct frame *frame_at(unsigned space, unsigned nr)

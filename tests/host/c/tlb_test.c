@@ -360,9 +360,10 @@ int main(int argc, char **argv)
 {
 	shim_seed(argc, argv);
 	frames = descriptors;
+	frames_end = 1 + NSPACES * NPAGES;
 	if (argc > 2) { /* the oracle judges instead of tlb_sim.h */
 		params.check = CHECK_TLB;
-		oracle_init(1 + NSPACES * NPAGES);
+		oracle_init();
 	}
 	test_all(false);
 	test_all(true);

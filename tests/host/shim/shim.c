@@ -377,7 +377,7 @@ void thread_create_kernel(const char *name, void (*fn)(void *), void *arg,
 OFF bool oracle_on;
 OFF uint64_t points_armed;
 
-OFF void oracle_init(uint64_t nframes)
+OFF void oracle_init(void)
 {
 }
 

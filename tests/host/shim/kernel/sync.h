@@ -11,6 +11,7 @@ struct waitq {
 struct mutex {
 	pthread_mutex_t mutex;
 };
+#define WAITQ_INIT(wq) { PTHREAD_COND_INITIALIZER }
 void waitq_init(struct waitq *wq);
 void waitq_sleep(struct waitq *wq, struct spinlock *release);
 void waitq_sleep_until(struct waitq *wq, struct spinlock *release,
