@@ -37,6 +37,8 @@ WORKLOADS = {
         dict(mem=48, swap=30),
     "clones": dict(mem=48, swap=24),
     "fuzz seed={n} calls=30000": dict(mem=64),
+    # Those that its children die of, one by one.
+    "faults random alloc:600,swap-read:3": dict(mem=64),
 }
 COUNT_SLOTS = ("clones", "fuzz")    # in the end, those that are free
 # Counters that are added up: name in the report -> names in vmstat.
