@@ -12,6 +12,7 @@ import pytest
 from drivers import ROOT, compile_driver
 
 sys.path.insert(0, str(ROOT / "tests"))     # mutants.py
+sys.path.insert(0, str(ROOT / "tools"))     # weirlib
 
 
 class Driver:

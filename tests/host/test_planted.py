@@ -1,7 +1,7 @@
 """The planted bugs that a host driver must catch, and plant= itself."""
 import pytest
 from drivers import PLANT
-from mutants import MUTANTS, Host, named
+from mutants import MUTANTS, Host, named, scenes
 
 ROWS = [(bug, name) for bug, names in MUTANTS.items() for name in names
         if isinstance(named(name), Host)]
@@ -14,6 +14,12 @@ def test_planted_bug_is_caught(driver, seed, bug, name):
     program(seed)
     with pytest.raises(AssertionError, match="CHECK failed|panic: "):
         program(seed, plant=bug)
+
+
+def test_scenes_are_there():
+    names = {name for names in MUTANTS.values() for name in names}
+    wanted = {name.split()[1] for name in names if name.startswith("window ")}
+    assert wanted and wanted <= set(scenes())
 
 
 def test_the_planted_build_knows_the_parameter(driver):

@@ -3,8 +3,9 @@ import signal
 
 import pytest
 from drivers import PLANT
+from mutants import TESTS
 
-SOURCES = ["mm/tlb.c", "mm/policy.c", "mm/oracle.c", "mm/point.c"]
+SOURCES = TESTS["debt"].sources
 
 
 def test_debt(driver, seed):

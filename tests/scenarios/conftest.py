@@ -8,8 +8,7 @@ import os
 import shutil
 
 import pytest
-from guest import BOOT_TIMEOUT, image, report, vm
-
+from guest import (BOOT_TIMEOUT, CHECK, MEM, image, interactive, report, vm)
 
 # The machine that is asked for; Bochs is some ten times slower than QEMU.
 MACHINE = dict(word.split("=", 1)
@@ -27,18 +26,17 @@ def iso():
 
 @pytest.fixture
 def weir(iso):
-    """weir("wl", "--json", cpus=4): the Result of one boot, watched by the
-    oracle (mm/oracle.h), with sums of swap slots and poison in free memory,
-    unless `check` says what else: "" for nothing."""
-    def boot(*command, timeout=BOOT_TIMEOUT, check="tlb,slots,poison",
-             **options):
-        options.setdefault("iso", iso)
+    """weir("wl", "--json", cpus=4): the Result of one boot, watched as
+    `check` says: "" for not at all. A test that fails shows the commands
+    that repeat its boots."""
+    def boot(*command, timeout=BOOT_TIMEOUT, check=CHECK, **options):
         words = [f"check={check}"] if check else []
-        options["words"] = words + list(options.get("words", []))
-        options = {**MACHINE, **options}
-        result = vm.run(vm.Options(timeout=timeout * PATIENCE, **options),
-                        command)
-        if MACHINE and result.status == vm.HOST:
+        words += options.pop("words", [])
+        options = vm.Options(**{"iso": iso, "mem": MEM, **MACHINE, **options},
+                             timeout=timeout * PATIENCE, words=words)
+        print(vm.shown(options, command))
+        result = vm.run(options, command)
+        if MACHINE and result.lacks:
             pytest.skip(result.verdict)
         return result
     return boot
@@ -52,6 +50,14 @@ def clean(weir):
         assert result.status == 0, report(result)
         return result
     return boot
+
+
+@pytest.fixture
+def console(iso):
+    """An interactive boot, at the first prompt."""
+    guest = interactive("--cpus", "2", "--iso", str(iso))
+    yield guest
+    guest.close(force=True)
 
 
 @pytest.fixture

@@ -5,9 +5,8 @@ import re
 import pytest
 from guest import report, vm
 
-AUDIT = ["check=tlb,audit"]
-POLICIES = ["immediate", "batch-clean", "batch-dirty", "two-pass"]
-PROGRAMS = [(["lostwrite"], dict(tlb=policy)) for policy in POLICIES] + [
+AUDIT = "tlb,audit"
+PROGRAMS = [(["lostwrite"], dict(tlb=policy)) for policy in vm.POLICIES] + [
     (["clones"], {}),
     (["quotas"], {}),
     (["pagers"], {}),
@@ -22,9 +21,9 @@ PROGRAMS = [(["lostwrite"], dict(tlb=policy)) for policy in POLICIES] + [
 @pytest.mark.parametrize("cpus", [1, 4])
 def test_counts_agree(clean, command, options, cpus):
     """While it runs, and exactly when it is over."""
-    words = AUDIT + ["swap=virtio"] * (command[0] == "swapserver")
-    result = clean("audit", "ms=10", *command, cpus=cpus, words=words,
-                   timeout=300, **options)
+    words = ["swap=virtio"] * (command[0] == "swapserver")
+    result = clean("audit", "ms=10", *command, cpus=cpus, check=AUDIT,
+                   words=words, timeout=300, **options)
     (audits,) = re.findall(r"^audit: (\d+) audits, the last one at rest$",
                            result.text, flags=re.M)
     assert int(audits) >= 5, report(result)
@@ -32,7 +31,7 @@ def test_counts_agree(clean, command, options, cpus):
 
 def test_what_is_lost_is_found(weir):
     """tests/host/c/audit_test.c has more that must be found."""
-    result = weir("audit", "leak", cpus=4, words=AUDIT)
+    result = weir("audit", "leak", cpus=4, check=AUDIT)
     assert result.status == vm.PANIC, report(result)
     assert re.match(r"The kernel panicked: audit: slots 0+: "
                     r"1 counted, 0 found", result.verdict), report(result)

@@ -6,11 +6,9 @@ same: what tags keep is tested beside a simulated TLB (tests/host/test_tlb.py)
 and judged by the oracle.
 """
 
-import json
-
 import pexpect
 import pytest
-from guest import ROOT, report
+from guest import interactive, json_lines, report
 
 
 def boot_words(result):
@@ -39,11 +37,6 @@ def test_timers(clean):
     that an APIC is on before an entry of its LVT can be unmasked."""
     result = clean("selftest", machine="bochs", cpus=2)
     assert result.text.endswith(" 0 failed\n"), report(result)
-
-
-def json_lines(result):
-    return [json.loads(line) for line in result.text.splitlines()
-            if line.startswith("{")]
 
 
 def check_tags(result, pcid, counters):
@@ -92,10 +85,7 @@ def type_in(console, text):
 
 def test_console():
     """Bytes that come while others are being read are not forgotten."""
-    console = pexpect.spawn(str(ROOT / "tools/weir"),
-                            ["vm", "--machine", "bochs", "--cpus", "1"],
-                            encoding="utf-8", timeout=60)
-    console.expect("weir> ")
+    console = interactive("--machine", "bochs", "--cpus", "1")
     text = "the quick brown fox jumps over the lazy dog"
     type_in(console, f"echo {text}")
     console.expect(rf"\s+{text}\s+weir> ")

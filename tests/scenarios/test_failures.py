@@ -89,8 +89,6 @@ def test_a_task_without_memory_has_status_97(weir):
 def test_killed_during_io(weir):
     """P4: not a frame, not a slot is left behind."""
     seed = random.randrange(1, 1 << 32)
-    print("tools/weir vm --cpus 4 --mem 40 --swap 27 --set delay=1000 -- "
-          f"killio seed={seed}")
     result = weir("killio", f"seed={seed}", cpus=4, words=["delay=1000"],
                   **TIGHT)
     assert result.status == 0, report(result)

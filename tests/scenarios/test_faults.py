@@ -9,9 +9,10 @@ import random
 import re
 
 import pytest
-from guest import report
+from guest import report, vm
+from weirlib.soak import injected
 
-AUDIT = ["check=tlb,audit"]
+AUDIT = "tlb,audit"
 # Rates that a system can live with; what they cost is time or room.
 HARMLESS = {
     "swap-write": "swap-write:5",
@@ -27,20 +28,12 @@ ALL = "swap-write:20,swap-slow:50,swap-order:3,swap-full:10," \
     "swap-shrink:10x1000,ipi-late:5,timer-storm:3"
 
 
-def injected(text):
-    """Kind of fault -> how many there were, from the output of `ctl faults`."""
-    counts = {}
-    for kind, n in re.findall(r"^([a-z-]+)\.\w+ +\d+ +(\d+)$", text,
-                              flags=re.M):
-        counts[kind] = counts.get(kind, 0) + int(n)
-    return counts
-
-
 def lostwrite(clean, faults, **options):
     """Under `faults` since boot no store is lost; returns what was made."""
     result = clean("sh", "-c", "audit ms=50 lostwrite --json threads=4 "
                    "seconds=2 && ctl faults && vmstat", cpus=4,
-                   words=[*AUDIT, f"fault={faults}"], timeout=300, **options)
+                   check=AUDIT, words=[f"fault={faults}"], timeout=300,
+                   **options)
     answer = json.loads(result.text.splitlines()[0])
     assert answer["lost"] == 0 and answer["increments"] > 0, report(result)
     counts = injected(result.text)
@@ -59,8 +52,7 @@ def test_nothing_is_lost(clean, kind):
         assert counters["nr_tlb_remote_flush_received"] > counters["ipi_sent"]
 
 
-@pytest.mark.parametrize("policy", ["immediate", "batch-clean", "batch-dirty",
-                                    "two-pass"])
+@pytest.mark.parametrize("policy", vm.POLICIES)
 def test_nothing_is_lost_by_all_at_once(clean, policy):
     counts, _ = lostwrite(clean, ALL, tlb=policy)
     assert min(n for kind, n in counts.items()
@@ -70,7 +62,7 @@ def test_nothing_is_lost_by_all_at_once(clean, policy):
 def test_every_allocation_fails_once(clean):
     """Who asked is told or dies; nothing is leaked, nobody else is hurt."""
     result = clean("audit", "faults", "sites", cpus=4, timeout=300,
-                   words=[*AUDIT, "swap=virtio"])
+                   check=AUDIT, words=["swap=virtio"])
     assert re.search(r"^faults: 2\d places failed in turn, 0 checks failed$",
                      result.text, flags=re.M), report(result)
 
@@ -81,11 +73,8 @@ def test_every_allocation_fails_once(clean):
 def test_only_who_asked_pays(clean, faults):
     """P6, at random: children die of it, none of them has a wrong byte."""
     seed = random.randrange(1, 1 << 32)
-    command = ["audit", "faults", "random", faults]
-    print("tools/weir vm --cpus 4 --mem 64 --set check=audit --set "
-          f"seed={seed} -- {' '.join(command)}")
-    result = clean(*command, cpus=4, mem=64, timeout=300,
-                   words=[*AUDIT, f"seed={seed}"])
+    result = clean("audit", "faults", "random", faults, cpus=4, mem=64,
+                   timeout=300, check=AUDIT, words=[f"seed={seed}"])
     assert re.search(r"^faults: [1-9]\d* faults: \d+ children were killed, "
                      r"\d+ ended well, 0 failed$", result.text,
                      flags=re.M), report(result)

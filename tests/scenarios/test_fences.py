@@ -1,28 +1,21 @@
 """What reclaim owes the TLBs: litmus, rounds per page, no lost store."""
 
-import json
-
 import pytest
-from guest import report
+from guest import json_lines, report
 
 TIGHT = dict(cpus=4, mem=40, swap=27)
-
-
-def objects(result):
-    return [json.loads(line) for line in result.text.splitlines()
-            if line.startswith("{")]
 
 
 def test_litmus(clean):
     """Stale dirty entries store silently, clean ones fault; flush ends it."""
     result = clean("litmus", "--json", cpus=2)
-    assert objects(result), report(result)
+    assert json_lines(result), report(result)
 
 
 def test_flush_rounds_per_page(clean):
     """N dirty pages cost N rounds, or N/24, as each policy promises."""
     result = clean("flushcount", "--json", cpus=4)
-    assert objects(result), report(result)
+    assert json_lines(result), report(result)
 
 
 @pytest.mark.parametrize("variant", ["threads", "procs"])
@@ -32,14 +25,14 @@ def test_no_store_is_lost(clean, policy, variant):
     result = clean("lostwrite", "--json", "threads=4", "seconds=8",
                    f"variant={variant}", tlb=policy,
                    words=["delay=300", "seed=5"], **TIGHT)
-    (answer,) = objects(result)
+    (answer,) = json_lines(result)
     assert answer["lost"] == 0 and answer["increments"] > 0
 
 
 def test_the_first_store_to_a_clean_page_is_kept(clean):
     """I1: D is set while reclaim takes the PTE; the exchange sees it."""
     result = clean("dirtyrace", "--json", cpus=2)
-    (answer,) = objects(result)
+    (answer,) = json_lines(result)
     assert answer["lost"] == 0 and answer["rounds"] > 0
 
 
@@ -47,19 +40,19 @@ def test_every_page_keeps_its_pattern(clean):
     """P1 again, by contents: wl verifies the pattern of all it reads."""
     result = clean("wl", "--json", "T=4", "W=20", "ops=6000", "seed=9",
                    "variant=threads", words=["delay=300"], **TIGHT)
-    assert [(p["bad"], p["lost"]) for p in objects(result)] == [(0, 0)] * 4
+    assert [(p["bad"], p["lost"]) for p in json_lines(result)] == [(0, 0)] * 4
 
 
 def test_a_page_is_read_once(clean):
     """Swap-in is single-flight, however many threads fault on the page."""
     result = clean("singleflight", "--json", cpus=2)
-    assert objects(result)[0]["ok"], report(result)
+    assert json_lines(result)[0]["ok"], report(result)
 
 
 def test_no_page_shows_another_ones_bytes(clean):
     """P1: a frame is freed after the flush, so no stale entry reads it."""
     result = clean("staleread", "--json", cpus=4)
-    assert objects(result)[0]["wrong"] == 0, report(result)
+    assert json_lines(result)[0]["wrong"] == 0, report(result)
 
 
 def test_every_window(clean):

@@ -109,6 +109,23 @@ def test_words():
                     'run="echo \\"a \\\\\\"b\\\\\\"\\" \\"c\\\\\\\\\\""')
 
 
+def test_the_command_that_repeats_a_boot(fake):
+    """It says what is not the default, and no more; a Result has its own."""
+    options = vm.Options(
+        cpus=2, tlb="immediate", words=["check=tlb", "seed=5"], timeout=60,
+        disks=["d,serial=x"], swap_disk=8, cpu_model="EPYC",
+        iso=ROOT / "build/planted/weir.iso")
+    assert vm.shown(options, ["sh", "-c", "a && b"]) == (
+        "tools/weir vm --cpus 2 --tlb immediate --set check=tlb --set seed=5 "
+        "--cpu-model EPYC --timeout 60 --iso build/planted/weir.iso "
+        "--disk d,serial=x --swap-disk 8 -- sh -c 'a && b'")
+    assert vm.shown(vm.Options(iso=ROOT / "build/weir.iso"), []) == \
+        "tools/weir vm"
+    iso = fake(STATUS)
+    assert boot(iso).command == f"tools/weir vm --cpus 1 --timeout 60 " \
+        f"--iso {iso} -- x"
+
+
 def test_disks(tmp_path):
     one, two = tmp_path / "one", tmp_path / "two"
     for path in (one, two):
@@ -137,6 +154,14 @@ def test_disks_that_are_refused(tmp_path, fake, disks, sentence):
 def test_bochs_has_no_disks(fake, option):
     result = boot(fake(STATUS), machine="bochs", **option)
     assert result.status == vm.HOST and "no --disk" in result.verdict
+    assert result.lacks
+
+
+@machines
+def test_a_model_that_there_is_not(fake, machine):
+    """The emulator does not run: nothing that the machine lacks."""
+    result = boot(fake(STATUS), machine=machine, cpu_model="nonsense")
+    assert result.status == vm.HOST and not result.lacks
 
 
 def test_swap_disk_of_no_size(fake):

@@ -23,8 +23,6 @@ def test_killed_at_every_system_call(clean, cpus):
 def test_any_call_with_any_argument(weir, cpus, calls):
     """P4, P6: only who makes them may suffer, and nothing is left."""
     seed = random.randrange(1, 1 << 32)
-    print(f"tools/weir vm --cpus {cpus} --set check=tlb,audit -- fuzz "
-          f"seed={seed} calls={calls}")
     result = weir("fuzz", f"seed={seed}", f"calls={calls}", cpus=cpus,
                   check="tlb,audit", timeout=2 * BOOT_TIMEOUT)
     assert result.status == 0, report(result)
@@ -47,8 +45,6 @@ def pointers_and_addresses():
 def test_every_kind_of_bad_pointer(weir, cpus):
     """P3, P6: an error for who asked; what was unmapped is not written."""
     seed = random.randrange(1, 1 << 32)
-    print(f"tools/weir vm --cpus {cpus} --set check=tlb,audit -- pointers "
-          f"seed={seed}")
     result = weir("pointers", f"seed={seed}", cpus=cpus,
                   check="tlb,audit", timeout=2 * BOOT_TIMEOUT)
     assert result.status == 0, report(result)
@@ -65,8 +61,6 @@ def test_every_kind_of_bad_pointer(weir, cpus):
 def test_bombs(weir, kind):
     """P4, P6: told no, or killed; the shell and the others go on."""
     seed = random.randrange(1, 1 << 32)
-    print(f"tools/weir vm --cpus 2 --mem 32 --swap 16 --set check=tlb,audit -- "
-          f"bombs seed={seed} {kind}")
     result = weir("bombs", f"seed={seed}", kind, cpus=2, mem=32, swap=16,
                   check="tlb,audit", timeout=2 * BOOT_TIMEOUT)
     assert result.status == 0, report(result)

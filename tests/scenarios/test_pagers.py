@@ -1,16 +1,7 @@
 """Paged objects: pagers that serve, and pagers that misbehave."""
 
-import json
-
 import pytest
-from guest import report
-
-POLICIES = ["immediate", "batch-clean", "batch-dirty", "two-pass"]
-
-
-def lines(result):
-    return [json.loads(line) for line in result.text.splitlines()
-            if line.startswith("{")]
+from guest import json_lines, report, vm
 
 
 @pytest.mark.parametrize("cpus", [1, 2, 4])
@@ -22,14 +13,14 @@ def test_pagers(clean, cpus):
     assert result.text.count("page's pager or the swap device failed") == 6
 
 
-@pytest.mark.parametrize("policy", POLICIES)
+@pytest.mark.parametrize("policy", vm.POLICIES)
 @pytest.mark.parametrize("dirty", [0, 75])
 def test_lru_mmap(clean, policy, dirty):
     """Clean pages of a pager are dropped without IO, dirty ones are written
     by it, after fence 1 as those that go to swap."""
     result = clean("lru-mmap", "--json", "W=24", f"dirty={dirty}", cpus=4,
                    tlb=policy)
-    phases = lines(result)
+    phases = json_lines(result)
     assert [p["phase"] for p in phases] == ["sequential", "random"]
     for p in phases:
         assert p["pgsteal"] > 1000 and p["pager_in"] > 1000, p

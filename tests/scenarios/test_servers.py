@@ -4,7 +4,6 @@ import io
 import re
 import tarfile
 
-import pexpect
 import pytest
 from guest import ROOT, report
 
@@ -16,17 +15,6 @@ MANIFEST = (ROOT / "user/etc/manifest").read_text()
 def sh(weir):
     """sh("a | b"): the Result of one boot that runs it."""
     return lambda text, **options: weir("sh", "-c", text, **options)
-
-
-@pytest.fixture
-def console(iso):
-    """An interactive boot, at the first prompt."""
-    guest = pexpect.spawn(
-        str(ROOT / "tools/weir"), ["vm", "--cpus", "2", "--iso", str(iso)],
-        timeout=60, encoding="utf-8", codec_errors="replace")
-    guest.expect(PROMPT)
-    yield guest
-    guest.close(force=True)
 
 
 def say(console, line):

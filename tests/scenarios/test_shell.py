@@ -5,20 +5,7 @@ import re
 
 import pexpect
 import pytest
-from guest import ROOT, report
-
-PROMPT = r"weir> "
-
-
-@pytest.fixture
-def console(iso):
-    """An interactive boot, at the first prompt."""
-    guest = pexpect.spawn(
-        str(ROOT / "tools/weir"), ["vm", "--cpus", "2", "--iso", str(iso)],
-        timeout=60, encoding="utf-8", codec_errors="replace")
-    guest.expect(PROMPT)
-    yield guest
-    guest.close(force=True)
+from guest import PROMPT, ROOT, report
 
 
 def command(console, text):

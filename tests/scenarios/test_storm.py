@@ -6,9 +6,7 @@ Anonymous memory goes to a disk through the block server.
 import json
 
 import pytest
-from guest import report
-
-POLICIES = ["immediate", "batch-clean", "batch-dirty", "two-pass"]
+from guest import report, vm
 
 
 def storm(clean, *words, **options):
@@ -25,7 +23,7 @@ def storm(clean, *words, **options):
     return figures
 
 
-@pytest.mark.parametrize("policy", POLICIES)
+@pytest.mark.parametrize("policy", vm.POLICIES)
 def test_storm(clean, policy):
     assert storm(clean, "seed=7", tlb=policy)["policy"] == policy
 

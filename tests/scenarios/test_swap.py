@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from guest import report
+from guest import report, vm
 
 MIB = 1 << 20
 
@@ -15,8 +15,7 @@ def disk(tmp_path):
     return path
 
 
-@pytest.mark.parametrize("policy", ["immediate", "batch-clean", "batch-dirty",
-                                    "two-pass"])
+@pytest.mark.parametrize("policy", vm.POLICIES)
 def test_no_store_is_lost_on_a_disk(clean, disk, policy):
     """P1, P2 with a server in user space on the way of every page."""
     result = clean("lostwrite", "--json", "threads=4", "seconds=3",

@@ -1,12 +1,8 @@
 """User space: the runtime's own test, faults, the shell and its console."""
 
-import sys
-
 import pexpect
 import pytest
-from guest import ROOT
-
-PROMPT = "weir> "
+from guest import PROMPT
 
 
 @pytest.mark.parametrize("cpus", [1, 4])
@@ -38,18 +34,6 @@ def test_output_is_byte_exact(clean):
 def test_ctl_changes_what_it_shows(clean):
     assert "delay 0\n" in clean("ctl", cpus=1).text
     assert "delay 70\n" in clean("ctl", cpus=1, words=["delay=70"]).text
-
-
-@pytest.fixture
-def console(iso):
-    """The interactive console of a booted machine, at its prompt."""
-    child = pexpect.spawn(
-        sys.executable, [str(ROOT / "tools" / "weir"), "vm", "--iso",
-                         str(iso), "--cpus", "2"],
-        timeout=60, encoding="utf-8")
-    child.expect(PROMPT)
-    yield child
-    child.close(force=True)
 
 
 def say(console, keys, answer):

@@ -1,11 +1,8 @@
 """wl and lostwrite: CPUs x policies x {threads, tasks}, all clean."""
 
-import json
-
 import pytest
-from guest import report, vm
+from guest import json_lines, report, vm
 
-POLICIES = ["immediate", "batch-clean", "batch-dirty", "two-pass"]
 PHASES = ["populate", "read-rand", "write-rand", "sweep"]
 # The field names of the peer's wl.c, so that the two can be laid side by side.
 WL_FIELDS = {"phase", "variant", "ncpu", "T", "W_mib", "ops", "elapsed_ns",
@@ -14,22 +11,17 @@ WL_FIELDS = {"phase", "variant", "ncpu", "T", "W_mib", "ops", "elapsed_ns",
 SMALL = dict(mem=56, swap=40)   # leaves half of what wl touches
 
 
-def lines(result):
-    return [json.loads(line) for line in result.text.splitlines()
-            if line.startswith("{")]
-
-
 def run_wl(clean, cpus, policy, variant, ops=2000):
     result = clean("wl", "--json", f"T={cpus}", "W=32", f"variant={variant}",
                    f"ops={ops}", "seed=3", cpus=cpus, tlb=policy, **SMALL)
-    phases = lines(result)
+    phases = json_lines(result)
     assert [p["phase"] for p in phases] == PHASES, report(result)
     return phases
 
 
 @pytest.mark.matrix
 @pytest.mark.parametrize("variant", ["threads", "procs"])
-@pytest.mark.parametrize("policy", POLICIES)
+@pytest.mark.parametrize("policy", vm.POLICIES)
 @pytest.mark.parametrize("cpus", [1, 2, 4, 8])
 def test_wl(clean, cpus, policy, variant):
     phases = run_wl(clean, cpus, policy, variant)
@@ -43,12 +35,12 @@ def test_wl(clean, cpus, policy, variant):
 
 @pytest.mark.matrix
 @pytest.mark.parametrize("variant", ["threads", "procs"])
-@pytest.mark.parametrize("policy", POLICIES)
+@pytest.mark.parametrize("policy", vm.POLICIES)
 @pytest.mark.parametrize("cpus", [1, 2, 4, 8])
 def test_lostwrite(clean, cpus, policy, variant):
     result = clean("lostwrite", "--json", f"threads={cpus}", "seconds=2",
                    f"variant={variant}", cpus=cpus, tlb=policy, **SMALL)
-    (answer,) = lines(result)
+    (answer,) = json_lines(result)
     assert answer["lost"] == 0 and answer["increments"] > 0, answer
     assert answer["threads"] == cpus
 
@@ -61,9 +53,9 @@ def one_cpu_kernel(iso):
     return path
 
 
-@pytest.mark.parametrize("policy", POLICIES)
+@pytest.mark.parametrize("policy", vm.POLICIES)
 def test_kernel_for_one_cpu(clean, one_cpu_kernel, policy):
-    phases = lines(clean("wl", "--json", "W=32", "ops=4000", cpus=1,
+    phases = json_lines(clean("wl", "--json", "W=32", "ops=4000", cpus=1,
                          tlb=policy, iso=one_cpu_kernel, **SMALL))
     assert [(p["bad"], p["lost"]) for p in phases] == [(0, 0)] * 4
     assert sum(p["pswpout"] for p in phases) > 1000, "no memory pressure"
@@ -73,7 +65,7 @@ def test_kernel_for_one_cpu(clean, one_cpu_kernel, policy):
 
 
 def test_kernel_for_one_cpu_loses_no_write(clean, one_cpu_kernel):
-    (answer,) = lines(clean("lostwrite", "--json", "seconds=2", cpus=1,
+    (answer,) = json_lines(clean("lostwrite", "--json", "seconds=2", cpus=1,
                             iso=one_cpu_kernel, **SMALL))
     assert answer["lost"] == 0 and answer["increments"] > 0, answer
 

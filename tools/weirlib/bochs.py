@@ -13,7 +13,7 @@ import shutil
 import subprocess
 
 from weirlib import image, terminal, vm
-from weirlib.vm import HostError
+from weirlib.vm import HostError, Lacks
 
 BOCHS = "bochs"
 SHARE = "/usr/share/bochs"
@@ -54,11 +54,11 @@ class Bochs(vm.Machine):
     def arguments(self):
         o = self.options
         if o.accel != "tcg" or o.firmware != "bios":
-            raise HostError("with --machine bochs there is neither --accel "
-                            "nor --firmware uefi")
+            raise Lacks("with --machine bochs there is neither --accel nor "
+                        "--firmware uefi")
         if o.disks or o.swap_disk is not None:
-            raise HostError("with --machine bochs there is no --disk, and no "
-                            "--swap-disk")
+            raise Lacks("with --machine bochs there is no --disk, and no "
+                        "--swap-disk")
         if shutil.which(BOCHS) is None:
             raise HostError(f"{BOCHS} is not installed (packages bochs and "
                             "bochs-term)")
@@ -68,8 +68,9 @@ class Bochs(vm.Machine):
         self._make_iso()
         bios, vgabios = ROMS
         (self.dir / "bochsrc").write_text(CONFIG.format(
-            cpus=o.cpus, model=o.cpu_model or MODEL, ips=IPS, ram=vm.machine_ram(o), bios=bios,
-            vgabios=vgabios, com1=self._com1()))
+            cpus=o.cpus, model=o.cpu_model or MODEL, ips=IPS,
+            ram=vm.machine_ram(o), bios=bios, vgabios=vgabios,
+            com1=self._com1()))
         (self.dir / "script").write_text("continue\n")
         for name in ("com2", "log"):    # Bochs opens them later
             (self.dir / name).touch()

@@ -11,8 +11,8 @@ import json
 import sys
 
 from weirlib import vm
+from weirlib.vm import POLICIES
 
-POLICIES = ("immediate", "batch-clean", "batch-dirty", "two-pass")
 CPUS = (2, 4, 8)
 DIRTY = (0, 5, 10, 25, 50, 75, 100)
 CURVE_CPUS = 4

@@ -5,23 +5,27 @@ policy, a workload, and faults of its own, all drawn from one seed; all
 checks of the kernel are on, every point of the protocol is slowed down at
 random (delay=SEED:all). A boot is a violation if the kernel panics or hangs,
 or if its workload saw a wrong byte or another end than it must. What was
-drawn is printed before it is run, as the command that repeats it.
+drawn is printed before it is run, as the command that repeats it. Where the
+host cannot boot at all, that is no violation, and the end of the run.
 """
 
 import json
 import random
 import re
-import shlex
+import sys
 import time
+from collections import Counter
 
 from weirlib import vm
+from weirlib.vm import POLICIES
 
 REPORT = vm.ROOT / "build" / "soak.json"
-POLICIES = ("immediate", "batch-clean", "batch-dirty", "two-pass")
-# Faults that nobody dies of; docs/reliability.md says what each is.
-FAULTS = {"swap-write": (10, 100), "swap-slow": (20, 200),
-          "swap-order": (2, 10), "swap-stuck-write": (300, 1000),
-          "swap-full": (10, 100), "ipi-late": (3, 30), "timer-storm": (2, 20)}
+# Faults that nobody dies of; docs/reliability.md says what each is. One time
+# in N, from these on; "xM": at most M times.
+FAULTS = {"swap-write:{}": (10, 100), "swap-slow:{}": (20, 200),
+          "swap-order:{}": (2, 10), "swap-stuck-write:{}": (300, 1000),
+          "swap-full:{}": (10, 100), "swap-shrink:{}x500": (5, 50),
+          "ipi-late:{}": (3, 30), "timer-storm:{}": (2, 20)}
 # Workload -> options of the machine. "{s}" is seconds, "{n}" a seed.
 WORKLOADS = {
     "storm seconds={s} seed={n} switch=1 json":
@@ -33,7 +37,10 @@ WORKLOADS = {
         dict(mem=48, swap=30),
     "clones": dict(mem=48, swap=24),
     "fuzz seed={n} calls=30000": dict(mem=64),
+    # Those that its children die of, one by one.
+    "faults random alloc:600,swap-read:3": dict(mem=64),
 }
+COUNT_SLOTS = ("clones", "fuzz")    # in the end, those that are free
 # Counters that are added up: name in the report -> names in vmstat.
 SUMS = {
     "pages_moved": ("pswpin", "pswpout", "pager_in", "pager_out"),
@@ -51,61 +58,66 @@ def draw(rng):
     workload = rng.choice(list(WORKLOADS))
     command = workload.format(s=rng.randrange(20, 60),
                               n=rng.randrange(1, 1 << 31))
-    faults = rng.sample(list(FAULTS), rng.randrange(1, 4))
+    kinds = [kind for kind in FAULTS if "shrink" not in kind or
+             command.split()[0] not in COUNT_SLOTS]
+    faults = rng.sample(kinds, rng.randrange(1, 4))
     words = ["check=all", f"seed={rng.randrange(1, 1 << 31)}",
              f"delay={rng.randrange(1, 500)}",
              f"delay={rng.randrange(1 << 31)}:all",
-             "fault=" + ",".join(f"{kind}:{rng.randint(*FAULTS[kind])}"
+             "fault=" + ",".join(kind.format(rng.randint(*FAULTS[kind]))
                                  for kind in faults)]
     options = vm.Options(cpus=rng.choice((1, 2, 3, 4, 4, 8)),
                          tlb=rng.choice(POLICIES), words=words,
                          timeout=900, **WORKLOADS[workload])
-    return options, ["sh", "-c", command + " && vmstat"]
+    return options, ["sh", "-c", command + " && ctl faults && vmstat"]
 
 
-def repeats(options, command):
-    """The command line that boots the same again."""
-    given = {"--cpus": options.cpus, "--mem": options.mem,
-             "--swap": options.swap, "--swap-disk": options.swap_disk,
-             "--tlb": options.tlb}
-    line = ["tools/weir", "vm"]
-    for name, value in given.items():
-        if value is not None:
-            line += [name, str(value)]
-    for word in options.words:
-        line += ["--set", word]
-    return shlex.join(line + ["--"] + command)
+def injected(text):
+    """Kind of fault -> how many there were, of the output of `ctl faults`."""
+    counts = Counter()
+    for kind, n in re.findall(r"^([a-z-]+)\.\w+ +\d+ +(\d+)$", text,
+                              flags=re.M):
+        counts[kind] += int(n)
+    return counts
 
 
-def one_boot(rng, sums):
+def one_boot(rng, sums, kinds):
     """Runs it and adds its counters; what was wrong, or ""."""
     options, command = draw(rng)
-    line = repeats(options, command)
-    print(line, flush=True)
+    print(vm.shown(options, command), flush=True)
     result = vm.run(options, command)
+    if result.status == vm.HOST:
+        raise vm.HostError(result.verdict)
     counters = dict(re.findall(r"^(\w+) (\d+)$", result.text, flags=re.M))
     for name, parts in SUMS.items():
         sums[name] += sum(int(counters.get(part, 0)) for part in parts)
+    kinds.update(injected(result.text))
     if result.status == 0 and counters:
         return ""
     print(f"  VIOLATION: status {result.status} {result.verdict}\n"
           f"{result.text[-2000:]}\n{result.console[-4000:]}", flush=True)
-    return f"{line}: status {result.status} {result.verdict}"
+    return f"{result.command}: status {result.status} {result.verdict}"
 
 
 def soak(args):
     seed = args.seed or random.SystemRandom().randrange(1, 1 << 31)
     rng = random.Random(seed)
-    print(f"soak: {args.minutes} minutes, SEED={seed}; repeat with "
-          f"make soak MINUTES={args.minutes} SEED={seed}", flush=True)
-    sums, wrong, boots = dict.fromkeys(SUMS, 0), [], 0
+    print(f"soak: {args.minutes:g} minutes, SEED={seed}; repeat with "
+          f"make soak MINUTES={args.minutes:g} SEED={seed}", flush=True)
+    sums, kinds = dict.fromkeys(SUMS, 0), Counter()
+    wrong, boots = [], 0
+    REPORT.unlink(missing_ok=True)
     start = time.monotonic()
     while time.monotonic() - start < 60 * args.minutes:
-        wrong += filter(None, [one_boot(rng, sums)])
+        try:
+            wrong += filter(None, [one_boot(rng, sums, kinds)])
+        except vm.HostError as error:
+            print(error, file=sys.stderr)
+            return vm.HOST
         boots += 1
         REPORT.write_text(json.dumps({
             "minutes": round((time.monotonic() - start) / 60, 1),
-            "seed": seed, "boots": boots, **sums,
+            "seed": seed, "boots": boots, **sums, "faults": kinds,
             "violations": len(wrong), "what": wrong}, indent=1) + "\n")
     print(REPORT.read_text(), end="")
     return 1 if wrong else 0
@@ -117,5 +129,3 @@ def add_verbs(sub):
     verb.add_argument("--minutes", type=float, default=30, metavar="N")
     verb.add_argument("--seed", type=int, metavar="N")
     verb.set_defaults(run=soak)
-
-

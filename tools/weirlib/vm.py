@@ -7,12 +7,13 @@ that any number of them run at once.
 
 import os
 import re
+import shlex
 import shutil
 import signal
 import subprocess
 import tempfile
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 
 from weirlib import records, terminal
@@ -24,6 +25,7 @@ OVMF = [  # (code, variables): Debian's names, newest first
     ("/usr/share/OVMF/OVMF_CODE.fd", "/usr/share/OVMF/OVMF_VARS.fd"),
 ]
 
+POLICIES = ("immediate", "batch-clean", "batch-dirty", "two-pass")
 PANIC, TRIPLE, HANG, TIMEOUT, HOST = 101, 102, 103, 104, 105
 RESET = "The machine was reset without a word: a triple fault."
 PANIC_CODE = 0x7F       # what a panic writes to the exit device
@@ -37,14 +39,19 @@ class HostError(Exception):
     """The host could not run it: verdict 105."""
 
 
+class Lacks(HostError):
+    """The machine that is asked for has not got that."""
+
+
 def default_iso():
     return Path(os.environ.get("WEIR_ISO", ROOT / "build" / "weir.iso"))
 
 
 @dataclass
 class Options:
+    """Of one boot; what is not given is as for `tools/weir vm`."""
     cpus: int = 4
-    mem: int = 96               # MiB that the kernel may use, swap included
+    mem: int = 64               # MiB that the kernel may use, swap included
     swap: int = None            # MiB
     tlb: str = None
     words: list = field(default_factory=list)   # further key=value
@@ -70,6 +77,8 @@ class Result:
     console: str = ""           # COM1
     records: list = field(default_factory=list)
     seconds: float = 0.0
+    command: str = ""           # the command line that boots the same again
+    lacks: bool = False         # HOST, for the machine has not got that
 
     @property
     def text(self):
@@ -111,6 +120,24 @@ def command_line(options, command):
     parts = (w.partition("=") for w in kernel_words(options, command))
     return " ".join(key + equals + (quote(value) if value else "")
                     for key, equals, value in parts)
+
+
+def shown(options, command):
+    """The command line that boots the same again: all that is not the
+    default. `gdb` and `cpu_word` are for programs alone."""
+    usual, line = Options(iso=ROOT / "build" / "weir.iso"), []
+    flags = {"words": "--set", "disks": "--disk"}
+    for name in (f.name for f in fields(Options)):
+        value = getattr(options, name)
+        if name in ("gdb", "cpu_word") or value is None or \
+                value == getattr(usual, name):
+            continue
+        for one in value if isinstance(value, list) else [value]:
+            if isinstance(one, Path) and one.is_relative_to(ROOT):
+                one = one.relative_to(ROOT)
+            line += [flags.get(name, "--" + name.replace("_", "-")), str(one)]
+    line += ["--", *command] if command else []
+    return shlex.join(["tools/weir", "vm", *line])
 
 
 def disk_arguments(disks):
@@ -262,7 +289,7 @@ class Machine:
     # --- one boot -------------------------------------------------------
     def run(self):
         self.dir = Path(tempfile.mkdtemp(prefix="weir-"))
-        start = time.monotonic()
+        start, lacks = time.monotonic(), False
         try:
             code = self._run(start)
             status, verdict = self._judge(code)
@@ -270,12 +297,14 @@ class Machine:
                 if self.log.exists() else ""
         except HostError as error:
             status, console = HOST, ""
+            lacks = isinstance(error, Lacks)
             verdict = f"The host could not run it: {error}."
         finally:
             self.stop()
             shutil.rmtree(self.dir, ignore_errors=True)
         return Result(status, verdict, self.output, console, self.records,
-                      time.monotonic() - start)
+                      time.monotonic() - start,
+                      shown(self.options, self.command), lacks)
 
     def _run(self, start):
         args = self.arguments()

@@ -104,8 +104,8 @@ void expect_panic(void (*fn)(void *), void *arg, const char *text)
 	if (WIFEXITED(status) && WEXITSTATUS(status) == 42 &&
 	    strstr(got, text))
 		return;
-	fprintf(stderr, "expected a panic with '%s', got status %d, '%s'\n",
-		text, status, got);
+	fprintf(stderr, "CHECK failed: expected a panic with '%s', "
+		"got status %d, '%s'\n", text, status, got);
 	exit(1);
 }
 
