@@ -15,7 +15,7 @@ sys.path.insert(0, str(ROOT / "tests" / "host"))
 
 @dataclass(frozen=True)
 class Guest:
-    """A command of the guest; {seed} in it is the run's."""
+    """A command of the guest; {seed} in it, or in a word, is the run's."""
     command: str
     cpus: int = 4
     words: tuple = ("check=tlb",)
@@ -59,22 +59,22 @@ MUTANTS = {
     "Z17b": ["debt", "exit"],
     "Z18": ["window wired"],
     "Z19": ["rmap", "window copy_owed"],
-    "Z20": ["window clone"],
+    "Z20": ["window clone", "window cloning"],
     "Z21": ["window clone_owed"],
     "Z22": ["rmap"],
     "Z24": ["rmap", "window saved"],
     "Z25": ["rmap", "window saved"],
-    "Z26": ["window pin"],
+    "Z26": ["window pin", "window free"],
     "Z26b": ["window only"],
-    "Z27": ["window inbound"],
+    "Z27": ["window inbound", "window read"],
     "Z28": ["window io"],
     "Z29": ["window torn"],
-    "Z30": ["window lazy"],
+    "Z30": ["window lazy", "window cr3", "window loaded"],
     "Z31": ["debt"],
     "Z32": ["debt", "window lazy"],
     "Z33": ["debt"],
     "Z34": ["debt", "window protect"],
-    "Z35": ["debt", "window protect"],
+    "Z35": ["debt", "window protect", "window handler"],
     "Z36": ["window lazy"],
     "W1": ["window reference"],
     "W2": ["window wake"],
@@ -99,7 +99,7 @@ def bugs():
 def named(name):
     """The Guest or Host of that name."""
     if name.split()[0] == "window":
-        return Guest(name, cpus=6)
+        return Guest(name, cpus=6, words=("check=tlb", "delay={seed}:all"))
     return TESTS[name]
 
 

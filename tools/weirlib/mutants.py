@@ -43,7 +43,8 @@ class Run:
 
 
 def run_guest(test, bug, seed):
-    words = [*test.words, f"seed={seed}"] + [f"plant={bug}"] * bool(bug)
+    words = [word.format(seed=seed) for word in test.words]
+    words += [f"seed={seed}"] + [f"plant={bug}"] * bool(bug)
     iso = PLANTED_ISO if bug else ROOT / "build" / "weir.iso"
     command = test.command.format(seed=seed)
     shown = ["tools/weir", "vm", "--cpus", str(test.cpus)]
