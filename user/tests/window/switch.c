@@ -1,9 +1,33 @@
 /*
- * switch.c - scenes of a CPU that goes over from one space to another.
+ * switch.c - scenes of a CPU that leaves a space and comes back to it.
  */
 #include <string.h>
 
 #include "user/tests/window/window.h"
+
+static handle_t alarm;
+
+static long sleep_and_store(void *va)
+{
+	sys_ntfn_wait(alarm, 1, 0, NULL);
+	return store(va);
+}
+
+/* The page goes while the CPU that has it is idle, and so is not asked. */
+void scene_lazy(void)
+{
+	struct hand *toucher = hand_start(CPU_SECOND);
+	struct pages p = pages_new(1);
+
+	alarm = (handle_t)sys_ntfn_create();
+	CHECK(hand_call(toucher, store, (void *)p.va) == 0);
+	hand_do(toucher, sleep_and_store, (void *)p.va);
+	CHECK(!hand_ends(toucher));
+	pages_drop(&p);
+	CHECK(sys_ntfn_signal(alarm, 1) == 0);
+	CHECK(hand_result(toucher) == -WEIR_EFAULT);
+	sys_handle_close(alarm);
+}
 
 /* A task of one thread that counts, and reads a page each time. */
 #define CODE_AT 0x40000000ull
@@ -73,14 +97,6 @@ static void begin(struct hand *h, job_fn *take, void *arg)
 	while (!held(WEIR_POINT_flush) && !hand_done(h))
 		__builtin_ia32_pause();
 	release(WEIR_POINT_flush);
-}
-
-static handle_t alarm;
-
-static long sleep_and_store(void *va)
-{
-	sys_ntfn_wait(alarm, 1, 0, NULL);
-	return store(va);
 }
 
 /* A CPU leaves the other's space for ours, and stands at `point`: a page of

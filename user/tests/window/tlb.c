@@ -161,30 +161,6 @@ void scene_retired(void)
 	pages_drop(&q);
 }
 
-static handle_t alarm;
-
-static long sleep_and_store(void *va)
-{
-	sys_ntfn_wait(alarm, 1, 0, NULL);
-	return store(va);
-}
-
-/* The page goes while the CPU that has it is idle, and so is not asked. */
-void scene_lazy(void)
-{
-	struct hand *toucher = hand_start(CPU_SECOND);
-	struct pages p = pages_new(1);
-
-	alarm = (handle_t)sys_ntfn_create();
-	CHECK(hand_call(toucher, store, (void *)p.va) == 0);
-	hand_do(toucher, sleep_and_store, (void *)p.va);
-	CHECK(!hand_ends(toucher));
-	pages_drop(&p);
-	CHECK(sys_ntfn_signal(alarm, 1) == 0);
-	CHECK(hand_result(toucher) == -WEIR_EFAULT);
-	sys_handle_close(alarm);
-}
-
 /* An unmap has cleared the PTE, and owes nothing yet, when reclaim writes the
  * page out and frees it. */
 void scene_dying(void)
