@@ -21,6 +21,7 @@ class Guest:
     command: str
     cpus: int
     status: int = 1
+    delays: bool = False    # random ones, of the run's seed, at all points
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,8 @@ TESTS = {
     "donation": Guest("donation", cpus=2),
     "quotas": Guest("quotas", cpus=2),
     # Its stale handle breaks who starts programs: the scene is not reached.
-    "window generation": Guest("window generation", cpus=6, status=96),
+    "window generation": Guest("window generation", cpus=6, status=96,
+                               delays=True),
 }
 
 # Bug: tests. "window NAME" is that scene of user/tests/window.c.
@@ -60,22 +62,22 @@ MUTANTS = {
     "Z17b": ["debt", "exit"],
     "Z18": ["window wired"],
     "Z19": ["rmap", "window copy_owed"],
-    "Z20": ["window clone"],
+    "Z20": ["window clone", "window cloning"],
     "Z21": ["window clone_owed"],
     "Z22": ["rmap"],
     "Z24": ["rmap", "window saved"],
     "Z25": ["rmap", "window saved"],
-    "Z26": ["window pin"],
+    "Z26": ["window pin", "window free"],
     "Z26b": ["window only"],
-    "Z27": ["window inbound"],
+    "Z27": ["window inbound", "window read"],
     "Z28": ["window io"],
     "Z29": ["window torn"],
-    "Z30": ["window lazy"],
+    "Z30": ["window lazy", "window cr3", "window loaded"],
     "Z31": ["debt"],
     "Z32": ["debt", "window lazy"],
     "Z33": ["debt"],
     "Z34": ["debt", "window protect"],
-    "Z35": ["debt", "window protect"],
+    "Z35": ["debt", "window protect", "window handler"],
     "Z36": ["window lazy"],
     "W1": ["window reference"],
     "W2": ["window wake"],
@@ -102,7 +104,7 @@ def named(name):
     if name in TESTS:
         return TESTS[name]
     assert whole(name) == "window", name
-    return Guest(name, cpus=6)
+    return Guest(name, cpus=6, delays=True)
 
 
 def scenes():

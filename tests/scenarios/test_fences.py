@@ -29,6 +29,15 @@ def test_no_store_is_lost(clean, policy, variant):
     assert answer["lost"] == 0 and answer["increments"] > 0
 
 
+@pytest.mark.parametrize("policy", ["batch-dirty", "two-pass"])
+def test_no_store_is_lost_where_windows_are_wide(clean, policy):
+    """P1, P2: the same with each point of the protocol slowed at random."""
+    result = clean("lostwrite", "--json", "threads=4", "seconds=2",
+                   tlb=policy, words=["delay=7:all"], **TIGHT)
+    (answer,) = objects(result)
+    assert answer["lost"] == 0 and answer["increments"] > 0
+
+
 def test_the_first_store_to_a_clean_page_is_kept(clean):
     """I1: D is set while reclaim takes the PTE; the exchange sees it."""
     result = clean("dirtyrace", "--json", cpus=2)

@@ -47,6 +47,7 @@ class Run:
 
 def run_guest(test, bug, seed):
     words = ["check=tlb", f"seed={seed}"] + [f"plant={bug}"] * bool(bug)
+    words += [f"delay={seed}:all"] * test.delays
     iso = PLANTED_ISO if bug else ROOT / "build" / "weir.iso"
     result = vm.run(vm.Options(cpus=test.cpus, mem=MEM, iso=iso, words=words,
                                timeout=SECONDS), shlex.split(test.command))

@@ -203,6 +203,19 @@ long poke2(void *va)
 	return 0;
 }
 
+long poke3(void *va)
+{
+	*(volatile uint64_t *)va = 3;
+	return 0;
+}
+
+long unmap(void *arg)
+{
+	const struct pages *p = arg;
+
+	return sys_mem_unmap(startup->self, (uintptr_t)p->va, p->n);
+}
+
 long reclaim(void *frames)
 {
 	return sys_sys_ctl(WEIR_CTL_RECLAIM, (uintptr_t)frames, 0);

@@ -92,9 +92,9 @@ static uint32_t one_by_one(void)
 
 #define TRIES 400
 
-/* Has passes of `h` made until the page is the one whose IO is held at `p`;
- * the IO of others goes on. */
-static void hold_io(struct hand *h, enum weir_point p, volatile void *va)
+/* Has passes of `h` made until the page is the one that is held at `p`, where
+ * it is not mapped any more; others go on. */
+static void hold_page(struct hand *h, enum weir_point p, volatile void *va)
 {
 	for (unsigned i = 0; i < TRIES; i++) {
 		poke1((void *)va);
@@ -107,7 +107,7 @@ static void hold_io(struct hand *h, enum weir_point p, volatile void *va)
 		release(p);
 		hand_result(h);
 	}
-	CHECK(!"the page's IO is held");
+	CHECK(!"the page is held");
 }
 
 /* The page is read before its IO has begun: its bytes are in memory. */
@@ -118,7 +118,7 @@ void scene_io(void)
 	struct pages p = pages_new(1);
 	uint32_t batch = one_by_one();
 
-	hold_io(first, WEIR_POINT_io, p.va);
+	hold_page(first, WEIR_POINT_io, p.va);
 	CHECK(hand_call(second, load, (void *)p.va) == 1);
 	release(WEIR_POINT_io);
 	hand_result(first);
@@ -135,7 +135,7 @@ void scene_torn(void)
 	struct pages p = pages_new(1);
 	uint32_t batch = one_by_one();
 
-	hold_io(first, WEIR_POINT_copy, p.va);
+	hold_page(first, WEIR_POINT_copy, p.va);
 	hand_do(second, poke2, (void *)p.va);
 	CHECK(!hand_ends(second));
 	release(WEIR_POINT_copy);
@@ -165,6 +165,58 @@ void scene_inbound(void)
 	release(WEIR_POINT_copy);
 	CHECK(hand_result(first) == 7 && hand_result(second) == 7);
 	pages_drop(&p);
+}
+
+/* The page is read, and not mapped yet: who wants it waits, and reclaim, which
+ * finds it on no list, leaves it alone. */
+void scene_read(void)
+{
+	struct hand *first = hand_start(CPU_FIRST);
+	struct hand *second = hand_start(CPU_SECOND);
+	struct pages p = pages_new(1);
+
+	*p.va = 7;
+	for (unsigned i = 0; i < TRIES && present(p.va); i++)
+		reclaim((void *)1);
+	hold(WEIR_POINT_read, first);
+	hand_do(first, load, (void *)p.va);
+	await_held(WEIR_POINT_read);
+	hand_do(second, load, (void *)p.va);
+	CHECK(!hand_ends(second));
+	reclaim((void *)1);
+	release(WEIR_POINT_read);
+	CHECK(hand_result(first) == 7 && hand_result(second) == 7);
+	pages_drop(&p);
+}
+
+/* The page is written and flushed, and about to be freed, when somebody stores
+ * to it, or pins it, or nobody has it any more. */
+void scene_free(void)
+{
+	struct hand *first = hand_start(CPU_FIRST);
+	struct hand *second = hand_start(CPU_SECOND);
+	struct pages p = pages_new(1);
+	uint32_t batch = one_by_one();
+
+	hold_page(first, WEIR_POINT_free, p.va);
+	hand_call(second, poke2, (void *)p.va);
+	release(WEIR_POINT_free);
+	hand_result(first);
+	CHECK(*p.va == 2);
+	hold_page(first, WEIR_POINT_free, p.va);
+	be_system(true);
+	CHECK(sys_mem_pin(p.mem, 0, 1, 1) == 0);
+	release(WEIR_POINT_free);
+	hand_result(first);
+	CHECK(sys_mem_clone(p.mem) == -WEIR_EBUSY); /* it is in memory */
+	CHECK(sys_mem_pin(p.mem, 0, 1, 0) == 0);
+	be_system(false);
+	CHECK(*p.va == 1);
+	hold_page(first, WEIR_POINT_free, p.va);
+	pages_drop(&p);
+	release(WEIR_POINT_free);
+	hand_result(first);
+	CHECK(sys_sys_ctl(WEIR_CTL_BATCH, batch, 0) == 0);
 }
 
 /* --- a page that its pager keeps ------------------------------------------ */

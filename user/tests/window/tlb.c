@@ -69,13 +69,6 @@ void scene_owed(void)
 
 #define LEAF 512u /* pages that one page table maps */
 
-static long unmap(void *arg)
-{
-	const struct pages *p = arg;
-
-	return sys_mem_unmap(startup->self, (uintptr_t)p->va, p->n);
-}
-
 /* An unmap lets its locks go after one page table; then a pass takes the page
  * that is below the next one. The second mapping shows when it has. */
 void scene_recheck(void)
@@ -168,30 +161,6 @@ void scene_retired(void)
 	pages_drop(&q);
 }
 
-static handle_t alarm;
-
-static long sleep_and_store(void *va)
-{
-	sys_ntfn_wait(alarm, 1, 0, NULL);
-	return store(va);
-}
-
-/* The page goes while the CPU that has it is idle, and so is not asked. */
-void scene_lazy(void)
-{
-	struct hand *toucher = hand_start(CPU_SECOND);
-	struct pages p = pages_new(1);
-
-	alarm = (handle_t)sys_ntfn_create();
-	CHECK(hand_call(toucher, store, (void *)p.va) == 0);
-	hand_do(toucher, sleep_and_store, (void *)p.va);
-	CHECK(!hand_ends(toucher));
-	pages_drop(&p);
-	CHECK(sys_ntfn_signal(alarm, 1) == 0);
-	CHECK(hand_result(toucher) == -WEIR_EFAULT);
-	sys_handle_close(alarm);
-}
-
 /* An unmap has cleared the PTE, and owes nothing yet, when reclaim writes the
  * page out and frees it. */
 void scene_dying(void)
@@ -215,15 +184,50 @@ void scene_dying(void)
 	}
 }
 
+/* The CPU that has the page has been told of a protect, or an unmap, and not
+ * flushed yet: neither has returned. */
+static void told(job_fn *take, struct hand *toucher, struct hand *third,
+		 struct pages *p)
+{
+	CHECK(hand_call(toucher, store, (void *)p->va) == 0);
+	hold(WEIR_POINT_handler, toucher);
+	hand_do(third, take, p);
+	await_held(WEIR_POINT_handler);
+	for (uint64_t end = now_ns() + PATIENCE_NS;
+	     !hand_done(third) && now_ns() < end;)
+		__builtin_ia32_pause();
+	CHECK(!hand_done(third));
+	release(WEIR_POINT_handler);
+	CHECK(hand_result(third) == 0);
+	CHECK(hand_call(toucher, store, (void *)p->va) == -WEIR_EFAULT);
+}
+
+void scene_handler(void)
+{
+	struct hand *toucher = hand_start(CPU_SECOND);
+	struct hand *third = hand_start(CPU_THIRD);
+	struct pages p = pages_new(1);
+
+	told(forbid, toucher, third, &p);
+	protect(&p, READ_WRITE);
+	told(unmap, toucher, third, &p);
+	sys_handle_close(p.mem);
+}
+
 /* --- clones and copies ---------------------------------------------------- */
 /* `p` was 1 when it was cloned. */
-static void check_clone(struct hand *toucher, struct pages *p, long clone)
+static void check_clone(struct hand *toucher, struct pages *p, long copy)
 {
-	struct pages c = pages_of(clone, p->n);
+	struct pages c = pages_of(copy, p->n);
 
 	hand_call(toucher, poke2, (void *)p->va);
 	CHECK(*c.va == 1 && *p->va == 2);
 	pages_drop(&c);
+}
+
+static long clone(void *arg)
+{
+	return sys_mem_clone(((const struct pages *)arg)->mem);
 }
 
 /* Who could write to the page before it was cloned cannot do so after. */
@@ -234,6 +238,30 @@ void scene_clone(void)
 
 	hand_call(toucher, poke1, (void *)p.va);
 	check_clone(toucher, &p, sys_mem_clone(p.mem));
+	pages_drop(&p);
+}
+
+/* W is gone, and not flushed yet: what is stored through the old entry is in
+ * both, and what is stored once there is a clone, in one. */
+void scene_cloning(void)
+{
+	struct hand *toucher = hand_start(CPU_SECOND);
+	struct hand *third = hand_start(CPU_THIRD);
+	struct pages p = pages_new(1), c;
+	uint64_t was;
+
+	hand_call(toucher, poke1, (void *)p.va);
+	hold(WEIR_POINT_clone, third);
+	hand_do(third, clone, &p);
+	await_held(WEIR_POINT_clone);
+	hand_do(toucher, poke2, (void *)p.va);
+	was = hand_ends(toucher) ? 2 : 1; /* else its TLB had lost the page */
+	release(WEIR_POINT_clone);
+	c = pages_of(hand_result(third), 1);
+	hand_result(toucher);
+	hand_call(toucher, poke3, (void *)p.va);
+	CHECK(*c.va == was && *p.va == 3);
+	pages_drop(&c);
 	pages_drop(&p);
 }
 
@@ -257,16 +285,16 @@ void scene_copy_owed(void)
 	struct hand *first = hand_start(CPU_FIRST);
 	struct hand *toucher = hand_start(CPU_SECOND);
 	struct pages p = pages_new(1);
-	long clone;
+	long copy;
 
 	*p.va = 1;
-	clone = sys_mem_clone(p.mem);
+	copy = sys_mem_clone(p.mem);
 	hold_pass(first, toucher, load, p.va);
 	*p.va = 2;
 	CHECK(hand_call(toucher, load, (void *)p.va) == 2);
 	end_pass(first);
 	pages_drop(&p);
-	CHECK(sys_handle_close((handle_t)clone) == 0);
+	CHECK(sys_handle_close((handle_t)copy) == 0);
 }
 
 /* The clone is not mapped, and has the page all the same. */

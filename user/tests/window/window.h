@@ -67,7 +67,8 @@ bool present(volatile void *va); /* in the page table */
 /* Jobs. `store` is made by the kernel: 0, or -WEIR_EFAULT where nothing may be
  * stored; `poke` and `load` are the hand's own, and fault. */
 job_fn store, load, reclaim; /* reclaim: until so many frames are free */
-job_fn poke1, poke2;
+job_fn unmap;                /* of a struct pages; the object stays */
+job_fn poke1, poke2, poke3;
 
 /* Has `touch` done by `toucher`, and a pass of `h` unmap that page and stand
  * before its flush, which is then the first since the touch: the toucher's
@@ -87,8 +88,9 @@ void be_system(bool on);
 	X(reference) X(wake) X(enter) X(address) X(generation) X(client)    \
 	X(handle) X(slot)                                                   \
 	X(protect) X(wired) X(owed) X(recheck) X(debt) X(retired) X(lazy)   \
-	X(dying) X(clone) X(clone_owed) X(copy_owed) X(only)                \
-	X(saved) X(freed) X(policy) X(pin) X(inbound) X(io) X(torn)      \
-	X(paged)
+	X(dying) X(handler) X(clone) X(cloning) X(clone_owed) X(copy_owed)  \
+	X(only) X(cr3) X(loaded)                                            \
+	X(saved) X(freed) X(policy) X(pin) X(inbound) X(io) X(torn)         \
+	X(read) X(free) X(paged)
 #define SCENE(name) void scene_##name(void);
 SCENES(SCENE)
