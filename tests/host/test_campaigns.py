@@ -61,7 +61,7 @@ def test_mutants_that_are_caught(run_mutants, tmp_path):
     log = (tmp_path / "Z1.log").read_text()
     assert "### window saved: P2.\n" in log
     assert ("tools/weir vm --cpus 6 --mem 96 --set check=tlb --set seed=2 "
-            f"--set plant=Z1 --timeout {mutants.SECONDS} "
+            f"--set plant=Z1 --set delay=2:all --timeout {mutants.SECONDS} "
             "--iso build/planted/weir.iso -- window saved\n") in log
 
 

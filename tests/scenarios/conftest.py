@@ -6,7 +6,9 @@ run there do so: `make machines`.
 
 import os
 import shutil
+import signal
 
+import pexpect
 import pytest
 from guest import (BOOT_TIMEOUT, CHECK, MEM, image, interactive, report, vm)
 
@@ -57,7 +59,10 @@ def console(iso):
     """An interactive boot, at the first prompt."""
     guest = interactive("--cpus", "2", "--iso", str(iso))
     yield guest
-    guest.close(force=True)
+    if guest.isalive():     # it takes QEMU with it
+        guest.kill(signal.SIGTERM)
+        guest.expect(pexpect.EOF, timeout=BOOT_TIMEOUT)
+    guest.close()
 
 
 @pytest.fixture
