@@ -34,7 +34,7 @@ def test_no_store_is_lost_where_windows_are_wide(clean, policy):
     """P1, P2: the same with each point of the protocol slowed at random."""
     result = clean("lostwrite", "--json", "threads=4", "seconds=2",
                    tlb=policy, words=["delay=7:all"], **TIGHT)
-    (answer,) = objects(result)
+    (answer,) = json_lines(result)
     assert answer["lost"] == 0 and answer["increments"] > 0
 
 
