@@ -154,7 +154,7 @@ static bool set(struct params *p, const struct key *k, const char *value)
 	if (k->field == FIELD(swap_mib) && strcmp(value, "virtio") == 0)
 		return p->swap_virtio = true;
 	if (k->field == FIELD(check))
-		return set_names(&p->check, checks, LENGTH(checks), value);
+		return set_names(field, k->names, k->max, value);
 	if (k->field == FIELD(delay_us) && set_points(p, value))
 		return true;
 	if (k->names)

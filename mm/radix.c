@@ -3,7 +3,6 @@
  */
 #include "mm/radix.h"
 
-
 pte_t *radix_cell(struct radix *t, uint64_t index, pte_t **hole)
 {
 	pte_t *cell = &t->root;

@@ -5,9 +5,10 @@ import re
 import tarfile
 
 import pytest
+from guest import PROMPT as PROMPT_ANYWHERE
 from guest import ROOT, report
 
-PROMPT = r"\nweir> "
+PROMPT = r"\n" + PROMPT_ANYWHERE
 MANIFEST = (ROOT / "user/etc/manifest").read_text()
 
 
@@ -371,7 +372,7 @@ def test_the_console_dies_while_a_line_is_typed(console):
     console.expect("starting another in 50 ms .restart 1.")
     console.send(" two\r")
     console.expect("one two\r*\n")  # typed, or already what echo says
-    console.expect("weir> ")
+    console.expect(PROMPT_ANYWHERE)
     assert say(console, "wait; echo alive").endswith("alive")
 
 

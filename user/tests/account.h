@@ -49,6 +49,22 @@ static inline void account_reclaim(struct weir_system *sys)
 	system_read(sys);
 }
 
+/* How many more handles this task can have. */
+static inline uint64_t account_handles(void)
+{
+	static handle_t h[1100];
+	handle_t ntfn = (handle_t)sys_ntfn_create();
+	uint64_t n = 0;
+	long got;
+
+	while (n < 1100 && (got = sys_handle_dup(ntfn, WEIR_R_ALL, 0)) > 0)
+		h[n++] = (handle_t)got;
+	for (uint64_t i = 0; i < n; i++)
+		sys_handle_close(h[i]);
+	sys_handle_close(ntfn);
+	return n;
+}
+
 /* Of all: frames that are free or on reclaim's lists, slots in use. */
 struct account_sum {
 	uint64_t frames, slots;

@@ -69,19 +69,6 @@ struct counts {
 	uint64_t frames, slots, handles, ntasks;
 };
 
-static uint64_t own_handles(void)
-{
-	static handle_t h[1100];
-	uint64_t n = 0;
-	long got;
-
-	while (n < 1100 && (got = sys_ntfn_create()) > 0)
-		h[n++] = (handle_t)got;
-	for (uint64_t i = 0; i < n; i++)
-		sys_handle_close(h[i]);
-	return n;
-}
-
 static void count(struct counts *c)
 {
 	struct weir_task task;
@@ -90,7 +77,7 @@ static void count(struct counts *c)
 	account_reclaim(&sys);
 	c->frames = sys.frames_free + sys.frames_anon;
 	c->slots = sys.swap_free;
-	c->handles = own_handles();
+	c->handles = account_handles();
 	while (sys_sys_info(WEIR_INFO_TASK, c->ntasks, &task,
 			    sizeof(task)) > 0)
 		c->ntasks++;

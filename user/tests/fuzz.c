@@ -280,19 +280,6 @@ static void prime(void)
 	}
 }
 
-static unsigned free_handles(void)
-{
-	static handle_t h[1100];
-	unsigned n = 0;
-	long got;
-
-	while (n < 1100 && (got = sys_handle_dup(ends, WEIR_R_ALL, 0)) > 0)
-		h[n++] = (handle_t)got;
-	for (unsigned i = 0; i < n; i++)
-		sys_handle_close(h[i]);
-	return n;
-}
-
 static void count(struct account *a)
 {
 	struct weir_system sys;
@@ -302,7 +289,7 @@ static void count(struct account *a)
 	account_reclaim(&sys);
 	a->frames = sys.frames_free + sys.frames_anon;
 	a->slots = sys.swap_free;
-	a->handles = free_handles();
+	a->handles = account_handles();
 	while (a->ntasks < TASKS &&
 	       sys_sys_info(WEIR_INFO_TASK, a->ntasks, &task,
 			    sizeof(task)) > 0)

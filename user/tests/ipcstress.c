@@ -13,7 +13,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "user/lib/weir_user.h"
+#include "user/tests/account.h"
 
 #define CLIENTS 4u
 #define SERVERS 4u
@@ -224,31 +224,16 @@ static void run(uint64_t n)
 }
 
 /* --- what is left --------------------------------------------------------- */
-static unsigned free_handles(void)
-{
-	static handle_t h[1100];
-	handle_t ntfn = (handle_t)sys_ntfn_create();
-	unsigned n = 0;
-	long got;
-
-	while (n < 1100 && (got = sys_handle_dup(ntfn, WEIR_R_ALL, 0)) > 0)
-		h[n++] = (handle_t)got;
-	for (unsigned i = 0; i < n; i++)
-		sys_handle_close(h[i]);
-	sys_handle_close(ntfn);
-	return n;
-}
-
 static void supervise(void)
 {
 	struct counters before, after;
-	unsigned handles;
+	uint64_t handles;
 	uint64_t fast, calls;
 	int64_t lost;
 
 	sys_thread_ctl(0, WEIR_THREAD_PRIO, 25);
 	run(4); /* for what is kept on purpose */
-	handles = free_handles();
+	handles = account_handles();
 	counters_read(&before);
 	run(kills);
 	counters_read(&after);
@@ -260,7 +245,7 @@ static void supervise(void)
 	       "%d pages lost\n", (unsigned long long)calls,
 	       (unsigned long long)fast, (unsigned long long)(2 * calls),
 	       (unsigned long long)kills, (int)lost);
-	if (lost > LOST_PAGES_MAX || free_handles() != handles || !fast ||
+	if (lost > LOST_PAGES_MAX || account_handles() != handles || !fast ||
 	    fast >= 2 * calls)
 		failures++;
 }

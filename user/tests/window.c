@@ -341,8 +341,8 @@ static const struct scene *scene_by_name(const char *name)
 	return NULL;
 }
 
-/* Starts the program that plays, and pins all that it has: reclaim takes none
- * of it, but only the pages of the scenes. Its exit status. */
+/* Starts the program that plays, and pins what it was loaded to: reclaim takes
+ * only the pages of the scenes, and its start-up page. Its exit status. */
 static int launch(char **argv)
 {
 	handle_t ready = (handle_t)sys_ntfn_create();

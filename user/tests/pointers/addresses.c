@@ -64,7 +64,8 @@ static void test_map(void)
 	sys_handle_close(mem);
 }
 
-static void test_unmap(void)
+/* At AT, with 1 and 2 in them. */
+static handle_t two_pages(void)
 {
 	handle_t mem = memory(2);
 	volatile uint8_t *p = (uint8_t *)AT;
@@ -72,6 +73,14 @@ static void test_unmap(void)
 	expect(map_at(mem, AT, 2) == (long)AT, "two pages");
 	p[0] = 1;
 	p[PAGE] = 2;
+	return mem;
+}
+
+static void test_unmap(void)
+{
+	handle_t mem = two_pages();
+	volatile uint8_t *p = (uint8_t *)AT;
+
 	for (unsigned i = 0; i < NRANGES; i++)
 		expect(sys_mem_unmap(SELF, bad_ranges[i].va,
 				     bad_ranges[i].npages) == -WEIR_EINVAL,
@@ -88,12 +97,9 @@ static void test_unmap(void)
 
 static void test_protect(void)
 {
-	handle_t mem = memory(2);
+	handle_t mem = two_pages();
 	volatile uint8_t *p = (uint8_t *)AT;
 
-	expect(map_at(mem, AT, 2) == (long)AT, "two pages");
-	p[0] = 1;
-	p[PAGE] = 2;
 	for (unsigned i = 0; i < NRANGES; i++)
 		expect(sys_mem_protect(SELF, bad_ranges[i].va,
 				       bad_ranges[i].npages, WEIR_P_READ) ==

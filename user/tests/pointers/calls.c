@@ -7,11 +7,12 @@
  */
 #include "user/tests/pointers/pointers.h"
 
+#include "user/tests/account.h"
+
 #define TEXT "pointers: a text"
 #define TEXT_BYTES 16u
 #define LIMIT 12345u
 #define PATIENCE_NS 20000000000ull
-#define HANDLES 1100
 
 enum { BIT_REQUEST = 5, REQUEST = 1 << BIT_REQUEST, TOUCHED = 1, TOUCH = 2 };
 
@@ -27,7 +28,7 @@ struct paged {
 };
 static struct paged kept = { .writes = true }, source;
 static handle_t ntfn;
-static unsigned handles_before;
+static uint64_t handles_before;
 static struct weir_pager_request request;
 static uint8_t bytes[PAGE] __attribute__((aligned(4096)));
 
@@ -303,29 +304,16 @@ bool call_right(const struct target *t, long result, const uint8_t *at)
 }
 
 /* --- the start and the end ------------------------------------------------ */
-static unsigned free_handles(void)
-{
-	static handle_t h[HANDLES];
-	unsigned n = 0;
-	long got;
-
-	while (n < HANDLES && (got = sys_handle_dup(ntfn, WEIR_R_ALL, 0)) > 0)
-		h[n++] = (handle_t)got;
-	for (unsigned i = 0; i < n; i++)
-		sys_handle_close(h[i]);
-	return n;
-}
-
 bool calls_setup(void)
 {
 	ntfn = (handle_t)sys_ntfn_create();
 	if (!paged_setup(&kept) || !paged_setup(&source))
 		return false;
-	handles_before = free_handles();
+	handles_before = account_handles();
 	return true;
 }
 
 bool calls_end(void)
 {
-	return free_handles() == handles_before;
+	return account_handles() == handles_before;
 }

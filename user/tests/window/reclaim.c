@@ -80,17 +80,23 @@ void scene_pin(void)
 }
 
 /* --- during IO ------------------------------------------------------------ */
-/* One page a pass; the former size. */
-static uint32_t one_by_one(void)
+/* So many pages a pass; the former size. */
+static uint32_t set_batch(uint32_t pages)
 {
 	struct weir_system sys;
 
 	system_read(&sys);
-	CHECK(sys_sys_ctl(WEIR_CTL_BATCH, 1, 0) == 0);
+	CHECK(sys_sys_ctl(WEIR_CTL_BATCH, pages, 0) == 0);
 	return sys.batch;
 }
 
 #define TRIES 400
+
+static void swap_out(volatile void *va)
+{
+	for (unsigned i = 0; i < TRIES && present(va); i++)
+		reclaim((void *)1);
+}
 
 /* Has passes of `h` made until the page is the one that is held at `p`, where
  * it is not mapped any more; others go on. */
@@ -116,14 +122,14 @@ void scene_io(void)
 	struct hand *first = hand_start(CPU_FIRST);
 	struct hand *second = hand_start(CPU_SECOND);
 	struct pages p = pages_new(1);
-	uint32_t batch = one_by_one();
+	uint32_t batch = set_batch(1);
 
 	hold_page(first, WEIR_POINT_io, p.va);
 	CHECK(hand_call(second, load, (void *)p.va) == 1);
 	release(WEIR_POINT_io);
 	hand_result(first);
 	CHECK(*p.va == 1);
-	CHECK(sys_sys_ctl(WEIR_CTL_BATCH, batch, 0) == 0);
+	set_batch(batch);
 	pages_drop(&p);
 }
 
@@ -133,7 +139,7 @@ void scene_torn(void)
 	struct hand *first = hand_start(CPU_FIRST);
 	struct hand *second = hand_start(CPU_SECOND);
 	struct pages p = pages_new(1);
-	uint32_t batch = one_by_one();
+	uint32_t batch = set_batch(1);
 
 	hold_page(first, WEIR_POINT_copy, p.va);
 	hand_do(second, poke2, (void *)p.va);
@@ -142,7 +148,7 @@ void scene_torn(void)
 	hand_result(second);
 	hand_result(first);
 	CHECK(*p.va == 2);
-	CHECK(sys_sys_ctl(WEIR_CTL_BATCH, batch, 0) == 0);
+	set_batch(batch);
 	pages_drop(&p);
 }
 
@@ -155,8 +161,7 @@ void scene_inbound(void)
 	volatile uint64_t *last = p.va + WORDS - 1;
 
 	*last = 7;
-	for (unsigned i = 0; i < TRIES && present(p.va); i++)
-		reclaim((void *)1);
+	swap_out(p.va);
 	hold(WEIR_POINT_copy, NULL);
 	hand_do(first, load, (void *)last);
 	await_held(WEIR_POINT_copy);
@@ -176,8 +181,7 @@ void scene_read(void)
 	struct pages p = pages_new(1);
 
 	*p.va = 7;
-	for (unsigned i = 0; i < TRIES && present(p.va); i++)
-		reclaim((void *)1);
+	swap_out(p.va);
 	hold(WEIR_POINT_read, first);
 	hand_do(first, load, (void *)p.va);
 	await_held(WEIR_POINT_read);
@@ -196,7 +200,7 @@ void scene_free(void)
 	struct hand *first = hand_start(CPU_FIRST);
 	struct hand *second = hand_start(CPU_SECOND);
 	struct pages p = pages_new(1);
-	uint32_t batch = one_by_one();
+	uint32_t batch = set_batch(1);
 
 	hold_page(first, WEIR_POINT_free, p.va);
 	hand_call(second, poke2, (void *)p.va);
@@ -216,7 +220,7 @@ void scene_free(void)
 	pages_drop(&p);
 	release(WEIR_POINT_free);
 	hand_result(first);
-	CHECK(sys_sys_ctl(WEIR_CTL_BATCH, batch, 0) == 0);
+	set_batch(batch);
 }
 
 /* --- a page that its pager keeps ------------------------------------------ */

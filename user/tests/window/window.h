@@ -4,8 +4,9 @@
  * A hand is a thread on a CPU of its own that does one thing after the other,
  * while the scene goes on; the scene itself is a hand, too. Between two things
  * a hand spins in user mode, so its CPU keeps what its TLB has. All that the
- * program is made of is pinned: reclaim takes the pages of the scene, and a
- * scene that holds IO up does not wait for itself.
+ * program is made of is pinned, but its start-up page: reclaim takes the pages
+ * of the scene. While a scene holds reads up nobody may look at `startup`, as
+ * `store` and `unmap` do: it might be the page that is held.
  */
 #pragma once
 
