@@ -53,8 +53,9 @@ void spin_unlock(struct spinlock *l)
 	if (!spin_held(l))
 		panic("cpu %u gives back the lock '%s', which cpu %d holds",
 		      cpu_id(), names[l->rank], (int)l->holder - 1);
-	__atomic_store_n(&l->holder, 0, __ATOMIC_RELEASE);
 	c->locks_held &= ~(1u << l->rank);
+	/* The last touch: who waited for it may free its memory. */
+	__atomic_store_n(&l->holder, 0, __ATOMIC_RELEASE);
 	if (!c->locks_held && c->irq_was_on)
 		irq_enable();
 }
