@@ -20,7 +20,7 @@ void ntfn_signal(void *ntfn, uint64_t bits)
 
 	spin_lock(&n->lock);
 	n->bits |= bits;
-	(PLANTED(W2) ? waitq_wake_one : waitq_wake_all)(&n->waiters);
+	waitq_wake(&n->waiters, PLANTED(W2) ? 1 : UINT32_MAX);
 	spin_unlock(&n->lock);
 }
 

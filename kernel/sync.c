@@ -131,7 +131,7 @@ bool waitq_wait(struct waitq *wq, struct spinlock *release,
 }
 
 /* Takes off sleepers until `max` of them were really woken by us. */
-static void wake(struct waitq *wq, unsigned max)
+void waitq_wake(struct waitq *wq, unsigned max)
 {
 	struct thread *t;
 
@@ -145,14 +145,9 @@ static void wake(struct waitq *wq, unsigned max)
 	spin_unlock(&wq->lock);
 }
 
-void waitq_wake_one(struct waitq *wq)
-{
-	wake(wq, 1);
-}
-
 void waitq_wake_all(struct waitq *wq)
 {
-	wake(wq, UINT32_MAX);
+	waitq_wake(wq, UINT32_MAX);
 }
 
 void mutex_init(struct mutex *m)
@@ -179,7 +174,7 @@ void mutex_unlock(struct mutex *m)
 	spin_lock(&m->lock);
 	assert(m->owner == current());
 	m->owner = NULL;
-	waitq_wake_one(&m->waiters);
+	waitq_wake(&m->waiters, 1);
 	spin_unlock(&m->lock);
 }
 

@@ -35,10 +35,10 @@ void waitq_sleep_until(struct waitq *wq, struct spinlock *release,
 bool waitq_wait(struct waitq *wq, struct spinlock *release,
 		uint64_t deadline_ns);
 
-/* Any context, with spinlocks held or not. wake_one wakes the one that has
- * slept longest, if there is one. */
+/* Wakes up to `max` threads, those that have slept longest. Any context, with
+ * spinlocks held or not. */
+void waitq_wake(struct waitq *wq, unsigned max);
 void waitq_wake_all(struct waitq *wq);
-void waitq_wake_one(struct waitq *wq);
 
 /* A lock that sleeps; threads only, no spinlock held. */
 struct mutex {

@@ -212,7 +212,8 @@ static struct frame *alloc_stall(unsigned flags)
 {
 	unsigned fruitless = 0, robbed = 0, laundering = 0;
 
-	while (fruitless < STALL_FRUITLESS && robbed < STALL_TRIES) {
+	while (fruitless < STALL_FRUITLESS && robbed < STALL_TRIES &&
+	       (flags & FRAME_RESERVE || reclaim_usable() > watermarks.high)) {
 		uint64_t freed = reclaim_direct(laundering > STALL_PATIENCE);
 		struct frame *f = alloc_try(0, flags);
 

@@ -69,7 +69,7 @@ void ramdisk_submit(struct pageio *io)
 		TAILQ_INSERT_AFTER(&queue, at, io, link);
 	else
 		TAILQ_INSERT_HEAD(&queue, io, link);
-	waitq_wake_one(&work);
+	waitq_wake(&work, 1);
 	spin_unlock(&disk_lock);
 }
 

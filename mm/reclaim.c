@@ -53,6 +53,7 @@ static struct pass *passes[NPASSES];
 static struct waitq passes_wait = WAITQ_INIT(passes_wait); /* for an end */
 
 static unsigned batch_size = 64;
+static uint64_t isolated; /* atomic: frames that passes have */
 
 void reclaim_set_batch(unsigned n)
 {
@@ -242,6 +243,7 @@ static void pass_isolate(struct pass *p)
 	struct frame *frames[RECLAIM_MAX_BATCH];
 
 	p->n = lru_isolate(LRU_INACTIVE, frames, reclaim_batch());
+	__atomic_add_fetch(&isolated, p->n, __ATOMIC_RELAXED);
 	for (unsigned i = 0; i < p->n; i++)
 		p->items[i] = (struct item){ .frame = frames[i], .pass = p };
 }
@@ -332,6 +334,7 @@ static uint64_t reclaim_pass(struct pass *p, enum paged_rule paged)
 	point(WEIR_POINT_free);
 	if (!PLANTED(Z2))
 		freed = pass_release_all(p);
+	__atomic_sub_fetch(&isolated, p->n, __ATOMIC_RELAXED);
 	stat_add(WEIR_C_pgsteal, freed);
 	return freed;
 }
@@ -375,6 +378,12 @@ void reclaim_drain(void)
 		}
 		spin_unlock(&passes_lock);
 	}
+}
+
+uint64_t reclaim_usable(void)
+{
+	return nr_free() + lru_frames() +
+	       __atomic_load_n(&isolated, __ATOMIC_RELAXED);
 }
 
 uint64_t one_pass(enum paged_rule paged)

@@ -21,6 +21,10 @@ uint64_t reclaim_direct(bool impatient);
 /* Pages are with their pagers, or about to be: memory may yet come. */
 bool reclaim_laundering(void);
 
+/* Frames that are free, or that passes may free: the others are pinned. At
+ * most a few too many or too few while passes go on. */
+uint64_t reclaim_usable(void);
+
 /* Passes until `n` frames were freed or nothing more can be. Sleeps. */
 uint64_t reclaim_some(uint64_t n);
 

@@ -20,32 +20,6 @@ static uint64_t rmap_va(struct region *r, struct frame *f)
 	return r->start + (f->index - r->offset) * WEIR_PAGE_SIZE;
 }
 
-static bool age_member(struct frame *f, struct memobj *m, bool *dirty)
-{
-	struct region *r;
-	bool accessed = false;
-
-	LIST_FOREACH(r, &m->regions, obj_link) {
-		uint64_t va = rmap_va(r, f);
-
-		if (!va)
-			continue;
-		spin_lock(&r->as->lock);
-		pte_t *pte = aspace_pte(r->as, va);
-
-		if (pte && (*pte & PTE_P)) {
-			accessed |= !!(*pte & PTE_A);
-			*dirty |= !!(*pte & PTE_D);
-			if (*pte & PTE_A)
-				pte_and(pte, ~(pte_t)PTE_A);
-			if (PLANTED(Z25) && pte_and(pte, ~(pte_t)PTE_D) & PTE_D)
-				f->dirty = true;
-		}
-		spin_unlock(&r->as->lock);
-	}
-	return accessed;
-}
-
 static struct memobj *next_member(struct frame *f, struct memobj *m)
 {
 	return family_next(f->family, m, f->index, (memobj_entry_t)f);
@@ -54,11 +28,29 @@ static struct memobj *next_member(struct frame *f, struct memobj *m)
 bool rmap_age(struct frame *f, bool *dirty)
 {
 	struct memobj *m = NULL;
+	struct region *r;
 	bool accessed = false;
 
 	*dirty = f->dirty;
 	while ((m = next_member(f, m)))
-		accessed |= age_member(f, m, dirty);
+		LIST_FOREACH(r, &m->regions, obj_link) {
+			uint64_t va = rmap_va(r, f);
+
+			if (!va)
+				continue;
+			spin_lock(&r->as->lock);
+			pte_t *pte = aspace_pte(r->as, va);
+			pte_t old = pte ? *pte & (PTE_A | PTE_D) : 0;
+
+			accessed |= !!(old & PTE_A);
+			*dirty |= !!(old & PTE_D);
+			if (old & PTE_A)
+				pte_and(pte, ~(pte_t)PTE_A);
+			if (PLANTED(Z25) && (old & PTE_D) &&
+			    pte_and(pte, ~(pte_t)PTE_D))
+				f->dirty = true;
+			spin_unlock(&r->as->lock);
+		}
 	return accessed;
 }
 

@@ -21,8 +21,11 @@ static struct frame descriptors[NFRAMES];
 
 /* ---- The reclaimer that this test plays ---- */
 
+#define MANAGED (NFRAMES - 500 - 3)
+
 static unsigned wakes, passes;
 static struct frame *reclaimable[8];
+static uint64_t usable;
 
 void reclaim_wake(void)
 {
@@ -32,6 +35,11 @@ void reclaim_wake(void)
 bool reclaim_laundering(void)
 {
 	return false;
+}
+
+uint64_t reclaim_usable(void)
+{
+	return usable;
 }
 
 uint64_t reclaim_direct(bool impatient)
@@ -55,8 +63,8 @@ static void setup(void)
 	frames_add(3, 1000);
 	frames_add(1500, NFRAMES);
 	wakes = passes = 0;
+	usable = MANAGED;
 }
-#define MANAGED (NFRAMES - 500 - 3)
 
 /* ---- Random use ---- */
 
@@ -176,6 +184,25 @@ static void test_direct(void)
 	reclaimable[0]->state = FRAME_LIMBO;
 	CHECK(frame_alloc(FRAME_MAYWAIT | FRAME_ZERO));
 	CHECK(passes == 1);
+}
+
+/* What is not pinned is so little that tasks would only rob each other of it:
+ * nobody but system tasks waits for a frame. */
+static void test_pinned(void)
+{
+	setup();
+	while (frame_alloc(0))
+		;
+	reclaimable[0] = frame_alloc(FRAME_RESERVE);
+	usable = watermarks.high;
+	CHECK(!frame_alloc(FRAME_MAYWAIT) && passes == 0);
+	usable++;
+	CHECK(!frame_alloc(FRAME_MAYWAIT) && passes > 1 && !reclaimable[0]);
+	while (frame_alloc(FRAME_RESERVE))
+		reclaimable[0] = frame_of_pa(3 * WEIR_PAGE_SIZE);
+	CHECK(nr_free() == 0);
+	usable = passes = 0;
+	CHECK(frame_alloc(FRAME_RESERVE | FRAME_MAYWAIT) && passes == 1);
 }
 
 static void test_zero(void)
@@ -457,6 +484,7 @@ int main(int argc, char **argv)
 	test_random();
 	test_watermarks();
 	test_direct();
+	test_pinned();
 	test_zero();
 	test_poison();
 	test_misuse();

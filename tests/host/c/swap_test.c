@@ -28,6 +28,11 @@ void reclaim_wake(void)
 {
 }
 
+uint64_t reclaim_usable(void)
+{
+	return nr_free();
+}
+
 bool reclaim_laundering(void)
 {
 	return false;

@@ -311,9 +311,10 @@ void waitq_wake_all(struct waitq *wq)
 	pthread_cond_broadcast(&wq->cond);
 }
 
-void waitq_wake_one(struct waitq *wq)
+void waitq_wake(struct waitq *wq, unsigned max)
 {
-	pthread_cond_signal(&wq->cond);
+	while (max--)
+		pthread_cond_signal(&wq->cond);
 }
 
 void mutex_init(struct mutex *m)

@@ -20,7 +20,7 @@ void waitq_sleep_until(struct waitq *wq, struct spinlock *release,
 bool waitq_wait(struct waitq *wq, struct spinlock *release,
 		uint64_t deadline_ns);
 void waitq_wake_all(struct waitq *wq);
-void waitq_wake_one(struct waitq *wq);
+void waitq_wake(struct waitq *wq, unsigned max);
 void mutex_init(struct mutex *m);
 void mutex_lock(struct mutex *m);
 void mutex_unlock(struct mutex *m);
