@@ -145,11 +145,6 @@ void waitq_wake(struct waitq *wq, unsigned max)
 	spin_unlock(&wq->lock);
 }
 
-void waitq_wake_all(struct waitq *wq)
-{
-	waitq_wake(wq, UINT32_MAX);
-}
-
 void mutex_init(struct mutex *m)
 {
 	spin_init(&m->lock, RANK_mutex);

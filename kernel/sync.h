@@ -38,7 +38,7 @@ bool waitq_wait(struct waitq *wq, struct spinlock *release,
 /* Wakes up to `max` threads, those that have slept longest. Any context, with
  * spinlocks held or not. */
 void waitq_wake(struct waitq *wq, unsigned max);
-void waitq_wake_all(struct waitq *wq);
+#define waitq_wake_all(wq) waitq_wake(wq, UINT32_MAX)
 
 /* A lock that sleeps; threads only, no spinlock held. */
 struct mutex {

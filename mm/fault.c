@@ -181,7 +181,7 @@ static int fault_bring(struct fault *t, struct frame **out)
 		}
 		if (!t->spare) {
 			spin_unlock(&fam->lock);
-			t->spare = frame_alloc(t->flags);
+			t->spare = frame_alloc(t->flags | FRAME_PAGED);
 			if (!t->spare)
 				return -WEIR_ENOMEM;
 			continue;

@@ -10,15 +10,16 @@
  */
 #include "mm/frame.h"
 
+#include "kernel/stat.h"
 #include "mm/oracle.h"
 #include "mm/reclaim.h"
 
 #define CACHE_MAX 32u         /* frames in a CPU's cache, at most */
-#define STALL_FRUITLESS 64    /* passes in a row without a frame, then NULL */
+#define STALL_FRUITLESS 64    /* times in a row nobody freed one, then NULL */
 #define STALL_TRIES 1024      /* passes whose frames others took, then NULL */
 #define STALL_PATIENCE 20     /* of those while pages are with pagers */
 #define STALL_LAUNDRY 40000   /* the same: more than a pager's deadline */
-#define STALL_PAUSE_NS 500000 /* after a fruitless pass */
+#define STALL_PAUSE_NS 500000 /* after a pass that freed nothing */
 
 /* Constant after boot. */
 struct frame *frames;
@@ -174,12 +175,21 @@ static struct frame *cache_take(struct frame_cache *cache)
 	return f;
 }
 
+/* Reclaim cannot have back what is not for a page: where that is nearly all
+ * memory, tasks would only rob each other of the rest. */
+static bool may_take(unsigned order, unsigned flags)
+{
+	return flags & (FRAME_PAGED | FRAME_RESERVE) ||
+	       reclaim_usable() >= 2 * watermarks.high + (1ull << order);
+}
+
 /* One try, without waiting. */
 static struct frame *alloc_try(unsigned order, unsigned flags)
 {
 	struct frame *f;
 
-	if (nr_free() < floor_of(flags) + (1ull << order))
+	if (nr_free() < floor_of(flags) + (1ull << order) ||
+	    !may_take(order, flags))
 		return NULL;
 	if (!order)
 		return cache_take(&caches[cpu_id()]);
@@ -206,29 +216,30 @@ static struct frame *alloc_now(unsigned order, unsigned flags)
 }
 
 /* The frame that a thread reclaims for itself; NULL: out of memory and swap.
- * A fruitless pass pauses: the frames are with other passes then, or with
- * pagers, which all get their time but are not trusted with ours. */
+ * A pass that freed nothing pauses: the frames are with other passes then, or
+ * with pagers, which all get their time but are not trusted with ours. */
 static struct frame *alloc_stall(unsigned flags)
 {
 	unsigned fruitless = 0, robbed = 0, laundering = 0;
 
 	while (fruitless < STALL_FRUITLESS && robbed < STALL_TRIES &&
-	       (flags & FRAME_RESERVE || reclaim_usable() > watermarks.high)) {
-		uint64_t freed = reclaim_direct(laundering > STALL_PATIENCE);
+	       may_take(0, flags)) {
+		uint64_t stolen = stat_sum(WEIR_C_pgsteal);
+
+		if (!reclaim_direct(laundering > STALL_PATIENCE))
+			thread_sleep_ns(STALL_PAUSE_NS);
 		struct frame *f = alloc_try(0, flags);
 
 		if (f)
 			return f;
-		if (freed) {
+		if (stat_sum(WEIR_C_pgsteal) != stolen) {
 			robbed++;
 			fruitless = 0;
-			continue;
-		}
-		if (reclaim_laundering() && laundering < STALL_LAUNDRY)
+		} else if (reclaim_laundering() && laundering < STALL_LAUNDRY) {
 			laundering++;
-		else
+		} else {
 			fruitless++;
-		thread_sleep_ns(STALL_PAUSE_NS);
+		}
 	}
 	return NULL;
 }

@@ -72,6 +72,7 @@ enum frame_flags {
 	FRAME_MAYWAIT = 1 << 0, /* may reclaim, and sleep meanwhile */
 	FRAME_RESERVE = 1 << 1, /* may go below the min watermark */
 	FRAME_ZERO = 1 << 2,    /* the bytes are cleared */
+	FRAME_PAGED = 1 << 3,   /* for a page that reclaim may take */
 };
 
 /* Takes over all usable memory of `bi` above what early_alloc gave out, at
@@ -87,7 +88,8 @@ void *frame_carve(unsigned order);
 
 /* One frame in state PINNED, all fields 0; NULL when out of memory. Without
  * FRAME_MAYWAIT half of what lies below the min watermark may be used, with
- * FRAME_RESERVE all of it.
+ * FRAME_RESERVE all of it. With neither FRAME_RESERVE nor FRAME_PAGED NULL is
+ * the answer while reclaim could have less than twice the high watermark.
  * With FRAME_MAYWAIT: no spinlock held, interrupts on; a bounded number of
  * direct reclaim passes come before the NULL. Else: any context and lock. */
 struct frame *frame_alloc(unsigned flags);

@@ -44,6 +44,7 @@ void mm_init(const struct bootinfo *bi)
 
 void mm_start(void)
 {
-	swap_start();
+	if (swap_slots_total())
+		ramdisk_start();
 	reclaim_init();
 }

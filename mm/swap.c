@@ -230,12 +230,6 @@ void swap_init(uint64_t mib)
 		      "swap=", mib, mib, FRAME_LEAST_MIB);
 }
 
-void swap_start(void)
-{
-	if (devs[0].total)
-		ramdisk_start();
-}
-
 void swap_submit(struct pageio *io)
 {
 	struct swapdev *d = dev_of(io->slot);

@@ -13,10 +13,9 @@
 
 
 /* Makes the ramdisk of `mib` MiB (0: no swap) and the table of its slots.
- * Boot, after frame_init; the device's thread starts in swap_start. Panics,
+ * Boot, after frame_init; its thread starts in ramdisk_start. Panics,
  * naming what is needed, when memory does not suffice. */
 void swap_init(uint64_t mib);
-void swap_start(void);
 
 /* A free slot, or 0 when swap is full; `vital`: only of the ramdisk. Any
  * context, any lock. */

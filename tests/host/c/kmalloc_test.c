@@ -25,7 +25,7 @@ void reclaim_wake(void)
 
 uint64_t reclaim_usable(void)
 {
-	return nr_free();
+	return UINT64_MAX;
 }
 
 bool reclaim_laundering(void)

@@ -53,8 +53,20 @@ static void nothing(void *arg)
 	(void)arg;
 }
 
+/* Tasks that run this program. */
+static unsigned fellows(void)
+{
+	struct weir_task task;
+	unsigned n = 0;
+
+	for (uint64_t i = 0; sys_sys_info(WEIR_INFO_TASK, i, &task,
+					  sizeof(task)) > 0; i++)
+		n += strcmp(task.name, "bombs") == 0;
+	return n;
+}
+
 /* No bomb: it ends when it is told no, or others have filled half of the swap
- * device. */
+ * device, or there are none: but for who started the shell. */
 static int until_tight(uint64_t seed)
 {
 	struct weir_system s;
@@ -67,7 +79,7 @@ static int until_tight(uint64_t seed)
 		t = uthread_start(nothing, NULL, -1);
 		if (t)
 			uthread_join(t);
-	} while (t && s.swap_free > s.swap_total / 2);
+	} while (t && s.swap_free > s.swap_total / 2 && fellows() > 2);
 	return 0;
 }
 
