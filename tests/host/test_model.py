@@ -60,8 +60,9 @@ PROTOCOL = (
 
 # Why a name of the protocol is not in the model.
 NOT_MODELLED = {
-    **dict.fromkeys(("FRAME_INACTIVE", "age_member", "rmap_age", "pass_age"),
+    **dict.fromkeys(("FRAME_INACTIVE", "rmap_age", "pass_age"),
                     "which frames are old: a pass may isolate any"),
+    "reclaim_usable": "how much there is: memory is never short",
     **dict.fromkeys(("FRAME_PINNED", "pinned", "FRAME_NSTATES"),
                     "a pinned frame takes no part"),
     **dict.fromkeys(("fault_copy", "copied", "rmap_unmap_member", "family",
