@@ -6,7 +6,8 @@
  * is room for results of a fifth phase. Phases, each between two barriers:
  *   populate    every page gets a pattern (8 words spread over the page)
  *   read-rand   ops random reads in total, the whole pattern is verified
- *   write-rand  ops random atomic increments in total (verified too)
+ *   write-rand  ops random accesses in total: `dirty` per cent of them are
+ *               atomic increments, the others reads (verified too)
  *   sweep       sequential sum of all counters; must equal the increments
  * The file that includes it supplies the os_ functions.
  */
@@ -29,6 +30,7 @@ struct params {
 	uint64_t W;   /* region, MiB in total */
 	uint64_t ops; /* random operations per phase, in total */
 	uint64_t seed;
+	uint64_t dirty; /* per cent of write-rand's accesses that write */
 };
 struct stats {
 	uint64_t v[NSTAT];
@@ -79,6 +81,12 @@ static inline uint64_t rnd(uint64_t *s)
 	return *s * 0x2545f4914f6cdd1dull;
 }
 
+/* Whether the access that drew `x` writes. The page comes of other bits. */
+static inline int writes(uint64_t x)
+{
+	return (x & 0xffff) * 100 >> 16 < P.dirty;
+}
+
 /* word index of the k-th pattern word: 0, 73, 146, ... 511 (never CTR) */
 static inline unsigned pw(unsigned k)
 {
@@ -103,6 +111,12 @@ static void fill(uint64_t pg, uint64_t salt)
 	for (unsigned k = 0; k < NPAT; k++)
 		q[pw(k)] = h + k;
 	q[CTR] = 0;
+}
+
+static void increment(uint64_t pg)
+{
+	__atomic_fetch_add((uint64_t *)(R + pg * WORDS + CTR), 1,
+			   __ATOMIC_RELAXED);
 }
 
 static void worker(unsigned id)
@@ -133,11 +147,12 @@ static void worker(unsigned id)
 			break;
 		case PH_WRITE:
 			for (; done < per; done++) {
-				uint64_t p = (rnd(&s) >> 16) % NP;
+				uint64_t x = rnd(&s), p = (x >> 16) % NP;
 
-				__atomic_fetch_add(
-					(uint64_t *)(R + p * WORDS + CTR), 1,
-					__ATOMIC_RELAXED);
+				if (writes(x)) {
+					increment(p);
+					sum++;
+				}
 				bad += check(p, salt);
 			}
 			break;
@@ -199,7 +214,7 @@ static void core_run(const struct params *in)
 		os_stats(&b);
 		gather(ph, &bad, &sum, &done, &ns);
 		if (ph == PH_WRITE)
-			incr = done;
+			incr = sum;
 		os_emit(ph_name[ph], &P, done, ns, &a, &b, bad,
 			ph == PH_SWEEP ? (int64_t)(incr - sum) : 0);
 	}
