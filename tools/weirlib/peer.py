@@ -76,8 +76,11 @@ def kernel():
     """The folder of a kernel: the newest that is there, else fetched."""
     have = [folder for folder in cache().glob("linux-image-*")
             if image(folder)]
-    return max(have, key=lambda f: host.version_key(f.name)) if have \
-        else fetch()
+    return max(have, key=numbers) if have else fetch()
+
+
+def numbers(folder):
+    return [int(n) for n in re.findall(r"\d+", folder.name)]
 
 
 def image(folder):
