@@ -21,7 +21,8 @@ FACTS = {"versions": "Weir 1; Linux 2", "parameters": "W=48"}
 def phase(name, dirty=100, **other):
     """An object as `wl --json` prints it, of the keys that are used."""
     return {"phase": name, "dirty": dirty, "ops": 2000, "bad": 0, "lost": 0,
-            "elapsed_ns": 4_000_000, "pswpin": 1500, "pswpout": 500,
+            "elapsed_ns": 4_000_000, "fastest_ns": 2_000_000,
+            "slowest_ns": 3_000_000, "pswpin": 1500, "pswpout": 500,
             "pgsteal_kswapd": 700, "pgsteal_direct": 300, "pgmajfault": 1500,
             "nr_tlb_remote_flush": 10, "nr_tlb_remote_flush_received": 30,
             "irq_tlb": None, **other}
@@ -68,7 +69,8 @@ def whole():
 def test_figures_of_a_phase():
     found = rows_of((boot(), [phase("write-rand")]))
     assert figures(found, workload="write-rand") == {
-        "us_per_page": 2, "us_per_op": 2, "major_faults_per_1000_ops": 750,
+        "us_per_page": 2, "us_per_op": 2, "slowest_by_fastest": 1.5,
+        "major_faults_per_1000_ops": 750,
         "rounds_per_1000_out": 20, "rounds_per_1000_reclaimed": 10,
         "ipis_per_1000_out": 60, "ipis_per_1000_reclaimed": 30}
     assert figures(found, workload="boot") == {"free_mib": 32}
@@ -131,7 +133,7 @@ def test_no_ratio_to_nothing():
         (boot(cpus=8), [phase("sweep")]))
     ratios = [r for r in found if r["metric"].startswith("ratio_")]
     assert {r["metric"] for r in ratios} == {
-        "ratio_us_per_page", "ratio_us_per_op",
+        "ratio_us_per_page", "ratio_us_per_op", "ratio_slowest_by_fastest",
         "ratio_major_faults_per_1000_ops"}
     assert {(r["cpus"], r["pairs"]) for r in ratios} == {(4, 1)}
 
@@ -183,7 +185,7 @@ def test_the_command_fits_the_kernels_parameter():
         if b.system == "weir":
             with pytest.MonkeyPatch.context() as patch:
                 patch.setattr(vm, "run", run)
-                assert bench.run_weir(b, bench.Size()) == ([{}], 32)
+                assert bench.run_weir(b) == ([{}], 32)
     assert max(map(len, sent)) - len("run=") < limit
 
 

@@ -249,17 +249,20 @@ static void os_stats(struct stats *s)
 	}
 }
 
-static void os_emit(const char *phase, const struct params *p, uint64_t ops,
-		    uint64_t ns, const struct stats *a, const struct stats *b,
-		    uint64_t bad, int64_t lost)
+static void os_emit(const char *phase, const struct params *p,
+		    const struct outcome *o, const struct stats *a,
+		    const struct stats *b)
 {
 	printf("WL {\"phase\":\"%s\",\"variant\":\"%s\",\"ncpu\":%u,\"T\":%u,"
 	       "\"W_mib\":%llu,\"dirty\":%llu,\"ops\":%llu,"
-	       "\"elapsed_ns\":%llu,\"bad\":%llu,\"lost\":%lld",
+	       "\"elapsed_ns\":%llu,\"fastest_ns\":%llu,\"slowest_ns\":%llu,"
+	       "\"bad\":%llu,\"lost\":%lld",
 	       phase, p->procs ? "procs" : "threads", cpus, p->T,
 	       (unsigned long long)p->W, (unsigned long long)p->dirty,
-	       (unsigned long long)ops, (unsigned long long)ns,
-	       (unsigned long long)bad, (long long)lost);
+	       (unsigned long long)o->ops, (unsigned long long)o->ns,
+	       (unsigned long long)o->fastest,
+	       (unsigned long long)o->slowest,
+	       (unsigned long long)o->bad, (long long)o->lost);
 	for (unsigned i = 0; i < NFIELDS; i++)
 		if (known[i])
 			printf(",\"%s\":%llu", fields[i].key,

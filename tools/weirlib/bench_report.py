@@ -66,6 +66,8 @@ FIGURES = (
     Figure("tasks", f"TLB IPIs per 1,000 pages swapped out, {CPUS} tasks on "
            f"{CPUS} CPUs", "ipis_per_1000_out", "workload",
            {"cpus": CPUS, "variant": "procs"}),
+    Figure("fairness", f"The slowest thread's time by the fastest's, {CPUS} "
+           "CPUs", "slowest_by_fastest", "workload", AT),
     Figure("faults", f"Major faults per 1,000 accesses, {CPUS} CPUs",
            "major_faults_per_1000_ops", "workload", AT),
 )

@@ -17,6 +17,8 @@ one each. Linux's policy is "stock". The metrics:
   instructions_per_page, _op  virtual time under icount, which is
                               instructions, and whatever all CPUs waited
   major_faults_per_1000_ops   pages that an access had to wait for
+  slowest_by_fastest          time of the slowest worker by the fastest's: all
+                              do as much, so 1 is fair
   free_mib                    what the workload finds free
   ratio_METRIC                Weir's by Linux's, in each pair
 """
@@ -95,8 +97,12 @@ def times(phase, accel):
             ns / (1 << vm.ICOUNT_SHIFT)
     else:
         name, unit, amount = "us", "us", ns / 1000
-    return {f"{name}_per_page": (rate(amount, moved), unit),
-            f"{name}_per_op": (rate(amount, phase["ops"]), unit)}
+    found = {f"{name}_per_page": (rate(amount, moved), unit),
+             f"{name}_per_op": (rate(amount, phase["ops"]), unit)}
+    if accel != "icount":
+        found["slowest_by_fastest"] = \
+            phase["slowest_ns"] / phase["fastest_ns"], "times"
+    return found
 
 
 def samples(boot, phases, free_mib, host):

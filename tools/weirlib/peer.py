@@ -22,9 +22,11 @@ SOURCE = vm.ROOT / "tools/peer-linux/init.c"
 OUT = vm.ROOT / "build/peer-linux"
 META = "linux-image-amd64"      # depends on the newest kernel
 COMPILER = "gcc" if host.NATIVE else "x86_64-linux-gnu-gcc"
-# Nothing that costs it time and that Weir does not do either.
+# Nothing that costs it time and that Weir does not do either. Without ERMS it
+# clears a page by words: under icount each step of a `rep` is an instruction.
 WORDS = ("console=ttyS0 quiet loglevel=4 panic=-1 mitigations=off "
-         "transparent_hugepage=never no5lvl tsc=reliable nokaslr nowatchdog")
+         "transparent_hugepage=never no5lvl tsc=reliable nokaslr nowatchdog "
+         "init_on_alloc=0 clearcpuid=erms")
 
 
 @dataclass

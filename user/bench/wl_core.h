@@ -35,6 +35,12 @@ struct params {
 struct stats {
 	uint64_t v[NSTAT];
 };
+struct outcome { /* of a phase, all workers together */
+	uint64_t ops, ns, bad;
+	uint64_t sum; /* increments that were made, or found */
+	int64_t lost;
+	uint64_t fastest, slowest; /* workers, ns: each does as much */
+};
 struct shared { /* results the workers leave for the runner */
 	struct {
 		uint64_t bad, sum, done, t0, t1;
@@ -50,9 +56,9 @@ static void os_join_all(unsigned n, int procs);
 static void os_barrier_init(unsigned n);
 static void os_barrier(unsigned id);
 static void os_stats(struct stats *s);
-static void os_emit(const char *phase, const struct params *p, uint64_t ops,
-		    uint64_t ns, const struct stats *a, const struct stats *b,
-		    uint64_t bad, int64_t lost);
+static void os_emit(const char *phase, const struct params *p,
+		    const struct outcome *o, const struct stats *a,
+		    const struct stats *b);
 static struct shared *os_shared(void); /* shared by all workers */
 
 /* ---- portable core ---------------------------------------------------- */
@@ -172,23 +178,29 @@ static void worker(unsigned id)
 	}
 }
 
-/* The sums over all workers of phase `ph`. */
-static void gather(int ph, uint64_t *bad, uint64_t *sum, uint64_t *done,
-		   uint64_t *ns)
+/* What all workers left of phase `ph`. */
+static struct outcome gather(int ph)
 {
+	struct outcome o = { .fastest = ~0ull };
 	uint64_t t0 = ~0ull, t1 = 0;
 
-	*bad = *sum = *done = 0;
 	for (unsigned i = 0; i < P.T; i++) {
-		*bad += S->r[ph][i].bad;
-		*sum += S->r[ph][i].sum;
-		*done += S->r[ph][i].done;
-		if (S->r[ph][i].t0 < t0)
-			t0 = S->r[ph][i].t0;
-		if (S->r[ph][i].t1 > t1)
-			t1 = S->r[ph][i].t1;
+		uint64_t from = S->r[ph][i].t0, to = S->r[ph][i].t1;
+
+		o.bad += S->r[ph][i].bad;
+		o.sum += S->r[ph][i].sum;
+		o.ops += S->r[ph][i].done;
+		if (from < t0)
+			t0 = from;
+		if (to > t1)
+			t1 = to;
+		if (to - from < o.fastest)
+			o.fastest = to - from;
+		if (to - from > o.slowest)
+			o.slowest = to - from;
 	}
-	*ns = t1 - t0;
+	o.ns = t1 - t0;
+	return o;
 }
 
 static void core_run(const struct params *in)
@@ -206,17 +218,18 @@ static void core_run(const struct params *in)
 		os_start(i, P.procs, worker);
 	os_barrier(P.T);
 	for (int ph = 0; ph < PH_N; ph++) {
-		uint64_t bad, sum, done, ns;
+		struct outcome o;
 
 		os_stats(&a);
 		os_barrier(P.T);
 		os_barrier(P.T);
 		os_stats(&b);
-		gather(ph, &bad, &sum, &done, &ns);
+		o = gather(ph);
 		if (ph == PH_WRITE)
-			incr = sum;
-		os_emit(ph_name[ph], &P, done, ns, &a, &b, bad,
-			ph == PH_SWEEP ? (int64_t)(incr - sum) : 0);
+			incr = o.sum;
+		if (ph == PH_SWEEP)
+			o.lost = (int64_t)(incr - o.sum);
+		os_emit(ph_name[ph], &P, &o, &a, &b);
 	}
 	os_join_all(P.T, P.procs);
 }

@@ -191,22 +191,24 @@ static const struct {
 };
 
 static void print_json(const char *phase, const struct params *p,
-		       const struct bench_phase *f)
+		       const struct outcome *o, const struct counters *c)
 {
 	printf("{\"phase\":\"%s\",\"variant\":\"%s\",\"rep\":0,\"ncpu\":%u,"
 	       "\"T\":%u,\"W_mib\":%llu,\"dirty\":%llu,\"ops\":%llu,"
-	       "\"elapsed_ns\":%llu,\"bad\":%llu,\"lost\":%lld",
+	       "\"elapsed_ns\":%llu,\"fastest_ns\":%llu,\"slowest_ns\":%llu,"
+	       "\"bad\":%llu,\"lost\":%lld",
 	       phase, p->procs ? "procs" : "threads", sys.cpus, p->T,
 	       (unsigned long long)p->W, (unsigned long long)p->dirty,
-	       (unsigned long long)f->ops, (unsigned long long)f->ns,
-	       (unsigned long long)f->bad, (long long)f->lost);
+	       (unsigned long long)o->ops, (unsigned long long)o->ns,
+	       (unsigned long long)o->fastest,
+	       (unsigned long long)o->slowest,
+	       (unsigned long long)o->bad, (long long)o->lost);
 	for (unsigned i = 0; i < sizeof(fields) / sizeof(*fields); i++)
 		if (fields[i].counter < 0)
 			printf(",\"%s\":null", fields[i].key);
 		else
 			printf(",\"%s\":%llu", fields[i].key,
-			       (unsigned long long)
-			       f->count.v[fields[i].counter]);
+			       (unsigned long long)c->v[fields[i].counter]);
 	printf(",\"policy\":\"%s\"}\n", policy_names[sys.policy]);
 }
 
@@ -240,24 +242,24 @@ static void print_head(const struct params *p)
 	       "r/1000", "bad", "lost");
 }
 
-static void os_emit(const char *phase, const struct params *p, uint64_t ops,
-		    uint64_t ns, const struct stats *a, const struct stats *b,
-		    uint64_t bad, int64_t lost)
+static void os_emit(const char *phase, const struct params *p,
+		    const struct outcome *o, const struct stats *a,
+		    const struct stats *b)
 {
-	struct bench_phase f = { .ops = ops, .ns = ns, .bad = bad,
-				 .lost = lost };
+	struct bench_phase f = { .ops = o->ops, .ns = o->ns, .bad = o->bad,
+				 .lost = o->lost };
 	struct counters before, after;
 
 	memcpy(before.v, a->v, sizeof(before.v));
 	memcpy(after.v, b->v, sizeof(after.v));
 	counters_diff(&f.count, &after, &before);
-	failed |= bad || lost;
+	failed |= o->bad || o->lost;
 	if (clean_ops && result && !strcmp(phase, "write-rand"))
 		sys_sys_ctl(WEIR_CTL_POLICY, WEIR_TLB_TWO_PASS, 0);
 	if (result)
 		result->phase[result->phases++] = f;
 	else if (json)
-		print_json(phase, p, &f);
+		print_json(phase, p, o, &f.count);
 	else
 		print_row(phase, &f);
 }
@@ -297,7 +299,7 @@ static void clean_all(void)
 static void clean_run(void)
 {
 	static struct stats a, b;
-	uint64_t bad, sum, done, ns;
+	struct outcome o;
 
 	clean_all();
 	os_stats(&a);
@@ -309,8 +311,8 @@ static void clean_run(void)
 	}
 	os_join_all(P.T, 0);
 	os_stats(&b);
-	gather(BENCH_CLEAN, &bad, &sum, &done, &ns);
-	os_emit("read-clean", &P, done, ns, &a, &b, bad, 0);
+	o = gather(BENCH_CLEAN);
+	os_emit("read-clean", &P, &o, &a, &b);
 }
 
 /* ---- start ------------------------------------------------------------- */
