@@ -40,7 +40,7 @@ class Size:
     tasks: bool = True      # the variant with an address space each, too
 
 
-QUICK = Size(cpus=(CURVE_CPUS,), curve=(0, 50, 100), pairs=2, tasks=False)
+QUICK = Size(cpus=(CURVE_CPUS,), curve=(0, 50, 100), pairs=3, tasks=False)
 
 
 def group(cpus, variant, accel, dirty, pair):
@@ -218,7 +218,8 @@ def add_verbs(sub):
     verb = sub.add_parser("bench", help="Weir and Debian's Linux side by "
                           "side: build/bench.json, build/bench.html")
     verb.add_argument("--quick", action="store_true",
-                      help="4 CPUs, two pairs: under 5 minutes")
+                      help=f"{CURVE_CPUS} CPUs, {QUICK.pairs} pairs: under "
+                      "5 minutes")
     verb.add_argument("--pairs", type=int, metavar="N",
                       help=f"default {Size.pairs}")
     verb.add_argument("--cpus", type=cpu_list, metavar="N,...",
