@@ -48,8 +48,8 @@ KERNEL_OBJ := $(KERNEL_C:%.c=$(OUT)/%.o) $(KERNEL_ASM:%.asm=$(OUT)/%.asm.o)
 
 include user/rules.mk
 
-.PHONY: run test iso storm soak machines fuzz mutants model gdb clean help \
-	doctor setup
+.PHONY: run test iso bench storm soak machines fuzz mutants model gdb clean \
+	help doctor setup
 
 run: SETUP := --no-tests
 run: setup ## build, boot on 4 CPUs, demo, then a shell
@@ -93,6 +93,10 @@ machines: setup ## the scenarios on other CPUs, firmware, emulators: hours
 	@$(MAKE) --no-print-directory iso
 	@$(MAKE) --no-print-directory iso UP=1
 	@tools/weir machines
+
+bench: setup ## Weir and Linux side by side, half an hour; QUICK=1: minutes
+	@$(MAKE) --no-print-directory iso
+	@tools/weir bench $(if $(QUICK),--quick)
 
 model: setup ## each policy proved on a model, each bug's shortest way
 	@tools/weir model

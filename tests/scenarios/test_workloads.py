@@ -11,9 +11,10 @@ WL_FIELDS = {"phase", "variant", "ncpu", "T", "W_mib", "ops", "elapsed_ns",
 SMALL = dict(mem=56, swap=40)   # leaves half of what wl touches
 
 
-def run_wl(clean, cpus, policy, variant, ops=2000):
+def run_wl(clean, cpus, policy, variant, ops=2000, *more):
     result = clean("wl", "--json", f"T={cpus}", "W=32", f"variant={variant}",
-                   f"ops={ops}", "seed=3", cpus=cpus, tlb=policy, **SMALL)
+                   f"ops={ops}", "seed=3", *more, cpus=cpus, tlb=policy,
+                   **SMALL)
     phases = json_lines(result)
     assert [p["phase"] for p in phases] == PHASES, report(result)
     return phases
@@ -31,6 +32,19 @@ def test_wl(clean, cpus, policy, variant):
         assert (phase["ncpu"], phase["T"]) == (cpus, cpus)
         assert phase["variant"] == variant
     assert sum(p["pswpout"] for p in phases) > 1000, "no memory pressure"
+
+
+@pytest.mark.parametrize("variant", ["threads", "procs"])
+def test_dirty_is_the_share_of_writes(clean, variant):
+    """Pages that were only read are dropped, and no increment is missed."""
+    out = {}
+    for dirty in (0, 30, 100):
+        phases = run_wl(clean, 2, "two-pass", variant, 8000,
+                        f"dirty={dirty}")
+        assert [(p["bad"], p["lost"]) for p in phases] == [(0, 0)] * 4
+        assert {p["dirty"] for p in phases} == {dirty}
+        out[dirty] = phases[PHASES.index("write-rand")]["pswpout"]
+    assert 3 * out[0] < out[30] < out[100], out
 
 
 @pytest.mark.matrix

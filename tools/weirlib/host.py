@@ -28,15 +28,16 @@ class Need:
     tests: bool = False     # only `make test` needs it, and it is large
 
 
-def module(name, why):
+def module(name, why, tests=False):
     code = (f"import {name.replace('-', '_')} as m;"
             "print(getattr(m, '__version__', ''))")
     return Need(f"python {name}", why, "python3-" + PYTHON_PACKAGES[name],
-                command=("/usr/bin/python3", "-c", code))
+                command=("/usr/bin/python3", "-c", code), tests=tests)
 
 
 PYTHON_PACKAGES = {"pytest": "pytest", "xdist": "pytest-xdist",
-                   "pytest-timeout": "pytest-timeout", "pexpect": "pexpect"}
+                   "pytest-timeout": "pytest-timeout", "pexpect": "pexpect",
+                   "matplotlib": "matplotlib", "jinja2": "jinja2"}
 
 COMPILER = next((p + "gcc" for p in ("x86_64-elf-", "x86_64-linux-gnu-")
                  if shutil.which(p + "gcc")), "x86_64-linux-gnu-gcc")
@@ -103,10 +104,8 @@ NEEDS = [
     module("xdist", "runs two tests at a time"),
     module("pytest-timeout", "ends a test that hangs"),
     module("pexpect", "types at the guest's console"),
-    Need("python matplotlib", "only for tools/weir figures",
-         "python3-matplotlib", optional=True,
-         command=("/usr/bin/python3", "-c",
-                  "import matplotlib as m; print(m.__version__)")),
+    module("matplotlib", "draws (tools/weir bench, figures)", tests=True),
+    module("jinja2", "the page of tools/weir bench", tests=True),
     Need("gdb", "only for make gdb", "gdb", command=("gdb", "--version"),
          least="10.0", optional=True),
 ]

@@ -33,6 +33,7 @@ BOOT_SECONDS = 60       # nothing at all on COM1 and COM2: a hang
 BEAT_SECONDS = 30       # the guest owes one each second
 STILL_BEATS = 15        # idle beats without progress: a deadlock
 POLL_SECONDS = 0.02     # how long a record may lie unread
+ICOUNT_SHIFT = 1        # an instruction takes 2 to this power ns
 
 
 class HostError(Exception):
@@ -176,6 +177,32 @@ def machine_ram(options):
     return options.mem + 32
 
 
+def accelerator(options):
+    if options.accel == "icount":
+        return ["-accel", "tcg,thread=single", "-icount",
+                f"shift={ICOUNT_SHIFT},sleep=off", "-rtc", "clock=vm",
+                "-seed", "1"]
+    if options.accel == "kvm":
+        return ["-accel", "kvm"]
+    # With more guest CPUs than host cores, a CPU that waits for another
+    # spins while that one is not running at all. Taking turns on one
+    # host thread, a spinning CPU's PAUSE gives the turn away.
+    fits = options.cpus <= (os.cpu_count() or 1)
+    return ["-accel", "tcg,thread=" + ("multi" if fits else "single")]
+
+
+def machine_arguments(options):
+    """QEMU's name and what the machine is, whatever boots in it."""
+    if shutil.which(QEMU) is None:
+        raise HostError(f"{QEMU} is not installed; see tools/weir doctor")
+    o = options
+    return [QEMU, "-nodefaults", "-no-user-config", "-machine", "pc",
+            "-cpu", o.cpu_model or ("host" if o.accel == "kvm" else "max"),
+            "-smp", f"cpus={o.cpus},cores={o.cpus}",
+            "-m", str(machine_ram(o)), "-display", "none", "-no-reboot",
+            *accelerator(o)]
+
+
 class Machine:
     """One boot of the ISO. run() returns its Result."""
 
@@ -204,16 +231,10 @@ class Machine:
     # --- the command line of QEMU ---------------------------------------
     def arguments(self):
         o = self.options
-        if shutil.which(QEMU) is None:
-            raise HostError(f"{QEMU} is not installed; see tools/weir doctor")
         iso = self._iso()
         cmdline = self.dir / "cmdline"
         cmdline.write_text(command_line(o, self.command))
-        args = [
-            QEMU, "-nodefaults", "-no-user-config", "-machine", "pc",
-            "-cpu", o.cpu_model or ("host" if o.accel == "kvm" else "max"),
-            "-smp", f"cpus={o.cpus},cores={o.cpus}",
-            "-m", str(machine_ram(o)), "-display", "none", "-no-reboot",
+        args = machine_arguments(o) + [
             "-device", "isa-debug-exit,iobase=0xf4,iosize=0x04",
             "-fw_cfg", f"name=opt/weir/cmdline,file={cmdline}",
             "-drive", f"file={iso},format=raw,if=none,id=cd,media=cdrom,"
@@ -221,7 +242,7 @@ class Machine:
             "-device", "ide-cd,drive=cd,bootindex=0",
         ]
         args += disk_arguments(o.disks + self._swap_disk())
-        args += self._accelerator() + self._firmware() + self._serial()
+        args += self._firmware() + self._serial()
         if o.gdb:
             args += ["-S", "-gdb", f"unix:{self.dir}/gdb.sock,server=on,"
                      "wait=off"]
@@ -243,18 +264,6 @@ class Machine:
         if not iso.is_file():
             raise HostError(f"{iso} is not there; `make iso` builds it")
         return iso
-
-    def _accelerator(self):
-        if self.options.accel == "icount":
-            return ["-accel", "tcg,thread=single", "-icount",
-                    "shift=1,sleep=off", "-rtc", "clock=vm", "-seed", "1"]
-        if self.options.accel == "kvm":
-            return ["-accel", "kvm"]
-        # With more guest CPUs than host cores, a CPU that waits for another
-        # spins while that one is not running at all. Taking turns on one
-        # host thread, a spinning CPU's PAUSE gives the turn away.
-        fits = self.options.cpus <= (os.cpu_count() or 1)
-        return ["-accel", "tcg,thread=" + ("multi" if fits else "single")]
 
     def _firmware(self):
         if self.options.firmware == "bios":

@@ -6,7 +6,8 @@
  * is room for results of a fifth phase. Phases, each between two barriers:
  *   populate    every page gets a pattern (8 words spread over the page)
  *   read-rand   ops random reads in total, the whole pattern is verified
- *   write-rand  ops random atomic increments in total (verified too)
+ *   write-rand  ops random accesses in total: `dirty` per cent of them are
+ *               atomic increments, the others reads (verified too)
  *   sweep       sequential sum of all counters; must equal the increments
  * The file that includes it supplies the os_ functions.
  */
@@ -29,9 +30,16 @@ struct params {
 	uint64_t W;   /* region, MiB in total */
 	uint64_t ops; /* random operations per phase, in total */
 	uint64_t seed;
+	uint64_t dirty; /* per cent of write-rand's accesses that write */
 };
 struct stats {
 	uint64_t v[NSTAT];
+};
+struct outcome { /* of a phase, all workers together */
+	uint64_t ops, ns, bad;
+	uint64_t sum; /* increments that were made, or found */
+	int64_t lost;
+	uint64_t fastest, slowest; /* workers, ns: each does as much */
 };
 struct shared { /* results the workers leave for the runner */
 	struct {
@@ -48,9 +56,9 @@ static void os_join_all(unsigned n, int procs);
 static void os_barrier_init(unsigned n);
 static void os_barrier(unsigned id);
 static void os_stats(struct stats *s);
-static void os_emit(const char *phase, const struct params *p, uint64_t ops,
-		    uint64_t ns, const struct stats *a, const struct stats *b,
-		    uint64_t bad, int64_t lost);
+static void os_emit(const char *phase, const struct params *p,
+		    const struct outcome *o, const struct stats *a,
+		    const struct stats *b);
 static struct shared *os_shared(void); /* shared by all workers */
 
 /* ---- portable core ---------------------------------------------------- */
@@ -79,6 +87,12 @@ static inline uint64_t rnd(uint64_t *s)
 	return *s * 0x2545f4914f6cdd1dull;
 }
 
+/* Whether the access that drew `x` writes. The page comes of other bits. */
+static inline int writes(uint64_t x)
+{
+	return (x & 0xffff) * 100 >> 16 < P.dirty;
+}
+
 /* word index of the k-th pattern word: 0, 73, 146, ... 511 (never CTR) */
 static inline unsigned pw(unsigned k)
 {
@@ -103,6 +117,12 @@ static void fill(uint64_t pg, uint64_t salt)
 	for (unsigned k = 0; k < NPAT; k++)
 		q[pw(k)] = h + k;
 	q[CTR] = 0;
+}
+
+static void increment(uint64_t pg)
+{
+	__atomic_fetch_add((uint64_t *)(R + pg * WORDS + CTR), 1,
+			   __ATOMIC_RELAXED);
 }
 
 static void worker(unsigned id)
@@ -133,11 +153,12 @@ static void worker(unsigned id)
 			break;
 		case PH_WRITE:
 			for (; done < per; done++) {
-				uint64_t p = (rnd(&s) >> 16) % NP;
+				uint64_t x = rnd(&s), p = (x >> 16) % NP;
 
-				__atomic_fetch_add(
-					(uint64_t *)(R + p * WORDS + CTR), 1,
-					__ATOMIC_RELAXED);
+				if (writes(x)) {
+					increment(p);
+					sum++;
+				}
 				bad += check(p, salt);
 			}
 			break;
@@ -157,23 +178,29 @@ static void worker(unsigned id)
 	}
 }
 
-/* The sums over all workers of phase `ph`. */
-static void gather(int ph, uint64_t *bad, uint64_t *sum, uint64_t *done,
-		   uint64_t *ns)
+/* What all workers left of phase `ph`. */
+static struct outcome gather(int ph)
 {
+	struct outcome o = { .fastest = ~0ull };
 	uint64_t t0 = ~0ull, t1 = 0;
 
-	*bad = *sum = *done = 0;
 	for (unsigned i = 0; i < P.T; i++) {
-		*bad += S->r[ph][i].bad;
-		*sum += S->r[ph][i].sum;
-		*done += S->r[ph][i].done;
-		if (S->r[ph][i].t0 < t0)
-			t0 = S->r[ph][i].t0;
-		if (S->r[ph][i].t1 > t1)
-			t1 = S->r[ph][i].t1;
+		uint64_t from = S->r[ph][i].t0, to = S->r[ph][i].t1;
+
+		o.bad += S->r[ph][i].bad;
+		o.sum += S->r[ph][i].sum;
+		o.ops += S->r[ph][i].done;
+		if (from < t0)
+			t0 = from;
+		if (to > t1)
+			t1 = to;
+		if (to - from < o.fastest)
+			o.fastest = to - from;
+		if (to - from > o.slowest)
+			o.slowest = to - from;
 	}
-	*ns = t1 - t0;
+	o.ns = t1 - t0;
+	return o;
 }
 
 static void core_run(const struct params *in)
@@ -191,17 +218,18 @@ static void core_run(const struct params *in)
 		os_start(i, P.procs, worker);
 	os_barrier(P.T);
 	for (int ph = 0; ph < PH_N; ph++) {
-		uint64_t bad, sum, done, ns;
+		struct outcome o;
 
 		os_stats(&a);
 		os_barrier(P.T);
 		os_barrier(P.T);
 		os_stats(&b);
-		gather(ph, &bad, &sum, &done, &ns);
+		o = gather(ph);
 		if (ph == PH_WRITE)
-			incr = done;
-		os_emit(ph_name[ph], &P, done, ns, &a, &b, bad,
-			ph == PH_SWEEP ? (int64_t)(incr - sum) : 0);
+			incr = o.sum;
+		if (ph == PH_SWEEP)
+			o.lost = (int64_t)(incr - o.sum);
+		os_emit(ph_name[ph], &P, &o, &a, &b);
 	}
 	os_join_all(P.T, P.procs);
 }

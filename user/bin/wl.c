@@ -2,7 +2,7 @@
  * wl.c - the reclaim workload: populate, read-rand, write-rand, sweep.
  *
  *   wl [--json] [T=N] [W=MiB] [variant=threads|procs] [ops=N] [seed=N]
- *      [policy=NAME] [clean=N]
+ *      [dirty=PERCENT] [policy=NAME] [clean=N]
  *
  * The phases are those of user/bench/wl_core.h; here is what they need of
  * an operating system. T threads work in one address space, or T tasks in
@@ -106,9 +106,9 @@ static void watch_task(void *arg)
 
 static void start_task(unsigned id)
 {
-	char word[5][40];
+	char word[6][40];
 	char *argv[] = { "wl", "--worker", word[0], word[1], word[2],
-			 word[3], word[4], NULL };
+			 word[3], word[4], word[5], NULL };
 	struct spawn_options options = {
 		.no_console = true,
 		.no_initrd = true,
@@ -116,10 +116,11 @@ static void start_task(unsigned id)
 			   [EXTRA_NTFN0] = barrier.ntfn[0],
 			   [EXTRA_NTFN1] = barrier.ntfn[1] },
 	};
-	const uint64_t value[5] = { id, P.T, P.W, P.ops, P.seed };
-	static const char *const key[5] = { "id", "T", "W", "ops", "seed" };
+	const uint64_t value[6] = { id, P.T, P.W, P.ops, P.seed, P.dirty };
+	static const char *const key[6] = { "id", "T", "W", "ops", "seed",
+					    "dirty" };
 
-	for (unsigned i = 0; i < 5; i++)
+	for (unsigned i = 0; i < 6; i++)
 		snprintf(word[i], sizeof(word[i]), "%s=%llu", key[i],
 			 (unsigned long long)value[i]);
 	if (spawn("wl", argv, &options, &children[id]) < 0)
@@ -190,22 +191,24 @@ static const struct {
 };
 
 static void print_json(const char *phase, const struct params *p,
-		       const struct bench_phase *f)
+		       const struct outcome *o, const struct counters *c)
 {
 	printf("{\"phase\":\"%s\",\"variant\":\"%s\",\"rep\":0,\"ncpu\":%u,"
-	       "\"T\":%u,\"W_mib\":%llu,\"ops\":%llu,\"elapsed_ns\":%llu,"
+	       "\"T\":%u,\"W_mib\":%llu,\"dirty\":%llu,\"ops\":%llu,"
+	       "\"elapsed_ns\":%llu,\"fastest_ns\":%llu,\"slowest_ns\":%llu,"
 	       "\"bad\":%llu,\"lost\":%lld",
 	       phase, p->procs ? "procs" : "threads", sys.cpus, p->T,
-	       (unsigned long long)p->W, (unsigned long long)f->ops,
-	       (unsigned long long)f->ns, (unsigned long long)f->bad,
-	       (long long)f->lost);
+	       (unsigned long long)p->W, (unsigned long long)p->dirty,
+	       (unsigned long long)o->ops, (unsigned long long)o->ns,
+	       (unsigned long long)o->fastest,
+	       (unsigned long long)o->slowest,
+	       (unsigned long long)o->bad, (long long)o->lost);
 	for (unsigned i = 0; i < sizeof(fields) / sizeof(*fields); i++)
 		if (fields[i].counter < 0)
 			printf(",\"%s\":null", fields[i].key);
 		else
 			printf(",\"%s\":%llu", fields[i].key,
-			       (unsigned long long)
-			       f->count.v[fields[i].counter]);
+			       (unsigned long long)c->v[fields[i].counter]);
 	printf(",\"policy\":\"%s\"}\n", policy_names[sys.policy]);
 }
 
@@ -239,24 +242,24 @@ static void print_head(const struct params *p)
 	       "r/1000", "bad", "lost");
 }
 
-static void os_emit(const char *phase, const struct params *p, uint64_t ops,
-		    uint64_t ns, const struct stats *a, const struct stats *b,
-		    uint64_t bad, int64_t lost)
+static void os_emit(const char *phase, const struct params *p,
+		    const struct outcome *o, const struct stats *a,
+		    const struct stats *b)
 {
-	struct bench_phase f = { .ops = ops, .ns = ns, .bad = bad,
-				 .lost = lost };
+	struct bench_phase f = { .ops = o->ops, .ns = o->ns, .bad = o->bad,
+				 .lost = o->lost };
 	struct counters before, after;
 
 	memcpy(before.v, a->v, sizeof(before.v));
 	memcpy(after.v, b->v, sizeof(after.v));
 	counters_diff(&f.count, &after, &before);
-	failed |= bad || lost;
+	failed |= o->bad || o->lost;
 	if (clean_ops && result && !strcmp(phase, "write-rand"))
 		sys_sys_ctl(WEIR_CTL_POLICY, WEIR_TLB_TWO_PASS, 0);
 	if (result)
 		result->phase[result->phases++] = f;
 	else if (json)
-		print_json(phase, p, &f);
+		print_json(phase, p, o, &f.count);
 	else
 		print_row(phase, &f);
 }
@@ -296,7 +299,7 @@ static void clean_all(void)
 static void clean_run(void)
 {
 	static struct stats a, b;
-	uint64_t bad, sum, done, ns;
+	struct outcome o;
 
 	clean_all();
 	os_stats(&a);
@@ -308,8 +311,8 @@ static void clean_run(void)
 	}
 	os_join_all(P.T, 0);
 	os_stats(&b);
-	gather(BENCH_CLEAN, &bad, &sum, &done, &ns);
-	os_emit("read-clean", &P, done, ns, &a, &b, bad, 0);
+	o = gather(BENCH_CLEAN);
+	os_emit("read-clean", &P, &o, &a, &b);
 }
 
 /* ---- start ------------------------------------------------------------- */
@@ -317,7 +320,8 @@ static void usage(const char *arg)
 {
 	printf("wl: bad argument '%s'\n"
 	       "usage: wl [--json] [T=1..64] [W=MiB] [variant=threads|procs]"
-	       " [ops=N] [seed=N]\n          [policy=NAME] [clean=N]\n", arg);
+	       " [ops=N] [seed=N]\n          [dirty=PERCENT] [policy=NAME]"
+	       " [clean=N]\n", arg);
 	exit(STATUS_USAGE);
 }
 
@@ -375,6 +379,7 @@ static int parse(int argc, char **argv, struct params *p)
 			 !arg_u64(argv[i], "W", &p->W) &&
 			 !arg_u64(argv[i], "ops", &p->ops) &&
 			 !arg_u64(argv[i], "seed", &p->seed) &&
+			 !arg_u64(argv[i], "dirty", &p->dirty) &&
 			 !arg_u64(argv[i], "id", &id) &&
 			 !arg_u64(argv[i], "clean", &clean_ops))
 			usage(argv[i]);
@@ -383,13 +388,15 @@ static int parse(int argc, char **argv, struct params *p)
 		usage("T");
 	if (p->W < 1 || p->W > 1 << 19 || (p->W << 8) / T < 1)
 		usage("W");
+	if (p->dirty > 100)
+		usage("dirty");
 	p->T = T;
 	return is_worker ? (int)id : -1;
 }
 
 int main(int argc, char **argv)
 {
-	struct params p = { .ops = ~0ull };
+	struct params p = { .ops = ~0ull, .dirty = 100 };
 	int id;
 
 	system_read(&sys);

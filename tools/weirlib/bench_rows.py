@@ -1,0 +1,161 @@
+"""From what the workload printed to the rows of build/bench.json.
+
+A row is one figure: the median over all pairs of boots, least and greatest
+beside it. Each has SCHEMA in `schema`; a change that breaks a reader raises
+it. KEYS are what a reader selects by; the others say what it came from.
+`dirty_fraction` is the share of accesses that are stores, in per cent; null
+where there are none. `variant`: threads share an address space, procs have
+one each. Linux's policy is "stock". The metrics:
+
+  rounds_per_1000_out         flush rounds (not counted by Debian's kernel)
+  ipis_per_1000_out           flush requests that other CPUs handled: Weir's
+                              nr_tlb_remote_flush_received, and TLB in
+                              Linux's /proc/interrupts, which counts the same
+  ..._per_1000_reclaimed      the same by frames that reclaim freed, clean
+                              ones, too
+  us_per_page, us_per_op      time by pages in and out; by accesses
+  instructions_per_page, _op  virtual time under icount, which is
+                              instructions, and whatever all CPUs waited
+  major_faults_per_1000_ops   pages that an access had to wait for
+  slowest_by_fastest          time of the slowest worker by the fastest's: all
+                              do as much, so 1 is fair
+  free_mib                    what the workload finds free
+  ratio_METRIC                Weir's by Linux's, in each pair
+"""
+
+import statistics
+from dataclasses import asdict, dataclass
+
+from weirlib import vm
+
+SCHEMA = 1
+KEYS = ("system", "policy", "cpus", "workload", "variant", "dirty_fraction",
+        "metric")
+LEAST = 100     # pages, accesses: of fewer there is no rate
+NO_RATIO = ("free_mib",)
+# Share of accesses that are stores, per cent. write-rand has it of its own.
+DIRTY = {"populate": 100, "read-rand": 0, "sweep": 0}
+
+
+@dataclass(frozen=True)
+class Boot:
+    """One boot, which runs the workload once for each of `dirty`."""
+    system: str         # "weir", "linux"
+    policy: str
+    cpus: int
+    variant: str        # "threads", "procs"
+    accel: str
+    dirty: tuple        # per cent, the last is 100
+    pair: int
+
+
+@dataclass(frozen=True)
+class Host:
+    """What the host did meanwhile."""
+    host_load: float            # average of a minute, before
+    qemu_cpu_seconds: float
+    other_cpus: float           # that something else used, on average
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One figure of one boot."""
+    key: tuple          # KEYS
+    unit: str
+    value: float
+    boot: Boot
+    host: Host
+
+
+def rate(amount, of, scale=1):
+    if amount is None or of < LEAST:
+        return None
+    return amount * scale / of
+
+
+def counts(phase):
+    """{metric: (value or None, unit)} of events."""
+    out, ops = phase["pswpout"], phase["ops"]
+    freed = phase["pgsteal_kswapd"] + phase["pgsteal_direct"]
+    ipis = phase["nr_tlb_remote_flush_received"]
+    events = {"rounds": phase["nr_tlb_remote_flush"],
+              "ipis": phase["irq_tlb"] if ipis is None else ipis}
+    found = {"major_faults_per_1000_ops":
+             (rate(phase["pgmajfault"], ops, 1000), "per 1000 ops")}
+    for name, n in events.items():
+        found[f"{name}_per_1000_out"] = \
+            rate(n, out, 1000), "per 1000 pages out"
+        found[f"{name}_per_1000_reclaimed"] = \
+            rate(n, freed, 1000), "per 1000 frames"
+    return found
+
+
+def times(phase, accel):
+    moved, ns = phase["pswpin"] + phase["pswpout"], phase["elapsed_ns"]
+    if accel == "icount":
+        name, unit, amount = "instructions", "instructions", \
+            ns / (1 << vm.ICOUNT_SHIFT)
+    else:
+        name, unit, amount = "us", "us", ns / 1000
+    found = {f"{name}_per_page": (rate(amount, moved), unit),
+             f"{name}_per_op": (rate(amount, phase["ops"]), unit)}
+    if accel != "icount":
+        found["slowest_by_fastest"] = \
+            phase["slowest_ns"] / phase["fastest_ns"], "times"
+    return found
+
+
+def samples(boot, phases, free_mib, host):
+    """The figures of one boot. Only write-rand differs with `dirty`, so the
+    other phases are taken from one run."""
+    def sample(workload, dirty, metric, value, unit):
+        return Sample((boot.system, boot.policy, boot.cpus, workload,
+                       boot.variant, dirty, metric), unit, value, boot, host)
+
+    found = []
+    if boot.accel != "icount":
+        found.append(sample("boot", None, "free_mib", free_mib, "MiB"))
+    for phase in phases:
+        workload = phase["phase"]
+        if workload != "write-rand" and phase["dirty"] != 100:
+            continue
+        dirty = DIRTY.get(workload, phase["dirty"])
+        figures = times(phase, boot.accel)
+        if boot.accel != "icount":
+            figures.update(counts(phase))
+        found += [sample(workload, dirty, metric, value, unit)
+                  for metric, (value, unit) in figures.items()
+                  if value is not None]
+    return found
+
+
+def ratios(found):
+    """Weir's by Linux's of the same pair, where Linux's is not 0."""
+    linux = {(s.key[2:], s.boot.pair): s for s in found
+             if s.key[0] == "linux" and s.value}
+    pairs = ((s, linux.get((s.key[2:], s.boot.pair))) for s in found
+             if s.key[0] == "weir" and s.key[-1] not in NO_RATIO)
+    return [Sample((*ours.key[:-1], "ratio_" + ours.key[-1]), "weir/linux",
+                   ours.value / theirs.value, ours.boot, ours.host)
+            for ours, theirs in pairs if theirs]
+
+
+def row(key, group, facts):
+    values = [s.value for s in group]
+    hosts = [asdict(s.host) for s in group]
+    return {**dict(zip(KEYS, key)), "value": statistics.median(values),
+            "unit": group[0].unit, "schema": SCHEMA, "min": min(values),
+            "max": max(values), "pairs": len(values),
+            "accel": group[0].boot.accel,
+            "host_load": max(h["host_load"] for h in hosts),
+            "other_cpus": max(h["other_cpus"] for h in hosts),
+            "qemu_cpu_seconds": statistics.median(
+                h["qemu_cpu_seconds"] for h in hosts), **facts}
+
+
+def rows(found, facts):
+    """All rows. `facts` are the same in each: versions, parameters."""
+    groups = {}
+    for s in [*found, *ratios(found)]:
+        groups.setdefault(s.key, []).append(s)
+    return [row(key, group, facts) for key, group in groups.items()]
