@@ -265,7 +265,9 @@ TOO_LITTLE = (r"too little memory: (\d+) KiB are left beside the kernel and "
 
 
 @pytest.mark.parametrize("options", [
-    dict(words=["mem=1"]), dict(words=["mem=8"]), dict(mem=None, ram=8)],
+    dict(words=["mem=1"]), dict(words=["mem=8"]),
+    # OVMF itself needs more.
+    dict(mem=None, ram=8, firmware="bios")],
     ids=["mem=1", "mem=8", "8-MiB-machine"])
 def test_too_little_memory(weir, options):
     result = weir("echo", "no", cpus=1, **options)
