@@ -19,6 +19,7 @@
 #define STALL_TRIES 1024      /* passes whose frames others took, then NULL */
 #define STALL_PATIENCE 20     /* of those while pages are with pagers */
 #define STALL_LAUNDRY 40000   /* the same: more than a pager's deadline */
+#define STALL_PAUSE_NS 500000 /* after a pass that freed nothing */
 
 /* Constant after boot. */
 struct frame *frames;
@@ -215,7 +216,8 @@ static struct frame *alloc_now(unsigned order, unsigned flags)
 }
 
 /* The frame that a thread reclaims for itself; NULL: out of memory and swap.
- * A pass that freed nothing pauses: pagers and other passes get their time. */
+ * A pass that freed nothing pauses: the frames are with other passes then, or
+ * with pagers, which all get their time but are not trusted with ours. */
 static struct frame *alloc_stall(unsigned flags)
 {
 	unsigned fruitless = 0, robbed = 0, laundering = 0;
@@ -225,7 +227,7 @@ static struct frame *alloc_stall(unsigned flags)
 		uint64_t stolen = stat_sum(WEIR_C_pgsteal);
 
 		if (!reclaim_direct(laundering > STALL_PATIENCE))
-			thread_sleep_ns(RECLAIM_PAUSE_NS);
+			thread_sleep_ns(STALL_PAUSE_NS);
 		struct frame *f = alloc_try(0, flags);
 
 		if (f)

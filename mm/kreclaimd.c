@@ -66,14 +66,13 @@ uint64_t reclaim_direct(bool impatient)
 uint64_t reclaim_some(uint64_t n)
 {
 	uint64_t freed = 0;
+	unsigned idle = 0;
 
-	for (unsigned idle = 0; freed < n && idle < IDLE_PASSES;) {
+	while (freed < n && idle < IDLE_PASSES) {
 		uint64_t got = one_pass(PAGED_LEAVE);
 
-		freed += got;
 		idle = got ? 0 : idle + 1;
-		if (!got)
-			thread_sleep_ns(RECLAIM_PAUSE_NS);
+		freed += got;
 	}
 	return freed;
 }

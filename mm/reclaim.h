@@ -13,11 +13,6 @@ void reclaim_init(void);
  * context, any lock. */
 void reclaim_wake(void);
 
-/* The pause after a pass that freed nothing: the frames are with other passes
- * then, klaunderd's perhaps, which would else never find one that we do not
- * have just now; or with pagers. */
-#define RECLAIM_PAUSE_NS 500000
-
 /* One pass on behalf of a thread that found no frame: returns the number of
  * frames freed. `impatient`: it has waited long enough for pagers to take
  * their dirty pages. Sleeps; no lock held. */
