@@ -206,7 +206,7 @@ static struct frame *alloc_now(unsigned order, unsigned flags)
 {
 	struct frame *f = alloc_try(order, flags);
 
-	if (!f && nr_free() > floor_of(flags)) {
+	if (!f && nr_free() > floor_of(flags) && may_take(order, flags)) {
 		frame_cache_drain(); /* they are in other CPUs' caches */
 		f = alloc_try(order, flags);
 	}
