@@ -14,7 +14,7 @@
 struct sleepq {
 	struct spinlock lock; /* guards the list */
 	TAILQ_HEAD(, thread) threads;
-	uint64_t next_ns; /* of the first; read without the lock */
+	uint64_t next_ns; /* this CPU only: of the first, or of one that was */
 };
 
 struct runq {

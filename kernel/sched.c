@@ -22,16 +22,6 @@
 struct runq runqs[MAX_CPUS];
 static uint64_t idle_mask; /* atomic: CPUs that look for work */
 
-static struct runq *this_rq(void)
-{
-	return this_cpu()->rq;
-}
-
-uint64_t sched_cpus(void)
-{
-	return cpu_count() == 64 ? ~0ull : (1ull << cpu_count()) - 1;
-}
-
 /* ---- run queues ---------------------------------------------------------- */
 
 /* At the end of its priority. Holds rq->lock, as all here. */
@@ -78,7 +68,7 @@ static struct thread *rq_best(struct runq *rq, uint64_t cpus)
 static void arm_timer(struct runq *rq)
 {
 	uint64_t now = time_ns();
-	uint64_t at = __atomic_load_n(&rq->sleepq.next_ns, __ATOMIC_RELAXED);
+	uint64_t at = rq->sleepq.next_ns;
 
 	if (rq->prio != PRIO_IDLE && rq->slice_end < at)
 		at = rq->slice_end;
@@ -95,7 +85,7 @@ static void arm_timer(struct runq *rq)
 /* Not inline: the CPU is another one than before the switch. */
 __attribute__((noinline)) void sched_arrive(bool irqs_on)
 {
-	struct runq *rq = this_rq();
+	struct runq *rq = this_cpu()->rq;
 	struct thread *prev = rq->prev;
 	bool moves = prev->state == THREAD_RUNNABLE && !prev->queued &&
 		     prev != &rq->idle; /* it may not run here any more */
@@ -140,8 +130,7 @@ static void switch_locked(struct runq *rq)
 
 void schedule(void)
 {
-	uint64_t flags = irq_save();
-	struct runq *rq = this_rq();
+	struct runq *rq = this_cpu()->rq;
 	struct thread *t = current();
 
 	spin_lock(&rq->lock);
@@ -149,13 +138,12 @@ void schedule(void)
 	    t->affinity >> cpu_id() & 1)
 		rq_insert(rq, t);
 	switch_locked(rq);
-	irq_restore(flags);
 }
 
 bool sched_sleep(enum thread_state state, struct spinlock *a,
 		 struct spinlock *b)
 {
-	struct runq *rq = this_rq();
+	struct runq *rq = this_cpu()->rq;
 	struct thread *t = current();
 	bool sleeps = true;
 
@@ -200,9 +188,9 @@ static unsigned choose_cpu(struct thread *t, bool here)
 	return allowed & last ? t->cpu : (unsigned)__builtin_ctzll(allowed);
 }
 
-/* Makes `cpu` schedule soon: on the way back to user mode, and in the idle
- * loop, it looks at `need`. So the interrupt has no handler. */
-static void kick(unsigned cpu)
+/* On the way back to user mode, and in the idle loop, it looks at `need`. So
+ * the interrupt has no handler. */
+void sched_kick(unsigned cpu)
 {
 	__atomic_store_n(&runqs[cpu].need, true, __ATOMIC_SEQ_CST);
 	if (cpu == cpu_id())
@@ -225,14 +213,8 @@ static struct runq *lock_rq_of(struct thread *t)
 	}
 }
 
-void sched_kick(struct thread *t)
-{
-	kick(__atomic_load_n(&t->cpu, __ATOMIC_SEQ_CST));
-}
-
 void sched_enqueue(struct thread *t, bool here)
 {
-	uint64_t flags = irq_save();
 	unsigned cpu = choose_cpu(t, here);
 	struct runq *rq = lock_rq_of(t); /* it has left its last CPU */
 	bool preempts;
@@ -247,8 +229,7 @@ void sched_enqueue(struct thread *t, bool here)
 	preempts = rq->prio < t->prio;
 	spin_unlock(&rq->lock);
 	if (preempts)
-		kick(rq - runqs);
-	irq_restore(flags);
+		sched_kick(rq - runqs);
 }
 
 bool sched_wake(struct thread *t, bool kill, bool here)
@@ -295,31 +276,20 @@ static bool steal(unsigned min)
 	return t;
 }
 
-/* At the end of a slice: somebody idle may take what waits here, or we take
- * from a queue that is longer by two. */
-static void balance(struct runq *rq)
-{
-	uint64_t idle = __atomic_load_n(&idle_mask, __ATOMIC_RELAXED);
-
-	if (rq->nr && idle)
-		kick(__builtin_ctzll(idle));
-	else
-		steal(rq->nr + 2);
-}
-
 bool sched_all_idle(void)
 {
-	uint64_t others = sched_cpus() & ~(1ull << cpu_id());
 	uint64_t idle = __atomic_load_n(&idle_mask, __ATOMIC_RELAXED);
 
-	return (idle & others) == others && this_rq()->nr == 0;
+	return !(sched_cpus() & ~(idle | 1ull << cpu_id())) &&
+	       this_cpu()->rq->nr == 0;
 }
 
 /* ---- interrupts ---------------------------------------------------------- */
 
 static void timer(struct trapframe *tf)
 {
-	struct runq *rq = this_rq();
+	struct runq *rq = this_cpu()->rq;
+	uint64_t idle = __atomic_load_n(&idle_mask, __ATOMIC_RELAXED);
 	uint64_t now = time_ns();
 
 	rq->timer_at = 0;
@@ -327,7 +297,12 @@ static void timer(struct trapframe *tf)
 	if (rq->prio != PRIO_IDLE && now >= rq->slice_end) {
 		if (current()->task)
 			account(current(), rdtsc());
-		balance(rq);
+		/* Somebody idle may take what waits here, or we take from a
+		 * queue that is longer by two. */
+		if (rq->nr && idle)
+			sched_kick(__builtin_ctzll(idle));
+		else
+			steal(rq->nr + 2);
 		if (rq->nr)
 			rq->need = true;
 		rq->slice_end = now + SLICE_NS;
@@ -337,7 +312,7 @@ static void timer(struct trapframe *tf)
 
 bool sched_needed(void)
 {
-	return __atomic_load_n(&this_rq()->need, __ATOMIC_RELAXED);
+	return __atomic_load_n(&this_cpu()->rq->need, __ATOMIC_RELAXED);
 }
 
 void cond_resched(void)
@@ -351,8 +326,7 @@ void cond_resched(void)
 void sched_set_prio(struct thread *t, unsigned prio)
 {
 	struct runq *rq = lock_rq_of(t);
-	bool queued = t->queued, preempts;
-	unsigned cpu = t->cpu;
+	bool queued = t->queued;
 
 	if (queued)
 		rq_remove(rq, t);
@@ -361,10 +335,9 @@ void sched_set_prio(struct thread *t, unsigned prio)
 		rq_insert(rq, t);
 	else if (t->on_cpu)
 		rq->prio = prio; /* it runs: who leaves holds the lock */
-	preempts = rq_above(rq, rq->prio);
+	if (rq_above(rq, rq->prio))
+		sched_kick(t->cpu);
 	spin_unlock(&rq->lock);
-	if (preempts)
-		kick(cpu);
 }
 
 void sched_set_affinity(struct thread *t, uint64_t mask)
@@ -382,14 +355,14 @@ void sched_set_affinity(struct thread *t, uint64_t mask)
 	if (moves)
 		sched_enqueue(t, false);
 	else
-		kick(cpu);
+		sched_kick(cpu);
 }
 
 /* ---- idle ---------------------------------------------------------------- */
 
 void sched_idle(void)
 {
-	struct runq *rq = this_rq();
+	struct runq *rq = this_cpu()->rq;
 	uint64_t bit = 1ull << cpu_id();
 
 	for (;;) {

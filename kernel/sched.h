@@ -29,8 +29,8 @@ bool sched_wake(struct thread *t, bool kill, bool here);
 /* Makes a new thread run, or one that has left its CPU; as sched_wake. */
 void sched_enqueue(struct thread *t, bool here);
 
-/* Makes the CPU that `t` runs on, if it runs, schedule soon. */
-void sched_kick(struct thread *t);
+/* Makes `cpu` schedule soon. Any context, any lock. */
+void sched_kick(unsigned cpu);
 
 /* The current thread goes to sleep in `state`; first the locks `a` and `b`
  * (either may be NULL) are given up. False: it was killed, did not sleep. */
@@ -46,7 +46,12 @@ void sched_arrive(bool irqs_on);
 void sched_set_prio(struct thread *t, unsigned prio);
 /* `mask` names at least one CPU that exists. */
 void sched_set_affinity(struct thread *t, uint64_t mask);
-uint64_t sched_cpus(void); /* the CPUs that exist */
+
+/* The CPUs that exist. */
+static inline uint64_t sched_cpus(void)
+{
+	return ~0ull >> (64 - cpu_count());
+}
 
 /* No CPU but this one has anything to run, nor has this one after us. */
 bool sched_all_idle(void);

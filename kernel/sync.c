@@ -15,14 +15,6 @@
 
 /* ---- deadlines ----------------------------------------------------------- */
 
-static void note_first(struct sleepq *q)
-{
-	struct thread *first = TAILQ_FIRST(&q->threads);
-
-	__atomic_store_n(&q->next_ns, first ? first->wake_ns : UINT64_MAX,
-			 __ATOMIC_RELAXED);
-}
-
 /* Current thread, interrupts off. */
 static void sleepq_insert(struct thread *t, uint64_t wake_ns)
 {
@@ -41,7 +33,8 @@ static void sleepq_insert(struct thread *t, uint64_t wake_ns)
 		TAILQ_INSERT_BEFORE(before, t, sleep_link);
 	else
 		TAILQ_INSERT_TAIL(&q->threads, t, sleep_link);
-	note_first(q);
+	if (wake_ns < q->next_ns)
+		q->next_ns = wake_ns;
 	spin_unlock(&q->lock);
 }
 
@@ -52,7 +45,6 @@ static void take_off(struct sleepq *q, struct thread *t)
 		return;
 	TAILQ_REMOVE(&q->threads, t, sleep_link);
 	t->on_sleepq = false;
-	note_first(q);
 }
 
 /* Unless it has expired. From any CPU. */
@@ -76,6 +68,7 @@ void sleepq_expire(void)
 		/* Whom somebody else has claimed is only taken off. */
 		sched_wake(t, false, false);
 	}
+	q->next_ns = t ? t->wake_ns : UINT64_MAX;
 	spin_unlock(&q->lock);
 }
 
@@ -110,11 +103,6 @@ static bool sleep_on(struct waitq *wq, struct spinlock *release,
 	if (deadline_ns)
 		sleepq_remove(t);
 	return slept;
-}
-
-void waitq_sleep(struct waitq *wq, struct spinlock *release)
-{
-	waitq_sleep_until(wq, release, 0);
 }
 
 void waitq_sleep_until(struct waitq *wq, struct spinlock *release,

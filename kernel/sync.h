@@ -22,13 +22,12 @@ struct waitq {
 	{ SPINLOCK_INIT(waitq), TAILQ_HEAD_INITIALIZER((wq).threads) }
 void waitq_init(struct waitq *wq);
 
-/* Sleeps until woken; gives up `release` (may be NULL) once no wake-up can
- * be missed, and does not retake it. No other spinlock held. */
-void waitq_sleep(struct waitq *wq, struct spinlock *release);
-
-/* The same, but the deadline (ns since boot, 0: none) ends it, too. */
+/* Sleeps until woken, or until the deadline (ns since boot, 0: none); gives up
+ * `release` (may be NULL) once no wake-up can be missed, and does not retake
+ * it. No other spinlock held. */
 void waitq_sleep_until(struct waitq *wq, struct spinlock *release,
 		       uint64_t deadline_ns);
+#define waitq_sleep(wq, release) waitq_sleep_until(wq, release, 0)
 
 /* As waitq_sleep, for work on behalf of a user thread: ends early when the
  * deadline (ns since boot, 0: none) passes or the task is killed: false. */

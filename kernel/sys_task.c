@@ -129,7 +129,7 @@ int64_t sys_thread_ctl(struct trapframe *tf, const struct cap *none)
 	case WEIR_THREAD_YIELD:
 		if (t != current())
 			return -WEIR_EINVAL;
-		sched_kick(t);
+		sched_kick(t->cpu);
 		return 0;
 	case WEIR_THREAD_SUSPEND:
 		thread_suspend(t);

@@ -204,7 +204,7 @@ void task_kill(struct task *task, int64_t status)
 		task->status = status;
 	LIST_FOREACH(t, &task->threads, task_link)
 		if (!sched_wake(t, true, false))
-			sched_kick(t);
+			sched_kick(t->cpu);
 	empty = task->nthreads == 0 && !(task->killed & TASK_TORN_DOWN);
 	if (empty)
 		mark(task, TASK_TORN_DOWN);

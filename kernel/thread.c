@@ -128,7 +128,7 @@ void thread_suspend(struct thread *t)
 	if (t->ipc.state != IPC_NONE)
 		thread_frame(t)->rflags |= RFLAGS_RF;
 	spin_unlock(&ipc_lock);
-	sched_kick(t);
+	sched_kick(t->cpu);
 }
 
 void thread_resume(struct thread *t)
