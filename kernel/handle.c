@@ -124,8 +124,7 @@ int64_t handle_insert(struct handle_table *t, struct cap cap)
 
 		s->cap = cap;
 		if (names_owner(t, cap))
-			__atomic_sub_fetch(&t->owner->object.refs, 1,
-					   __ATOMIC_RELAXED);
+			object_put(cap.object); /* the caller has another */
 		result = s->name;
 	}
 	spin_unlock(&t->lock);
@@ -151,23 +150,16 @@ void handles_close_all(struct handle_table *t)
 {
 	spin_lock(&t->lock);
 	t->closed = true;
-	for (unsigned i = 0; i <= t->mask; i++) {
-		if (t->slots[i].cap.type == WEIR_OBJ_NONE)
-			continue;
-		struct cap cap = free_slot(t, &t->slots[i]);
-
-		spin_unlock(&t->lock);
-		cap_put(cap);
-		spin_lock(&t->lock);
-	}
+	spin_unlock(&t->lock);
+	for (unsigned i = 0; i <= t->mask; i++)
+		handle_close(t, t->slots[i].name);
+	spin_lock(&t->lock);
 	free_slots(t);
 	spin_unlock(&t->lock);
 }
 
-/* Copies out what `h` names, if it will do; the handle then travels, or there
- * is another reference. 0, -WEIR_EHANDLE, -WEIR_ERIGHTS. */
-static int look(struct handle_table *t, handle_t h, enum weir_object type,
-		unsigned rights, bool travel, struct cap *out)
+int handle_lookup(struct handle_table *t, uint64_t h, enum weir_object type,
+		  unsigned rights, bool moves, struct cap *out)
 {
 	int status = -WEIR_EHANDLE;
 	struct handle_slot *s;
@@ -178,7 +170,7 @@ static int look(struct handle_table *t, handle_t h, enum weir_object type,
 		status = rights & ~s->cap.rights ? -WEIR_ERIGHTS : 0;
 	if (!status) {
 		*out = s->cap;
-		if (travel)
+		if (moves)
 			s->name ^= TRAVELS;
 		else
 			cap_get(*out);
@@ -187,13 +179,7 @@ static int look(struct handle_table *t, handle_t h, enum weir_object type,
 	return status;
 }
 
-int handle_lookup(struct handle_table *t, handle_t h, enum weir_object type,
-		  unsigned rights, struct cap *out)
-{
-	return look(t, h, type, rights, false, out);
-}
-
-int handle_close(struct handle_table *t, handle_t h)
+int handle_close(struct handle_table *t, uint64_t h)
 {
 	struct cap cap = { .type = WEIR_OBJ_NONE };
 	struct handle_slot *s;
@@ -205,13 +191,6 @@ int handle_close(struct handle_table *t, handle_t h)
 	spin_unlock(&t->lock);
 	cap_put(cap);
 	return cap.type == WEIR_OBJ_NONE ? -WEIR_EHANDLE : 0;
-}
-
-/* ---- moving -------------------------------------------------------------- */
-
-int handle_move_begin(struct handle_table *t, handle_t h, struct cap *out)
-{
-	return look(t, h, WEIR_OBJ_NONE, WEIR_R_DUP, true, out);
 }
 
 void handle_move_end(struct handle_table *t, handle_t h, bool moved)

@@ -8,7 +8,6 @@
  */
 #pragma once
 
-
 #include "arch/x86_64/spin.h"
 #include "kernel/abi/weir.h"
 
@@ -79,11 +78,14 @@ void handles_close_all(struct handle_table *t);
  * lock but a table's. */
 int64_t handle_insert(struct handle_table *t, struct cap cap);
 
-/* Looks `h` up: it must be of `type` (WEIR_OBJ_NONE: any) and have
- * `rights`. On success *out holds a reference of its own. 0, -WEIR_EHANDLE,
- * -WEIR_ERIGHTS. */
-int handle_lookup(struct handle_table *t, handle_t h, enum weir_object type,
-		  unsigned rights, struct cap *out);
+/* Copies out what `h` names, which must be of `type` (WEIR_OBJ_NONE: any) and
+ * have `rights`. *out then holds a reference of its own, or, if it `moves`,
+ * that of the handle, which is hidden until handle_move_end. 0,
+ * -WEIR_EHANDLE, -WEIR_ERIGHTS. */
+int handle_lookup(struct handle_table *t, uint64_t h, enum weir_object type,
+		  unsigned rights, bool moves, struct cap *out);
+/* The handle has moved, and its slot is freed, or it is back. */
+void handle_move_end(struct handle_table *t, handle_t h, bool moved);
 
 /* The slot that `h` names, or NULL. Holds the lock. */
 static inline struct handle_slot *handle_find(struct handle_table *t,
@@ -94,13 +96,8 @@ static inline struct handle_slot *handle_find(struct handle_table *t,
 	return s->name == h && s->cap.type != WEIR_OBJ_NONE ? s : NULL;
 }
 
-int handle_close(struct handle_table *t, handle_t h);
-
-/* Moving in two steps: begin hides the handle and copies it out (no new
- * reference); at the end it has moved, and the slot is freed, or it is back.
- * 0, -WEIR_EHANDLE, -WEIR_ERIGHTS (needs WEIR_R_DUP). */
-int handle_move_begin(struct handle_table *t, handle_t h, struct cap *out);
-void handle_move_end(struct handle_table *t, handle_t h, bool moved);
+/* 0, -WEIR_EHANDLE. Sleeps. */
+int handle_close(struct handle_table *t, uint64_t h);
 
 /* References of a cap. put may sleep. */
 void cap_get(struct cap cap);

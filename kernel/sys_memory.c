@@ -117,8 +117,9 @@ int64_t sys_pager_create(struct trapframe *tf, const struct cap *ntfn)
 	mem = give_handle(WEIR_OBJ_MEM, obj, WEIR_R_ALL);
 	h = give_handle(WEIR_OBJ_PAGER, p, WEIR_R_ALL);
 	if (mem < 0 || h < 0) {
-		handle_close(&current()->task->handles, mem < 0 ? 0 : mem);
-		handle_close(&current()->task->handles, h < 0 ? 0 : h);
+		/* An error names no handle. */
+		handle_close(&current()->task->handles, mem);
+		handle_close(&current()->task->handles, h);
 		return mem < 0 ? mem : h;
 	}
 	tf->rdx = mem;

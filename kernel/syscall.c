@@ -23,9 +23,8 @@ static const struct {
 int lookup(uint64_t h, enum weir_object type, unsigned rights,
 	   struct cap *held)
 {
-	if (h > UINT32_MAX)
-		return -WEIR_EHANDLE;
-	return handle_lookup(&current()->task->handles, h, type, rights, held);
+	return handle_lookup(&current()->task->handles, h, type, rights, false,
+			     held);
 }
 
 void drop_cap(struct cap *held)
@@ -136,8 +135,6 @@ int64_t sys_handle_dup(struct trapframe *tf, const struct cap *none)
 
 int64_t sys_handle_close(struct trapframe *tf, const struct cap *cap)
 {
-	if (ARG0(tf) > UINT32_MAX)
-		return -WEIR_EHANDLE;
 	return handle_close(&current()->task->handles, ARG0(tf));
 }
 

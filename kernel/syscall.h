@@ -24,9 +24,8 @@
 #define ARG4(tf) ((tf)->r8)
 #define ARG5(tf) ((tf)->r9)
 
-/* handle_lookup in the caller's table; an argument above 32 bits names no
- * handle. *held, the calling thread's `cap` or `other`, is put back when the
- * call returns. */
+/* handle_lookup in the caller's table. *held, the calling thread's `cap` or
+ * `other`, is put back when the call returns. */
 int lookup(uint64_t h, enum weir_object type, unsigned rights,
 	   struct cap *held);
 
