@@ -23,6 +23,7 @@ void param_defaults(struct params *p)
 }
 
 #define FIELD(name) offsetof(struct params, name)
+#define NAMES(array) LENGTH(array) - 1, array
 
 static const char *const policies[] = WEIR_POLICY_NAMES;
 static const char *const switches[] = { "off", "on" };
@@ -34,7 +35,7 @@ static const struct key {
 	const char *name;
 	size_t field;      /* a uint64_t */
 	uint64_t min, max; /* max 0: a text of less than min characters */
-	const char *const *names; /* of the numbers [min, max) */
+	const char *const *names; /* of the numbers from 0 to max */
 } keys[] = {
 	{ "cpus", FIELD(cpus), 1, 64, NULL },
 	{ "mem", FIELD(mem_mib), 1, 1 << 24, NULL },
@@ -42,13 +43,13 @@ static const struct key {
 	{ "batch", FIELD(batch), 1, 256, NULL },
 	{ "seed", FIELD(seed), 0, UINT64_MAX, NULL },
 	{ "delay", FIELD(delay_us), 0, DELAY_MAX_US, NULL },
-	{ "tlb", FIELD(policy), 0, LENGTH(policies), policies },
-	{ "pcid", FIELD(pcid), 0, LENGTH(switches), switches },
+	{ "tlb", FIELD(policy), 0, NAMES(policies) },
+	{ "pcid", FIELD(pcid), 0, NAMES(switches) },
 	{ "run", FIELD(run), RUN_MAX, 0, NULL },
 	{ "fault", FIELD(fault), FAULTS_MAX, 0, NULL },
-	{ "check", FIELD(check), 0, LENGTH(checks), checks },
+	{ "check", FIELD(check), 0, NAMES(checks) },
 #ifdef PLANT
-	{ "plant", FIELD(planted), 1, LENGTH(PLANTED_NAMES), PLANTED_NAMES },
+	{ "plant", FIELD(planted), 1, NAMES(PLANTED_NAMES) },
 #endif
 };
 
@@ -70,16 +71,6 @@ static bool read_number(uint64_t *out, const char *s, char end)
 	return true;
 }
 
-static bool set_number(uint64_t *out, const struct key *k, const char *s)
-{
-	uint64_t n;
-
-	if (!read_number(&n, s, 0) || n < k->min || n > k->max)
-		return false;
-	*out = n;
-	return true;
-}
-
 /* Which of `n` names begins at `s` and is `len` long; `n`: none does. */
 static size_t find(const char *const *names, size_t n, const char *s,
 		   size_t len)
@@ -90,16 +81,6 @@ static size_t find(const char *const *names, size_t n, const char *s,
 		if (strlen(names[i]) == len && memcmp(s, names[i], len) == 0)
 			break;
 	return i;
-}
-
-static bool set_name(uint64_t *out, const struct key *k, const char *value)
-{
-	size_t i = find(k->names, k->max, value, strlen(value));
-
-	if (i < k->min || i >= k->max)
-		return false;
-	*out = i;
-	return true;
 }
 
 /* Names with commas between them, or "all": a bit each. */
@@ -138,29 +119,29 @@ static bool set_points(struct params *p, const char *value)
 	       ((p->points_seed = seed) || true);
 }
 
-static bool set_text(char *out, size_t size, const char *value)
-{
-	if (strlen(value) >= size)
-		return false;
-	memcpy(out, value, strlen(value) + 1);
-	return true;
-}
-
 /* False: the value is bad, and nothing was changed. */
 static bool set(struct params *p, const struct key *k, const char *value)
 {
 	void *field = (char *)p + k->field;
+	size_t len = strlen(value);
+	uint64_t n;
 
 	if (k->field == FIELD(swap_mib) && strcmp(value, "virtio") == 0)
 		return p->swap_virtio = true;
 	if (k->field == FIELD(check))
-		return set_names(field, k->names, k->max, value);
+		return set_names(field, k->names, k->max + 1, value);
 	if (k->field == FIELD(delay_us) && set_points(p, value))
 		return true;
+	if (!k->max)
+		return len < k->min && memcpy(field, value, len + 1);
 	if (k->names)
-		return set_name(field, k, value);
-	return k->max ? set_number(field, k, value) :
-			set_text(field, k->min, value);
+		n = find(k->names, k->max + 1, value, len);
+	else if (!read_number(&n, value, 0))
+		return false;
+	if (n < k->min || n > k->max)
+		return false;
+	*(uint64_t *)field = n;
+	return true;
 }
 
 /* Complains in one sentence, cut short where a word is long. Returns how many
