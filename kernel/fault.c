@@ -32,7 +32,7 @@ static void report_fault(struct trapframe *tf, enum weir_fault kind,
 	if (thread_killed())
 		return;
 	if (kind != WEIR_FAULT_NOMEM && task->fault.type == WEIR_OBJ_ENDPOINT &&
-	    ipc_call(&task->fault, &msg) == 0) {
+	    !ipc_call(&task->fault, &msg, false)) {
 		if (msg.handle)
 			handle_close(&task->handles, msg.handle);
 		if (msg.label != 0)

@@ -291,20 +291,14 @@ static int call(struct endpoint *ep, bool oneway)
 	return wait_done(t, !oneway);
 }
 
-int ipc_call(const struct cap *ep, struct weir_msg *msg)
+int ipc_call(const struct cap *ep, struct weir_msg *msg, bool oneway)
 {
 	int status = load(current(), msg, ep->badge);
 
 	if (!status)
-		status = call(ep->object, false);
+		status = call(ep->object, oneway);
 	*msg = current()->ipc.msg;
 	return status;
-}
-
-void ipc_send(const struct cap *ep, const struct weir_msg *msg)
-{
-	if (!load(current(), msg, ep->badge))
-		call(ep->object, true);
 }
 
 int64_t sys_ipc_call(struct trapframe *tf, const struct cap *ep)

@@ -30,12 +30,10 @@ void ipc_set_prio(struct thread *t, unsigned prio);
 void ipc_exit_thread(struct thread *t);
 
 /* A call made by the current thread in the kernel: sleeps until the reply,
- * which replaces *msg. 0, or an error of the system call. */
-int ipc_call(const struct cap *ep, struct weir_msg *msg);
-
-/* A message from the kernel that wants no reply. Returns when it was
- * received, or nobody can any more; a kill does not end it. */
-void ipc_send(const struct cap *ep, const struct weir_msg *msg);
+ * which replaces *msg. `oneway`: no reply is wanted, so only until it was
+ * received, or nobody can any more; a kill does not end that. 0, or an error
+ * of the system call. */
+int ipc_call(const struct cap *ep, struct weir_msg *msg, bool oneway);
 
 /* The first function of the thread `t` after a wait that left nothing on the
  * stack: see fastpath.c. */

@@ -91,15 +91,6 @@ int64_t sys_thread_exit(struct trapframe *tf, const struct cap *cap)
 	thread_exit();
 }
 
-static int64_t ctl_fsbase(struct thread *t, uint64_t arg)
-{
-	if (t != current() || arg >= WEIR_USER_TOP)
-		return -WEIR_EINVAL;
-	t->fs_base = arg;
-	set_fs_base(arg);
-	return 0;
-}
-
 int64_t sys_thread_ctl(struct trapframe *tf, const struct cap *none)
 {
 	struct thread *t = current();
@@ -115,7 +106,11 @@ int64_t sys_thread_ctl(struct trapframe *tf, const struct cap *none)
 	}
 	switch (ARG1(tf)) {
 	case WEIR_THREAD_FSBASE:
-		return ctl_fsbase(t, arg);
+		if (t != current() || arg >= WEIR_USER_TOP)
+			return -WEIR_EINVAL;
+		t->fs_base = arg;
+		set_fs_base(arg);
+		return 0;
 	case WEIR_THREAD_PRIO:
 		if (arg >= PRIORITIES)
 			return -WEIR_EINVAL;
@@ -132,10 +127,8 @@ int64_t sys_thread_ctl(struct trapframe *tf, const struct cap *none)
 		sched_kick(t->cpu);
 		return 0;
 	case WEIR_THREAD_SUSPEND:
-		thread_suspend(t);
-		return 0;
 	case WEIR_THREAD_RESUME:
-		thread_resume(t);
+		thread_suspend(t, ARG1(tf) == WEIR_THREAD_SUSPEND);
 		return 0;
 	case WEIR_THREAD_CPU:
 		return t == current() ? (int64_t)cpu_id() : -WEIR_EINVAL;

@@ -59,7 +59,7 @@ static void take_apart(struct task *t, bool tell)
 	LIST_REMOVE(t, all_link);
 	spin_unlock(&tasks_lock);
 	if (tell && t->fault.type == WEIR_OBJ_ENDPOINT)
-		ipc_send(&t->fault, &msg);
+		ipc_call(&t->fault, &msg, true);
 	cap_put(t->fault);
 	t->fault = (struct cap){ .type = WEIR_OBJ_NONE };
 }
@@ -109,10 +109,9 @@ struct task *task_create(struct task *parent, struct cap fault,
 {
 	struct task *t = kzalloc(sizeof(*t));
 
-	if (!t)
-		return NULL;
-	t->as = aspace_create(account);
-	if (!t->as) {
+	if (t)
+		t->as = aspace_create(account);
+	if (!t || !t->as) {
 		kfree(t);
 		return NULL;
 	}

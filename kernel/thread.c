@@ -27,13 +27,12 @@ static void thread_destroy(void *thread)
 static struct thread *thread_alloc(unsigned prio)
 {
 	struct thread *t = kzalloc(sizeof(*t));
-
-	if (!t)
-		return NULL;
 	/* A quarter of memory, and what the CPUs have. */
-	t->stack_top = kstack_create(nr_frames() / (4 * KSTACK_PAGES) +
-				     3 * cpu_count());
-	if (!t->stack_top) {
+	uint64_t most = nr_frames() / (4 * KSTACK_PAGES) + 3 * cpu_count();
+
+	if (t)
+		t->stack_top = kstack_create(most);
+	if (!t || !t->stack_top) {
 		kfree(t);
 		return NULL;
 	}
@@ -120,23 +119,16 @@ void thread_use_space(struct aspace *as)
 /* One that waits in IPC, or is about to, must not be taken to user mode by
  * the fast path: with RF in its frame SYSRET will not do (sysret_fits). Any
  * other meets kernel_user_return, soon if it is in user mode now. */
-void thread_suspend(struct thread *t)
+void thread_suspend(struct thread *t, bool on)
 {
 	spin_lock(&ipc_lock);
-	t->held = true;
-	__atomic_store_n(&t->suspended, true, __ATOMIC_SEQ_CST);
-	if (t->ipc.state != IPC_NONE)
+	t->held |= on;
+	__atomic_store_n(&t->suspended, on, __ATOMIC_SEQ_CST);
+	if (on && t->ipc.state != IPC_NONE)
 		thread_frame(t)->rflags |= RFLAGS_RF;
 	spin_unlock(&ipc_lock);
-	sched_kick(t->cpu);
-}
-
-void thread_resume(struct thread *t)
-{
-	spin_lock(&ipc_lock);
-	__atomic_store_n(&t->suspended, false, __ATOMIC_SEQ_CST);
-	spin_unlock(&ipc_lock);
 	waitq_wake_all(&resumed);
+	sched_kick(t->cpu);
 }
 
 void thread_pause(void)

@@ -117,10 +117,9 @@ static inline bool thread_exchange(struct thread *t, uint8_t was, uint8_t next)
 /* Ends the calling thread. Interrupts on, no lock held. */
 void thread_exit(void) __attribute__((noreturn));
 
-/* Keeps a thread out of user mode until it is resumed, from the moment on
- * that it would return there; it may be about to, on another CPU. */
-void thread_suspend(struct thread *t);
-void thread_resume(struct thread *t);
+/* Keeps a thread out of user mode, from the moment on that it would return
+ * there, which may be now, on another CPU; or, `on` false, no longer. */
+void thread_suspend(struct thread *t, bool on);
 /* The current thread waits until it is not suspended, or its task is killed. */
 void thread_pause(void);
 
