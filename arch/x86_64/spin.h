@@ -6,7 +6,10 @@
  * the lock and its holder: nobody may sleep or wait under a spinlock. Who
  * takes one out of order panics, naming both (lock_order.h).
  * Not a ticket lock: where the host has fewer cores than we have CPUs, the
- * next in line is often not running, and all would wait for its turn.
+ * next in line is often not running, and all would wait for its turn. But who
+ * has waited for a millisecond is the next, if nobody is yet: an emulator
+ * that runs one CPU at a time may else look at the others always when the
+ * same one has the lock.
  */
 #pragma once
 
@@ -16,7 +19,13 @@
 #include "arch/x86_64/lock_order.h"
 
 struct spinlock {
-	uint32_t holder; /* CPU id + 1; 0: free */
+	union {
+		struct {
+			uint8_t holder; /* CPU id + 1; 0: free */
+			uint8_t next;   /* alone may take it; 0: anybody */
+		};
+		uint16_t both;
+	};
 	enum lock_rank rank;
 };
 
@@ -27,16 +36,19 @@ struct spinlock {
 void spin_lock(struct spinlock *l);
 void spin_unlock(struct spinlock *l);
 /* Held by this CPU? For assertions. */
-bool spin_held(const struct spinlock *l);
+static inline bool spin_held(const struct spinlock *l)
+{
+	return __atomic_load_n(&l->holder, __ATOMIC_RELAXED) == cpu_id() + 1;
+}
 
 /* For the fast path of IPC, all of which runs with interrupts off: as lock
  * and unlock without their bookkeeping, but false, and nothing has changed,
- * when the lock is taken. `holder`: CPU id + 1. */
-static inline bool spin_try_quick(struct spinlock *l, uint32_t holder)
+ * when the lock is taken or somebody is next. `holder`: CPU id + 1. */
+static inline bool spin_try_quick(struct spinlock *l, uint16_t holder)
 {
-	uint32_t nobody = 0;
+	uint16_t nobody = 0;
 
-	return __atomic_compare_exchange_n(&l->holder, &nobody, holder, false,
+	return __atomic_compare_exchange_n(&l->both, &nobody, holder, false,
 					   __ATOMIC_ACQUIRE,
 					   __ATOMIC_RELAXED);
 }

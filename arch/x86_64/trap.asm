@@ -151,7 +151,7 @@ fast_leave:
 	mov rax, [gs:GS_RQ]
 	mov rsp, rdx			; the old stack is left
 	mov byte [rcx + THREAD_ON_CPU], 0
-	mov dword [rax], 0		; the holder of its lock (spin.h)
+	mov byte [rax], 0		; the holder of its lock (spin.h)
 	xor eax, eax
 	xor edx, edx
 	each pop, r15, r14

@@ -48,7 +48,7 @@ static void irq_enable(void)
 
 static bool reused; /* the memory of a lock, once it was given back */
 
-static void store(uint32_t *holder, uint32_t value)
+static void store(uint8_t *holder, uint8_t value)
 {
 	*holder = value;
 	if (reused && !value)
@@ -59,11 +59,19 @@ static void store(uint32_t *holder, uint32_t value)
 #include "arch/x86_64/spin.c"
 #undef __atomic_store_n
 
+static struct spinlock *passed; /* CPU 0 gives it back and wants it again */
+static unsigned asked;
+
 uint64_t time_ns(void)
 {
 	static uint64_t now;
 
-	return now += LONGEST_SPIN_NS;
+	if (!passed)
+		return now += LONGEST_SPIN_NS;
+	passed->holder = 0;
+	if (asked++ < 9)
+		spin_try_quick(passed, 1);
+	return now += PATIENCE_NS / 3;
 }
 
 static jmp_buf panicked;
@@ -129,7 +137,22 @@ static void test_last_touch(void)
 	spin_unlock(&pageio);
 	reused = false;
 	CHECK(!cpu.locks_held && irqs_on);
-	CHECK(pageio.holder == UINT32_MAX);
+	CHECK(pageio.holder == UINT8_MAX);
+}
+
+/* Whoever waits sees the lock with another each time it looks. */
+static void test_patience(void)
+{
+	struct spinlock lru = { .holder = 1, .rank = RANK_lru };
+
+	passed = &lru;
+	spin_lock(&lru);
+	CHECK(asked > 3 && asked < 9 && spin_held(&lru) && !lru.next);
+	passed = NULL;
+	spin_unlock(&lru);
+	CHECK(spin_try_quick(&lru, 1));
+	lru = (struct spinlock){ .next = 1, .rank = RANK_lru };
+	CHECK(!spin_try_quick(&lru, 2) && !lru.holder);
 }
 
 static void test_misuse(void)
@@ -155,6 +178,7 @@ int main(void)
 {
 	test_nesting();
 	test_last_touch();
+	test_patience();
 	test_misuse();
 	return 0;
 }
