@@ -22,11 +22,15 @@ static void pause_at_random(void)
 	*rng ^= *rng << 13; /* xorshift64 */
 	*rng ^= *rng >> 7;
 	*rng ^= *rng << 17;
-	/* Mostly short, so that work goes on, and now and then long. */
-	uint64_t most = *rng >> 60 ? 4000 : 400000;
+	/* Mostly short, so that work goes on, and now and then long. Where an
+	 * emulator runs one CPU at a time only a long one gives the turn away:
+	 * it comes back after milliseconds. */
+	bool gives_way = !(*rng >> 60);
+	uint64_t most = gives_way ? 400000 : 4000;
 
 	while (time_ns() - start < *rng % most)
-		cpu_relax();
+		if (gives_way)
+			cpu_relax();
 }
 
 void point_reached(enum weir_point p)

@@ -143,6 +143,21 @@ def test_violations(run_soak, bad):
     assert report["what"][0].startswith(f"again: status {bad.status}")
 
 
+LATE = "mm: 34 MiB\npager: page 7 was not supplied within 10000 ms\n"
+
+
+@pytest.mark.parametrize("status, output, console, late", [
+    (1, b'{"wrong":0}\n', LATE, 1),
+    (1, b'{"wrong":1}\n', LATE, 0),
+    (1, b'{"wrong":0}\n', "mm: 34 MiB\n", 0),
+    (vm.PANIC, b'{"wrong":0}\n', LATE, 0)])
+def test_late(run_soak, status, output, console, late):
+    code, report = run_soak(vm.Result(status, output=output, console=console,
+                                      command="again"))
+    assert (report["late"], report["violations"]) == (late, 1 - late)
+    assert code == 1 - late
+
+
 def test_a_host_that_cannot_run_it_is_no_violation(run_soak):
     assert run_soak(vm.Result(vm.HOST, "No QEMU.")) == (vm.HOST, {})
     status, report = run_soak(vm.Result(0, output=OUTPUT),
