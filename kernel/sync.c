@@ -118,11 +118,15 @@ bool waitq_wait(struct waitq *wq, struct spinlock *release,
 	       !thread_killed();
 }
 
-/* Takes off sleepers until `max` of them were really woken by us. */
+/* Takes off sleepers until `max` of them were really woken by us. Who has
+ * seen what is waited for not to be so was on the list before we could take
+ * the lock (`release`) under which it became so. */
 void waitq_wake(struct waitq *wq, unsigned max)
 {
 	struct thread *t;
 
+	if (!__atomic_load_n(&wq->threads.tqh_first, __ATOMIC_RELAXED))
+		return;
 	spin_lock(&wq->lock);
 	while (max && (t = TAILQ_FIRST(&wq->threads))) {
 		TAILQ_REMOVE(&wq->threads, t, wait_link);

@@ -62,7 +62,7 @@ void aspace_put(struct aspace *as)
 pte_t *aspace_pte(struct aspace *as, uint64_t va)
 {
 	assert(spin_held(&as->lock));
-	return radix_cell(&as->tables, va / WEIR_PAGE_SIZE, NULL);
+	return radix_cell(&as->tables, va / WEIR_PAGE_SIZE);
 }
 
 void aspace_destroy_mappings(struct aspace *as)

@@ -35,6 +35,7 @@ struct fault {
 	struct memobj *obj; /* a reference is held */
 	uint64_t index;     /* page of obj */
 	struct frame *spare;
+	bool zeroed; /* the spare is */
 };
 
 /* [fault 2/6] Which object's page belongs at the address? Takes a reference
@@ -155,17 +156,35 @@ static bool fault_waits(struct fault *t, struct frame *f)
 	return true;
 }
 
+/* Gets what fault_bring found missing: the leaf of the object's array that has
+ * the entry, or a spare frame, zeroed where no page's bytes will fill it. Holds
+ * no lock. */
+static int fault_prepare(struct fault *t, bool leaf, bool zeroed)
+{
+	if (leaf)
+		return radix_prepare(&t->obj->array, t->index,
+				     t->flags | FRAME_ZERO);
+	if (t->spare)
+		memset(frame_kva(t->spare), 0, WEIR_PAGE_SIZE);
+	else
+		t->spare = frame_alloc(t->flags | FRAME_PAGED |
+				       (zeroed ? FRAME_ZERO : 0));
+	t->zeroed = zeroed;
+	return t->spare ? 0 : -WEIR_ENOMEM;
+}
+
 /* [fault 3/6] Brings the page into a frame that may be used for the access.
  * On success holds the lock and the frame can be mapped (*out); else holds
  * nothing. */
 static int fault_bring(struct fault *t, struct frame **out)
 {
 	struct family *fam = t->obj->family;
+	int status = 0;
 
-	for (;;) {
+	while (!status) {
 		spin_lock(&fam->lock);
 		memobj_entry_t *entry = memobj_entry(t->obj, t->index);
-		struct frame *f = entry_frame(*entry);
+		struct frame *f = entry ? entry_frame(*entry) : NULL;
 
 		if (fault_waits(t, f))
 			continue;
@@ -179,16 +198,13 @@ static int fault_bring(struct fault *t, struct frame **out)
 			*out = f;
 			return 0;
 		}
-		if (!t->spare) {
+		memobj_entry_t was = entry ? *entry : 0;
+
+		if (!entry || !t->spare || (!was && !t->zeroed)) {
 			spin_unlock(&fam->lock);
-			t->spare = frame_alloc(t->flags | FRAME_PAGED);
-			if (!t->spare)
-				return -WEIR_ENOMEM;
+			status = fault_prepare(t, !entry, !was);
 			continue;
 		}
-		memobj_entry_t was = *entry;
-		int status = 0;
-
 		if (f)
 			fault_copy(t, entry, f);
 		else if (!was && !memobj_set(t->obj, entry,
@@ -199,9 +215,8 @@ static int fault_bring(struct fault *t, struct frame **out)
 		else if ((status = fault_read(t, was)))
 			return status;
 		spin_unlock(&fam->lock);
-		if (status)
-			return status;
 	}
+	return status;
 }
 
 /* Whether the frame may be mapped with W, also for a read: never while a fault
@@ -213,8 +228,9 @@ static bool may_write(struct fault *t, struct frame *f)
 	       !memobj_shares(t->obj, t->index);
 }
 
-/* [fault 5/6] Writes the PTE, if the region is still what it was. `pa` is
- * the page, `f` its frame (NULL: wired). Holds the lock. False: start over. */
+/* [fault 5/6] Writes the PTE, if the region is still what it was, and there
+ * is a table for it. `pa` is the page, `f` its frame (NULL: wired). Holds the
+ * lock. False: start over. */
 static bool fault_map(struct fault *t, uint64_t pa, struct frame *f)
 {
 	bool mapped = false;
@@ -255,19 +271,14 @@ static int fault_try(struct fault *t)
 {
 	struct frame *f = NULL;
 	bool mapped;
-	int status = radix_prepare(&t->as->tables, t->va / WEIR_PAGE_SIZE,
-				   t->flags);
 
-	if (status)
-		return status;
 	if (t->obj->wired) {
 		spin_lock(&t->obj->family->lock);
 		mapped = fault_map(t, t->obj->wired_pa +
 				   t->index * WEIR_PAGE_SIZE, NULL);
 	} else {
-		status = radix_prepare(&t->obj->array, t->index, t->flags);
-		if (!status)
-			status = fault_bring(t, &f);
+		int status = fault_bring(t, &f);
+
 		if (status)
 			return status;
 		mapped = fault_map(t, frame_pa(f), f);
@@ -279,7 +290,9 @@ static int fault_try(struct fault *t)
 		}
 	}
 	spin_unlock(&t->obj->family->lock);
-	return mapped ? 0 : 1;
+	return mapped ? 0 : radix_prepare(&t->as->tables,
+					  t->va / WEIR_PAGE_SIZE,
+					  t->flags | FRAME_ZERO) ?: 1;
 }
 
 /* [fault 1/6] The trap handler of kernel/ calls; [fault 6/6] it returns 0
@@ -288,7 +301,7 @@ int aspace_fault(struct aspace *as, uint64_t va, bool write, bool exec)
 {
 	struct fault t = { .as = as, .va = va & ~(WEIR_PAGE_SIZE - 1),
 			   .write = write, .exec = exec,
-			   .flags = FRAME_ZERO, .pin = as->pinned };
+			   .pin = as->pinned };
 	int status;
 
 	if (va >= WEIR_USER_TOP)
@@ -316,13 +329,11 @@ int aspace_fault(struct aspace *as, uint64_t va, bool write, bool exec)
 int memobj_pin(struct memobj *obj, uint64_t index)
 {
 	struct fault t = { .obj = obj, .index = index, .write = true,
-			   .flags = FRAME_MAYWAIT | FRAME_ZERO | FRAME_RESERVE,
+			   .flags = FRAME_MAYWAIT | FRAME_RESERVE,
 			   .pin = true };
 	struct frame *f;
-	int status = radix_prepare(&obj->array, index, t.flags);
+	int status = fault_bring(&t, &f);
 
-	if (!status)
-		status = fault_bring(&t, &f);
 	if (!status)
 		spin_unlock(&obj->family->lock);
 	if (t.spare)

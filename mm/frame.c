@@ -16,7 +16,6 @@
 
 #define CACHE_MAX 32u         /* frames in a CPU's cache, at most */
 #define STALL_FRUITLESS 64    /* times in a row nobody freed one, then NULL */
-#define STALL_TRIES 1024      /* passes whose frames others took, then NULL */
 #define STALL_PATIENCE 20     /* of those while pages are with pagers */
 #define STALL_LAUNDRY 40000   /* the same: more than a pager's deadline */
 #define STALL_PAUSE_NS 500000 /* after a pass that freed nothing */
@@ -220,28 +219,25 @@ static struct frame *alloc_now(unsigned order, unsigned flags)
  * with pagers, which all get their time but are not trusted with ours. */
 static struct frame *alloc_stall(unsigned flags)
 {
-	unsigned fruitless = 0, robbed = 0, laundering = 0;
+	unsigned fruitless = 0, laundering = 0;
+	struct frame *f = NULL;
 
-	while (fruitless < STALL_FRUITLESS && robbed < STALL_TRIES &&
-	       may_take(0, flags)) {
+	while (!f && fruitless < STALL_FRUITLESS && may_take(0, flags)) {
 		uint64_t stolen = stat_sum(WEIR_C_pgsteal);
 
-		if (!reclaim_direct(laundering > STALL_PATIENCE))
-			thread_sleep_ns(STALL_PAUSE_NS);
-		struct frame *f = alloc_try(0, flags);
-
+		f = reclaim_direct(laundering > STALL_PATIENCE);
 		if (f)
-			return f;
-		if (stat_sum(WEIR_C_pgsteal) != stolen) {
-			robbed++;
+			break;
+		thread_sleep_ns(STALL_PAUSE_NS);
+		f = alloc_try(0, flags);
+		if (stat_sum(WEIR_C_pgsteal) != stolen)
 			fruitless = 0;
-		} else if (reclaim_laundering() && laundering < STALL_LAUNDRY) {
+		else if (reclaim_laundering() && laundering < STALL_LAUNDRY)
 			laundering++;
-		} else {
+		else
 			fruitless++;
-		}
 	}
-	return NULL;
+	return f;
 }
 
 struct frame *(frame_alloc)(unsigned flags)
@@ -263,12 +259,11 @@ struct frame *frames_alloc(unsigned order)
 	return order <= FRAME_MAX_ORDER ? alloc_now(order, 0) : NULL;
 }
 
-void frame_free(struct frame *f)
+/* The reverse of block_claim. */
+static void block_release(struct frame *f)
 {
-	struct frame_cache *cache = &caches[cpu_id()];
 	uint64_t n = 1ull << f->order;
 
-	spin_lock(&cache->lock);
 	frame_check_freeable(f);
 	ORACLE(freed(f, n));
 	bool poisoned = poison_fill(frame_kva(f), n * WEIR_PAGE_SIZE);
@@ -280,6 +275,25 @@ void frame_free(struct frame *f)
 	f->family = NULL;
 	f->pinned = false;
 	__atomic_add_fetch(&free_frames, n, __ATOMIC_RELAXED);
+}
+
+struct frame *frame_reuse(struct frame *f)
+{
+	struct frame_cache *cache = &caches[cpu_id()];
+
+	spin_lock(&cache->lock);
+	block_release(f);
+	block_claim(f, f->order);
+	spin_unlock(&cache->lock);
+	return f;
+}
+
+void frame_free(struct frame *f)
+{
+	struct frame_cache *cache = &caches[cpu_id()];
+
+	spin_lock(&cache->lock);
+	block_release(f);
 	if (f->order) {
 		spin_lock(&frame_lock);
 		buddy_put(f, f->order);

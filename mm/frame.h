@@ -105,6 +105,10 @@ struct frame *frames_alloc(unsigned order);
  * to it (I5). Any context, any lock. */
 void frame_free(struct frame *f);
 
+/* frame_free and frame_alloc at once, of a single frame, so that nobody else
+ * gets it. Any context, any lock. */
+struct frame *frame_reuse(struct frame *f);
+
 /* Moves `f` to `state`, never FREE; panics when the move is not in the table
  * of mm/README.md. Caller holds the lock that the state's list belongs to. */
 void frame_set_state(struct frame *f, enum frame_state state);

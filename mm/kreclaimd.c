@@ -54,13 +54,14 @@ bool reclaim_laundering(void)
 	       __atomic_load_n(&klaunderd.asked, __ATOMIC_RELAXED);
 }
 
-uint64_t reclaim_direct(bool impatient)
+struct frame *reclaim_direct(bool impatient)
 {
-	uint64_t freed = one_pass(impatient ? PAGED_SWAP : PAGED_LEAVE);
+	struct frame *kept = NULL;
+	uint64_t freed = one_pass(impatient ? PAGED_SWAP : PAGED_LEAVE, &kept);
 
 	stat_add(WEIR_C_allocstall, 1);
 	stat_add(WEIR_C_pgsteal_direct, freed);
-	return freed;
+	return kept;
 }
 
 uint64_t reclaim_some(uint64_t n)
@@ -69,7 +70,7 @@ uint64_t reclaim_some(uint64_t n)
 	unsigned idle = 0;
 
 	while (freed < n && idle < IDLE_PASSES) {
-		uint64_t got = one_pass(PAGED_LEAVE);
+		uint64_t got = one_pass(PAGED_LEAVE, NULL);
 
 		idle = got ? 0 : idle + 1;
 		freed += got;
@@ -84,7 +85,7 @@ static bool fill_up(enum paged_rule paged)
 	unsigned idle = 0;
 
 	do {
-		uint64_t freed = one_pass(paged);
+		uint64_t freed = one_pass(paged, NULL);
 
 		stat_add(WEIR_C_pgsteal_kswapd, freed);
 		idle = freed ? 0 : idle + 1;

@@ -133,13 +133,6 @@ void family_put(struct family *fam)
 
 /* ---- the array ----------------------------------------------------------- */
 
-memobj_entry_t *memobj_entry(struct memobj *obj, uint64_t index)
-{
-	assert(spin_held(&obj->family->lock));
-	assert(index < obj->npages);
-	return radix_cell(&obj->array, index, NULL);
-}
-
 bool memobj_set(struct memobj *obj, memobj_entry_t *entry, memobj_entry_t e)
 {
 	if (e && !*entry) {
@@ -156,25 +149,14 @@ bool memobj_set(struct memobj *obj, memobj_entry_t *entry, memobj_entry_t e)
 
 /* ---- sharing ------------------------------------------------------------- */
 
-struct memobj *family_next(struct family *fam, struct memobj *m,
-			   uint64_t index, memobj_entry_t e)
-{
-	assert(spin_held(&fam->lock));
-	for (m = m ? LIST_NEXT(m, sibling) : LIST_FIRST(&fam->members); m;
-	     m = LIST_NEXT(m, sibling)) {
-		memobj_entry_t *entry = memobj_entry(m, index);
-
-		if (entry && *entry == e)
-			break;
-	}
-	return m;
-}
-
 bool memobj_shares(struct memobj *obj, uint64_t index)
 {
 	memobj_entry_t e = *memobj_entry(obj, index);
-	struct memobj *m = family_next(obj->family, NULL, index, e);
+	struct memobj *m = LIST_FIRST(&obj->family->members);
 
+	if (m == obj && !LIST_NEXT(m, sibling))
+		return false;
+	m = family_next(obj->family, NULL, index, e);
 	if (PLANTED(Z26b) && entry_frame(e) && entry_frame(e)->mapcount == 1)
 		return false;
 	return m != obj || family_next(obj->family, m, index, e);

@@ -115,7 +115,12 @@ void family_put(struct family *fam);
 
 /* The entry of page `index`, or NULL where a table is missing: radix_prepare
  * adds it. Caller holds the family's lock. */
-memobj_entry_t *memobj_entry(struct memobj *obj, uint64_t index);
+static inline memobj_entry_t *memobj_entry(struct memobj *obj, uint64_t index)
+{
+	assert(spin_held(&obj->family->lock));
+	assert(index < obj->npages);
+	return radix_cell(&obj->array, index);
+}
 
 /* Puts `e` into an entry of the object; what is not 0 is charged. False: that
  * would pass the limit, and nothing is changed. Caller holds the lock. */
@@ -123,8 +128,18 @@ bool memobj_set(struct memobj *obj, memobj_entry_t *entry, memobj_entry_t e);
 
 /* The member after `m` (NULL: the first) whose page `index` is `e`, which is
  * not 0; NULL: no more. Caller holds the family's lock. */
-struct memobj *family_next(struct family *fam, struct memobj *m,
-			   uint64_t index, memobj_entry_t e);
+static inline struct memobj *family_next(struct family *fam, struct memobj *m,
+					 uint64_t index, memobj_entry_t e)
+{
+	for (m = m ? LIST_NEXT(m, sibling) : LIST_FIRST(&fam->members); m;
+	     m = LIST_NEXT(m, sibling)) {
+		memobj_entry_t *entry = memobj_entry(m, index);
+
+		if (entry && *entry == e)
+			break;
+	}
+	return m;
+}
 
 /* Whether another member shares the page. Caller holds the family's lock. */
 bool memobj_shares(struct memobj *obj, uint64_t index);

@@ -14,21 +14,29 @@ struct wait {
 	bool done; /* under lock */
 };
 
-void pageio_submit(struct pageio *io)
+static void check(struct pageio *io)
+{
+	if (io->slot && !io->status)
+		swap_check(io);
+}
+
+bool pageio_submit(struct pageio *io)
 {
 	ORACLE(io(io->frame, !io->write)); /* P2, whoever starts it */
 	if (io->pager) {
 		stat_add(io->write ? WEIR_C_pager_out : WEIR_C_pager_in, 1);
 		pager_submit(io);
-	} else {
-		swap_submit(io);
+		return false;
 	}
+	if (!swap_submit(io))
+		return false;
+	check(io);
+	return true;
 }
 
 void pageio_end(struct pageio *io)
 {
-	if (io->slot && !io->status)
-		swap_check(io);
+	check(io);
 	io->done(io);
 }
 
@@ -51,7 +59,8 @@ int pageio_read(struct pageio *io)
 	waitq_init(&w.wq);
 	io->done = read_done;
 	io->arg = &w;
-	pageio_submit(io);
+	if (pageio_submit(io))
+		return io->status;
 	spin_lock(&w.lock);
 	while (!w.done) {
 		if (!io->pager)

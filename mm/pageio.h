@@ -32,8 +32,10 @@ struct pageio {
 };
 TAILQ_HEAD(pageio_list, pageio);
 
-/* Starts it. No lock held; done() may be called before this returns. */
-void pageio_submit(struct pageio *io);
+/* Starts it. True: it was a read, and is over already, without done(). Else
+ * done() may have been called before this returns, and a write may wait for
+ * ramdisk_kick, which follows a run of them. Thread context, no lock held. */
+bool pageio_submit(struct pageio *io);
 
 /* For the device: it is over, with io->status; calls done(). */
 void pageio_end(struct pageio *io);

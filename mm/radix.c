@@ -3,9 +3,9 @@
  */
 #include "mm/radix.h"
 
-pte_t *radix_cell(struct radix *t, uint64_t index, pte_t **hole)
+pte_t *radix_walk(struct radix *t, uint64_t index, pte_t **hole)
 {
-	pte_t *cell = &t->root;
+	pte_t *cell = &t->root, *upper = NULL;
 
 	for (unsigned level = t->levels; level-- > 0;) {
 		if (!*cell) {
@@ -13,9 +13,12 @@ pte_t *radix_cell(struct radix *t, uint64_t index, pte_t **hole)
 				*hole = cell;
 			return NULL;
 		}
+		upper = level ? upper : cell - index / RADIX_WAYS % RADIX_WAYS;
 		cell = KVA(pte_pa(*cell));
 		cell += index >> RADIX_BITS * level & (RADIX_WAYS - 1);
 	}
+	t->upper = upper;
+	t->upper_of = index >> 2 * RADIX_BITS;
 	return cell;
 }
 
@@ -28,11 +31,11 @@ int radix_prepare(struct radix *t, uint64_t index, unsigned flags)
 		pte_t *hole = NULL;
 
 		spin_lock(t->lock);
-		if (!t->closed && !radix_cell(t, index, &hole) && spare) {
+		if (!t->closed && !radix_walk(t, index, &hole) && spare) {
 			*hole = frame_pa(spare) | PTE_P | PTE_W | PTE_U;
 			spare = NULL;
 			hole = NULL;
-			radix_cell(t, index, &hole);
+			radix_walk(t, index, &hole);
 		}
 		spin_unlock(t->lock);
 		if (!hole)
@@ -61,6 +64,7 @@ void radix_release(struct radix *t, pte_t *cell, unsigned levels,
 	for (unsigned i = 0; leaf && levels == 1 && i < RADIX_WAYS; i++)
 		leaf(t, index + i, &table[i]);
 	*cell = 0;
+	t->upper = NULL;
 	spin_unlock(t->lock);
 	table_free(frame_of_pa(pa), t->account);
 }

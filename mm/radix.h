@@ -21,11 +21,27 @@ struct radix {
 
 	pte_t root;  /* the cell above them all */
 	bool closed; /* no more tables */
+
+	/* The table above the leaf that was walked to last, and what it is of
+	 * (index over RADIX_WAYS^2); NULL: none. */
+	pte_t *upper;
+	uint64_t upper_of;
 };
 
 /* The leaf's cell `index`, or NULL where a table is missing, with *hole, if it
  * is wanted, set to the empty cell above. Holds the lock. */
-pte_t *radix_cell(struct radix *t, uint64_t index, pte_t **hole);
+pte_t *radix_walk(struct radix *t, uint64_t index, pte_t **hole);
+
+/* The same, and quick where the last walk ended nearby. */
+static inline pte_t *radix_cell(struct radix *t, uint64_t index)
+{
+	pte_t leaf;
+
+	if (!t->upper || t->upper_of != index >> 2 * RADIX_BITS)
+		return radix_walk(t, index, NULL);
+	leaf = t->upper[index / RADIX_WAYS % RADIX_WAYS];
+	return leaf ? (pte_t *)KVA(pte_pa(leaf)) + index % RADIX_WAYS : NULL;
+}
 
 /* Makes sure that the cell `index` exists, unless the tree is closed; `flags`
  * as of frame_alloc, with FRAME_ZERO. Takes the lock itself, may reclaim and

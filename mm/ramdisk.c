@@ -17,6 +17,7 @@
 
 #define PRIO 30
 #define DEADLINE_NS 1000000000ull
+#define AT_ONCE 1 /* due_ns */
 #define SLOW_US 20000 /* more than the delay, at most */
 #define MIB_ORDER 8u /* of its blocks */
 #define MIB_PAGES (1u << MIB_ORDER)
@@ -48,20 +49,19 @@ static uint64_t due_time(struct pageio *io)
 	if (INJECT("swap-slow"))
 		max += SLOW_US;
 	if (!max)
-		return 1; /* at once */
+		return AT_ONCE;
 	rng ^= rng << 13; /* xorshift64 */
 	rng ^= rng >> 7;
 	rng ^= rng << 17;
 	return time_ns() + rng % (max * 1000 + 1);
 }
 
-void ramdisk_submit(struct pageio *io)
+/* Its place in the queue: behind all that are due before it, or at the same
+ * time. Holds disk_lock. */
+static void enqueue(struct pageio *io)
 {
 	struct pageio *at;
 
-	spin_lock(&disk_lock);
-	io->due_ns = due_time(io);
-	/* The last that is due before it, or at the same time. */
 	TAILQ_FOREACH_REVERSE (at, &queue, pageio_list, link)
 		if (at->due_ns <= io->due_ns)
 			break;
@@ -69,8 +69,6 @@ void ramdisk_submit(struct pageio *io)
 		TAILQ_INSERT_AFTER(&queue, at, io, link);
 	else
 		TAILQ_INSERT_HEAD(&queue, io, link);
-	waitq_wake(&work, 1);
-	spin_unlock(&disk_lock);
 }
 
 static void transfer(struct pageio *io)
@@ -88,6 +86,30 @@ static void transfer(struct pageio *io)
 	       WEIR_PAGE_SIZE / 2);
 }
 
+bool ramdisk_submit(struct pageio *io)
+{
+	bool now;
+
+	spin_lock(&disk_lock);
+	io->due_ns = due_time(io);
+	now = !io->write && io->due_ns == AT_ONCE;
+	if (!now)
+		enqueue(io);
+	spin_unlock(&disk_lock);
+	if (now)
+		transfer(io);
+	else if (!io->write)
+		ramdisk_kick();
+	return now;
+}
+
+void ramdisk_kick(void)
+{
+	spin_lock(&disk_lock);
+	waitq_wake(&work, 1);
+	spin_unlock(&disk_lock);
+}
+
 /* The first IO in the queue, once it is due. Sleeps; whatever is submitted
  * meanwhile may be due earlier, and wakes it. */
 static struct pageio *next_due(void)
@@ -95,7 +117,7 @@ static struct pageio *next_due(void)
 	struct pageio *io;
 
 	spin_lock(&disk_lock);
-	while (!(io = TAILQ_FIRST(&queue)) || io->due_ns > time_ns()) {
+	while (!(io = TAILQ_FIRST(&queue)) || (io->due_ns > AT_ONCE && io->due_ns > time_ns())) {
 		waitq_sleep_until(&work, &disk_lock, io ? io->due_ns : 0);
 		spin_lock(&disk_lock);
 	}

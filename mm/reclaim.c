@@ -42,8 +42,8 @@ struct pass {
 		struct pass *pass;
 	} items[RECLAIM_MAX_BATCH];
 
-	struct spinlock lock; /* guards the rest */
-	unsigned in_flight;
+	unsigned in_flight; /* atomic: IOs that are not done */
+	struct spinlock lock; /* who waits for them checks under it */
 	struct waitq done;
 };
 
@@ -130,9 +130,10 @@ static void pass_io_done(struct pageio *io)
 	}
 	spin_unlock(&f->family->lock);
 	waitq_wake_all(frame_waitq(f));
+	if (__atomic_sub_fetch(&p->in_flight, 1, __ATOMIC_SEQ_CST))
+		return;
 	spin_lock(&p->lock);
-	if (--p->in_flight == 0)
-		waitq_wake_all(&p->done);
+	waitq_wake_all(&p->done);
 	spin_unlock(&p->lock);
 }
 
@@ -159,9 +160,7 @@ static void pass_launder(struct pass *p, struct item *it)
 		return;
 	if (!PLANTED(Z1))
 		assert(!p->batch->writable); /* P2, I4 */
-	spin_lock(&p->lock);
-	p->in_flight++;
-	spin_unlock(&p->lock);
+	__atomic_add_fetch(&p->in_flight, 1, __ATOMIC_SEQ_CST);
 	it->io = (struct pageio){ .frame = f, .slot = f->slot, .write = true,
 				  .pager = f->slot ? NULL : f->family->pager,
 				  .page = f->index, .done = pass_io_done,
@@ -194,18 +193,15 @@ static bool pass_decide(struct frame *f, bool keep, enum lru_list list)
 	return true;
 }
 
-/* [page-out 7/7] Frees the frame if it is still clean and untouched, or no
- * object has it any more; else gives it back. */
+/* [page-out 7/7] True: nobody has the frame any more, for it is still clean
+ * and untouched, or an orphan; else it is given back. Gives up
+ * family->lock. */
 static bool pass_release(struct frame *f, bool keep, enum lru_list list)
 {
 	struct family *fam = f->family;
-	bool freed;
+	bool freed = pass_decide(f, keep, list);
 
-	spin_lock(&fam->lock);
-	freed = pass_decide(f, keep, list);
 	spin_unlock(&fam->lock);
-	if (freed)
-		frame_free(f);
 	family_put(fam);
 	return freed;
 }
@@ -223,13 +219,12 @@ static void pass_age(void)
 	       rounds++ < 16) {
 		n = lru_isolate(LRU_ACTIVE, frames, RECLAIM_MAX_BATCH / 4);
 		for (unsigned i = 0; i < n; i++) {
-			struct frame *f = frames[i];
 			bool dirty;
 
-			spin_lock(&f->family->lock);
-			rmap_age(f, &dirty);
-			spin_unlock(&f->family->lock);
-			pass_release(f, true, LRU_INACTIVE);
+			spin_lock(&frames[i]->family->lock);
+			rmap_age(frames[i], &dirty);
+			if (pass_release(frames[i], true, LRU_INACTIVE))
+				frame_free(frames[i]);
 		}
 		stat_add(WEIR_C_pgdeactivate, n);
 		if (!n)
@@ -287,26 +282,37 @@ static void pass_wait_io(struct pass *p)
 		uint64_t due = pass_cancel_late(p);
 
 		spin_lock(&p->lock);
-		if (p->in_flight == 0)
+		if (__atomic_load_n(&p->in_flight, __ATOMIC_SEQ_CST) == 0)
 			break;
 		waitq_sleep_until(&p->done, &p->lock, due);
 	}
 	spin_unlock(&p->lock);
 }
 
-static uint64_t pass_release_all(struct pass *p)
+/* One of those that are free is kept for who asked for that. */
+static uint64_t pass_release_all(struct pass *p, struct frame **kept)
 {
 	uint64_t freed = 0;
 
-	for (unsigned i = 0; i < p->n; i++)
-		freed += pass_release(p->items[i].frame,
-				      p->items[i].fate == FATE_KEEP,
-				      LRU_ACTIVE);
+	for (unsigned i = 0; i < p->n; i++) {
+		struct frame *f = p->items[i].frame;
+
+		spin_lock(&f->family->lock);
+		if (!pass_release(f, p->items[i].fate == FATE_KEEP,
+				  LRU_ACTIVE))
+			continue;
+		freed++;
+		if (kept && !*kept)
+			*kept = frame_reuse(f);
+		else
+			frame_free(f);
+	}
 	return freed;
 }
 
 /* The whole way of a batch; returns the number of frames freed. */
-static uint64_t reclaim_pass(struct pass *p, enum paged_rule paged)
+static uint64_t reclaim_pass(struct pass *p, enum paged_rule paged,
+			     struct frame **kept)
 {
 	uint64_t freed = 0;
 
@@ -325,15 +331,16 @@ static uint64_t reclaim_pass(struct pass *p, enum paged_rule paged)
 		pass_fence_io(p, i, i + run);
 		for (unsigned k = i; k < i + run; k++)
 			pass_launder(p, &p->items[k]);
+		ramdisk_kick();
 	}
 	pass_wait_io(p);
 	if (PLANTED(Z2))
-		freed = pass_release_all(p);
+		freed = pass_release_all(p, kept);
 	/* [page-out 6/7] Fence 2. */
 	tlb_batch_flush_before_free(p->batch);
 	point(WEIR_POINT_free);
 	if (!PLANTED(Z2))
-		freed = pass_release_all(p);
+		freed = pass_release_all(p, kept);
 	__atomic_sub_fetch(&isolated, p->n, __ATOMIC_RELAXED);
 	stat_add(WEIR_C_pgsteal, freed);
 	return freed;
@@ -386,10 +393,10 @@ uint64_t reclaim_usable(void)
 	       __atomic_load_n(&isolated, __ATOMIC_RELAXED);
 }
 
-uint64_t one_pass(enum paged_rule paged)
+uint64_t one_pass(enum paged_rule paged, struct frame **kept)
 {
 	struct pass *p = pass_get();
-	uint64_t freed = reclaim_pass(p, paged);
+	uint64_t freed = reclaim_pass(p, paged, kept);
 	bool left_alone = p->left_alone;
 
 	pass_put(p);

@@ -13,10 +13,10 @@ void reclaim_init(void);
  * context, any lock. */
 void reclaim_wake(void);
 
-/* One pass on behalf of a thread that found no frame: returns the number of
- * frames freed. `impatient`: it has waited long enough for pagers to take
- * their dirty pages. Sleeps; no lock held. */
-uint64_t reclaim_direct(bool impatient);
+/* One pass on behalf of a thread that found no frame: a frame that it freed,
+ * as of frame_alloc, or NULL. `impatient`: the thread has waited long enough
+ * for pagers to take their dirty pages. Sleeps; no lock held. */
+struct frame *reclaim_direct(bool impatient);
 
 /* Pages are with their pagers, or about to be: memory may yet come. */
 bool reclaim_laundering(void);
@@ -48,8 +48,9 @@ enum paged_rule {
 	PAGED_SWAP,  /* writes them to swap instead */
 };
 
-/* One pass; returns the frames freed. Sleeps; not within a pass. */
-uint64_t one_pass(enum paged_rule paged);
+/* One pass; returns the frames freed, among them *kept, which is not free but
+ * the caller's (`kept`: NULL, or where NULL is). Sleeps; not within a pass. */
+uint64_t one_pass(enum paged_rule paged, struct frame **kept);
 
 /* There are dirty pages of pagers that must go. Thread context. */
 void klaunderd_wake(void);

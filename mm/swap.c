@@ -230,7 +230,7 @@ void swap_init(uint64_t mib)
 		      "swap=", mib, mib, FRAME_LEAST_MIB);
 }
 
-void swap_submit(struct pageio *io)
+bool swap_submit(struct pageio *io)
 {
 	struct swapdev *d = dev_of(io->slot);
 
@@ -246,7 +246,7 @@ void swap_submit(struct pageio *io)
 		io->pager = d->object->family->pager;
 		io->page = io->slot % ATTACHED;
 		pager_submit(io);
-	} else {
-		ramdisk_submit(io);
+		return false;
 	}
+	return ramdisk_submit(io);
 }

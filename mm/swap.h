@@ -3,8 +3,8 @@
  *
  * A slot is owned by one object entry or one frame at a time; slot 0 is
  * never given out, so 0 means "none". Reading and writing is asynchronous:
- * swap_submit returns at once, done() is called later from a thread of the
- * device. Invariants: I4 (no IO while a CPU may write), I9.
+ * done() is called when it is over, mostly from a thread of the device.
+ * Invariants: I4 (no IO while a CPU may write), I9.
  */
 #pragma once
 
@@ -46,8 +46,8 @@ uint32_t swap_slots_free(void);
 bool swap_is_tight(void);
 
 /* Starts the IO; counts pswpin or pswpout. The slot must be allocated, the
- * frame INBOUND (read) or LAUNDRY (write). Any context, any lock. */
-void swap_submit(struct pageio *io);
+ * frame INBOUND (read) or LAUNDRY (write). As pageio_submit. */
+bool swap_submit(struct pageio *io);
 
 /* check=slots: the IO, which is over and has not failed, has carried the page
  * as it was when it was given to the device: the frame has not changed while
@@ -60,8 +60,11 @@ void swap_check(const struct pageio *io);
 bool swap_slots_init(uint32_t nslots);
 
 /* mm/ramdisk.c: the device of `mib` MiB, a page a slot; false: out of memory.
- * submit: any context, any lock, never sleeps, never fails but through
- * io->status. */
+ * submit: as swap_submit, never sleeps, never fails but through io->status. A
+ * read that is due at once is copied by who asks, who would only wait. */
 bool ramdisk_init(uint64_t mib);
 void ramdisk_start(void);
-void ramdisk_submit(struct pageio *io);
+bool ramdisk_submit(struct pageio *io);
+/* Wakes the device's thread: writes wait for it, so that a run of them costs
+ * one wake-up. Any context. */
+void ramdisk_kick(void);

@@ -78,6 +78,7 @@ NOT_MODELLED = {
     **dict.fromkeys(("aspace_unmap", "aspace_protect", "change_range"),
                     "one process: aspace_unmap_protect"),
     "fault_try": "a part of aspace_fault",
+    "fault_prepare": "memory is never short, and needs no zeroes",
     **dict.fromkeys(("pass_decide", "pass_io_done"),
                     "a part of pass_release; of the device"),
     **dict.fromkeys(("leave_tables", "tlb_leave_tables"),

@@ -29,7 +29,7 @@ static struct frame descriptors[NFRAMES];
 void reclaim_wake(void) { }
 bool reclaim_laundering(void) { return false; }
 uint64_t reclaim_usable(void) { return UINT64_MAX; }
-uint64_t reclaim_direct(bool impatient) { return 0; }
+struct frame *reclaim_direct(bool impatient) { return NULL; }
 void pager_forget(struct pager *p) { }
 void pager_submit(struct pageio *io) { }
 bool pager_cancel(struct pageio *io) { return false; }

@@ -33,10 +33,10 @@ bool reclaim_laundering(void)
 	return false;
 }
 
-uint64_t reclaim_direct(bool impatient)
+struct frame *reclaim_direct(bool impatient)
 {
 	CHECK(!"kzalloc must not wait");
-	return 0;
+	return NULL;
 }
 
 static uint64_t first_seed;

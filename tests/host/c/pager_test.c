@@ -81,9 +81,10 @@ struct memobj *memobj_create(uint64_t npages, struct pager *pager,
 	return &obj;
 }
 
-void swap_submit(struct pageio *io)
+bool swap_submit(struct pageio *io)
 {
 	CHECK(!"a paged object's page went to swap");
+	return false;
 }
 
 void swap_check(const struct pageio *io)

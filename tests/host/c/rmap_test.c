@@ -42,12 +42,15 @@ pte_t *aspace_pte(struct aspace *as, uint64_t va)
 	return NULL;
 }
 
-struct memobj *family_next(struct family *f, struct memobj *m,
-			   uint64_t index, memobj_entry_t e)
+/* The entry of both. */
+pte_t *radix_walk(struct radix *t, uint64_t index, pte_t **hole)
 {
-	CHECK(f == &fam && spin_held(&fam.lock));
-	CHECK(index == frame.index && e == (memobj_entry_t)&frame);
-	return m == NULL ? &objs[0] : m == &objs[0] ? &objs[1] : NULL;
+	static memobj_entry_t entry;
+
+	CHECK(t == &objs[0].array || t == &objs[1].array);
+	CHECK(spin_held(&fam.lock) && index == frame.index);
+	entry = (memobj_entry_t)&frame;
+	return &entry;
 }
 
 void tlb_batch_add(struct tlb_batch *b, struct aspace *as, uint64_t va,
@@ -93,10 +96,12 @@ static void setup(void)
 	memset(objs, 0, sizeof(objs));
 	memset(&frame, 0, sizeof(frame));
 	spin_init(&fam.lock, RANK_family);
+	LIST_INIT(&fam.members);
 	for (unsigned i = 0; i < 2; i++) {
 		LIST_INIT(&objs[i].regions);
 		objs[i].npages = NPAGES;
 		objs[i].family = &fam;
+		LIST_INSERT_HEAD(&fam.members, &objs[i], sibling);
 	}
 	frame.family = &fam;
 	frame.index = 5;

@@ -38,9 +38,9 @@ bool reclaim_laundering(void)
 	return false;
 }
 
-uint64_t reclaim_direct(bool impatient)
+struct frame *reclaim_direct(bool impatient)
 {
-	return 0;
+	return NULL;
 }
 
 /* ---- Slots ---- */
@@ -149,17 +149,22 @@ static int last_done;
 
 static bool gate; /* atomic: the first IO does not end */
 
-static void io_done(struct pageio *io)
+static void io_over(struct pageio *io)
 {
 	int nr = io - ios;
 
 	while (nr == 0 && __atomic_load_n(&gate, __ATOMIC_ACQUIRE))
 		sched_yield();
-	CHECK(shim_cpu == 63); /* the device's thread */
 	if (nr < last_done)
 		__atomic_add_fetch(&disorder, 1, __ATOMIC_RELAXED);
 	last_done = nr;
 	__atomic_add_fetch(&ndone, 1, __ATOMIC_RELEASE);
+}
+
+static void io_done(struct pageio *io)
+{
+	CHECK(shim_cpu == 63); /* the device's thread */
+	io_over(io);
 }
 
 static void submit(unsigned nr, struct frame *f, uint32_t slot, bool write)
@@ -167,7 +172,9 @@ static void submit(unsigned nr, struct frame *f, uint32_t slot, bool write)
 	f->state = write ? FRAME_LAUNDRY : FRAME_INBOUND;
 	ios[nr] = (struct pageio){ .frame = f, .slot = slot, .write = write,
 				   .done = io_done, .status = 99 };
-	swap_submit(&ios[nr]);
+	if (swap_submit(&ios[nr]))
+		io_over(&ios[nr]);
+	ramdisk_kick();
 }
 
 static void wait_all(unsigned n)
