@@ -228,9 +228,8 @@ static int load(struct thread *t, const struct weir_msg *msg, uint64_t badge)
 	int status = 0;
 
 	if (msg->handle)
-		status = handle_lookup(&t->task->handles, msg->handle,
-				       WEIR_OBJ_NONE, WEIR_R_DUP, true,
-				       &t->ipc.cap);
+		status = handle_lookup(msg->handle, WEIR_OBJ_NONE, WEIR_R_DUP,
+				       true, &t->ipc.cap);
 	if (status)
 		return status;
 	spin_lock(&ipc_lock);
