@@ -80,18 +80,7 @@ static void unlink_client(struct thread *t)
 		settle_prio(t);
 }
 
-/* Whoever waits for a reply of `t` waits in vain. */
-static void drop_client(struct thread *t)
-{
-	struct thread *client = t->ipc.client;
-
-	if (!client)
-		return;
-	unlink_client(t);
-	complete(client, -WEIR_EPEER, false);
-}
-
-/* `t` was killed while it waited: takes it out of where it is. */
+/* `t` waits in vain: takes it out of where it is. */
 static void cancel(struct thread *t)
 {
 	switch (t->ipc.state) {
@@ -131,8 +120,8 @@ static int wait_done(struct thread *t, bool killable)
 void ipc_exit_thread(struct thread *t)
 {
 	spin_lock(&ipc_lock);
-	if (!PLANTED(W9))
-		drop_client(t);
+	if (t->ipc.client && !PLANTED(W9))
+		cancel(t->ipc.client);
 	spin_unlock(&ipc_lock);
 }
 
@@ -150,10 +139,8 @@ void endpoint_drop_receiver(struct endpoint *ep)
 	if (__atomic_sub_fetch(&ep->nreceivers, 1, __ATOMIC_ACQ_REL))
 		return;
 	spin_lock(&ipc_lock);
-	while ((t = TAILQ_FIRST(&ep->callers))) {
-		TAILQ_REMOVE(&ep->callers, t, ipc.link);
-		fail_caller(t, -WEIR_EPEER);
-	}
+	while ((t = TAILQ_FIRST(&ep->callers)))
+		cancel(t);
 	spin_unlock(&ipc_lock);
 }
 
@@ -312,7 +299,8 @@ static int receive(struct endpoint *ep)
 {
 	struct thread *t = current(), *caller;
 
-	drop_client(t);
+	if (t->ipc.client)
+		cancel(t->ipc.client);
 	t->ipc.state = IPC_RECEIVING;
 	t->ipc.ep = ep;
 	TAILQ_INSERT_TAIL(&ep->receivers, t, ipc.link);
