@@ -11,7 +11,6 @@
 #include "arch/x86_64/apic.h"
 #include "arch/x86_64/paging.h"
 #include "arch/x86_64/trap.h"
-#include "arch/x86_64/uart.h"
 
 #define LONGEST_BACKTRACE 24
 #define LONGEST_FUNCTION 0x10000

@@ -5,8 +5,6 @@
  * lines and records whole. Waiting for room is bounded, so that a dead port
  * cannot hang the kernel.
  */
-#include "arch/x86_64/uart.h"
-
 #include "arch/x86_64/spin.h"
 
 #define LSR_ROOM 0x20
