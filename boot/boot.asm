@@ -177,5 +177,3 @@ section .bss.stacks nobits alloc write noexec align=4096
 boot_stack_guard:
 		resb STACK_PAGES * 4096
 boot_stack_top:
-
-section .note.GNU-stack noalloc noexec nowrite progbits

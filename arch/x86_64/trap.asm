@@ -191,5 +191,3 @@ context_entry:
 	mov rdi, r13
 	call r12
 	ud2
-
-section .note.GNU-stack noalloc noexec nowrite progbits
