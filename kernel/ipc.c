@@ -359,7 +359,6 @@ void ipc_resume(void *thread)
 	struct thread *t = thread;
 	struct trapframe *tf = thread_frame(t);
 
-	sched_arrive(true);
 	spin_lock(&ipc_lock);
 	tf->rax = got(tf, wait_done(t, true));
 	drop_cap(&t->cap);
