@@ -9,7 +9,6 @@
  */
 #pragma once
 
-#include "arch/x86_64/usercopy.h"
 #include "kernel/ipc.h"
 
 #define SYSCALL(nr, name, object, right, ...) \
