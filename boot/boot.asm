@@ -140,11 +140,8 @@ boot_pml4:
 	times 254 dq 0
 	dq boot_pdpt_top + P_W
 boot_pdpt:
-%assign i 0
-%rep 4
-	dq boot_pd + i * 4096 + P_W
-%assign i i + 1
-%endrep
+	dq boot_pd + P_W, boot_pd + 0x1000 + P_W
+	dq boot_pd + 0x2000 + P_W, boot_pd + 0x3000 + P_W
 	times 508 dq 0
 boot_pdpt_top:
 	times 510 dq 0
