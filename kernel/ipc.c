@@ -48,15 +48,6 @@ void ipc_set_prio(struct thread *t, unsigned prio)
 
 /* ---- ends of waits (all hold ipc_lock) ----------------------------------- */
 
-/* The wait of `t` is over. `here`: we are about to sleep ourselves. */
-static void complete(struct thread *t, int status, bool here)
-{
-	t->ipc.state = IPC_NONE;
-	t->ipc.ep = NULL;
-	t->ipc.status = status;
-	sched_wake(t, false, here);
-}
-
 /* The message of `t` does not travel: its handle stays. */
 static void undo_move(struct thread *t)
 {
@@ -65,10 +56,15 @@ static void undo_move(struct thread *t)
 				false);
 }
 
-static void fail_caller(struct thread *t, int status)
+/* The wait of `t` is over. `here`: we are about to sleep ourselves. */
+static void complete(struct thread *t, int status, bool here)
 {
-	undo_move(t);
-	complete(t, status, false);
+	if (status && t->ipc.state == IPC_CALLING)
+		undo_move(t);
+	t->ipc.state = IPC_NONE;
+	t->ipc.ep = NULL;
+	t->ipc.status = status;
+	sched_wake(t, false, here);
 }
 
 /* The client of `t` does not wait for it any more. */
@@ -86,7 +82,6 @@ static void cancel(struct thread *t)
 	switch (t->ipc.state) {
 	case IPC_CALLING:
 		TAILQ_REMOVE(&t->ipc.ep->callers, t, ipc.link);
-		undo_move(t);
 		break;
 	case IPC_RECEIVING:
 		TAILQ_REMOVE(&t->ipc.ep->receivers, t, ipc.link);
@@ -191,7 +186,7 @@ static void deliver(struct thread *from, struct thread *to)
 	int status = transfer(from, to);
 
 	if (status) {
-		fail_caller(from, status);
+		complete(from, status, false);
 		return;
 	}
 	/* The commit point: from here on the server owes the reply. */
@@ -269,7 +264,7 @@ static int call(struct endpoint *ep, bool oneway)
 	t->ipc.state = IPC_CALLING;
 	server = TAILQ_FIRST(&ep->receivers);
 	if (__atomic_load_n(&ep->nreceivers, __ATOMIC_ACQUIRE) == 0)
-		fail_caller(t, -WEIR_EPEER);
+		complete(t, -WEIR_EPEER, false);
 	else if (server)
 		deliver(t, server);
 	else
