@@ -140,11 +140,8 @@ boot_pml4:
 	times 254 dq 0
 	dq boot_pdpt_top + P_W
 boot_pdpt:
-%assign i 0
-%rep 4
-	dq boot_pd + i * 4096 + P_W
-%assign i i + 1
-%endrep
+	dq boot_pd + P_W, boot_pd + 0x1000 + P_W
+	dq boot_pd + 0x2000 + P_W, boot_pd + 0x3000 + P_W
 	times 508 dq 0
 boot_pdpt_top:
 	times 510 dq 0
@@ -177,5 +174,3 @@ section .bss.stacks nobits alloc write noexec align=4096
 boot_stack_guard:
 		resb STACK_PAGES * 4096
 boot_stack_top:
-
-section .note.GNU-stack noalloc noexec nowrite progbits

@@ -99,25 +99,6 @@ static void add_rsdp(const struct tag *t, struct bootinfo *out)
 	out->has_rsdp = true;
 }
 
-static const char *add_tag(const struct tag *t, struct bootinfo *out)
-{
-	switch (t->type) {
-	case TAG_CMDLINE:
-		if (!copy_text(out->cmdline, sizeof(out->cmdline),
-			       (const char *)(t + 1), t->size - sizeof(*t), 0))
-			return "the kernel's command line is too long";
-		break;
-	case TAG_MODULE:
-		return add_module(t, out);
-	case TAG_MMAP:
-		return add_mmap(t, out);
-	case TAG_ACPI_OLD:
-	case TAG_ACPI_NEW:
-		add_rsdp(t, out);
-	}
-	return NULL;
-}
-
 const char *multiboot_parse(uint32_t magic, const void *info,
 			    struct bootinfo *out)
 {
@@ -129,13 +110,23 @@ const char *multiboot_parse(uint32_t magic, const void *info,
 		return "the boot information's length is absurd";
 	for (size_t at = 8; at + sizeof(struct tag) <= *total;) {
 		const struct tag *t = (const void *)((const char *)info + at);
-		const char *wrong;
+		const char *wrong = NULL;
 
 		if (t->type == TAG_END)
 			break;
 		if (t->size < sizeof(*t) || t->size > *total - at)
 			return "a boot tag is longer than the information";
-		wrong = add_tag(t, out);
+		if (t->type == TAG_MODULE)
+			wrong = add_module(t, out);
+		else if (t->type == TAG_MMAP)
+			wrong = add_mmap(t, out);
+		else if (t->type == TAG_ACPI_OLD || t->type == TAG_ACPI_NEW)
+			add_rsdp(t, out);
+		else if (t->type == TAG_CMDLINE &&
+			 !copy_text(out->cmdline, sizeof(out->cmdline),
+				    (const char *)(t + 1),
+				    t->size - sizeof(*t), 0))
+			wrong = "the kernel's command line is too long";
 		if (wrong)
 			return wrong;
 		at += (t->size + 7) & ~(size_t)7;

@@ -48,10 +48,9 @@ static void irq_close(void *irq)
 
 static void irq_interrupt(struct trapframe *tf)
 {
-	unsigned number = tf->vector - VEC_IRQ0;
-	struct irq *i = &irqs[number];
+	struct irq *i = &irqs[tf->vector - VEC_IRQ0];
 
-	ioapic_set(number, true);
+	ioapic_set(i - irqs, true);
 	spin_lock(&i->lock);
 	if (i->ntfn)
 		ntfn_signal(i->ntfn, i->bits);
@@ -68,37 +67,27 @@ void *irq_open(unsigned irq)
 	return i;
 }
 
-static int64_t bind(struct irq *i, uint64_t ntfn, uint64_t bit)
-{
-	struct cap *n = &current()->other;
-	unsigned number = i - irqs;
-	int status;
-
-	if (bit > 63)
-		return -WEIR_EINVAL;
-	status = lookup(ntfn, WEIR_OBJ_NTFN, WEIR_R_WRITE, n);
-	if (status)
-		return status;
-	if (!ioapic_set(number, true))
-		return -WEIR_EIO;
-	cap_get(*n);
-	aim(i, n->object, 1ull << bit);
-	ioapic_set(number, false);
-	return 0;
-}
-
 int64_t sys_dev_irq(struct trapframe *tf, const struct cap *irq)
 {
 	struct irq *i = irq->object;
+	struct cap *ntfn = &current()->other;
+	int status;
 
-	switch (ARG1(tf)) {
-	case WEIR_IRQ_BIND:
-		return bind(i, ARG2(tf), ARG3(tf));
-	case WEIR_IRQ_ACK:
-		ioapic_set(i - irqs, false);
-		return 0;
+	if (ARG1(tf) == WEIR_IRQ_BIND) {
+		if (ARG3(tf) > 63)
+			return -WEIR_EINVAL;
+		status = lookup(ARG2(tf), WEIR_OBJ_NTFN, WEIR_R_WRITE, ntfn);
+		if (status)
+			return status;
+		if (!ioapic_set(i - irqs, true))
+			return -WEIR_EIO;
+		cap_get(*ntfn);
+		aim(i, ntfn->object, 1ull << ARG3(tf));
+	} else if (ARG1(tf) != WEIR_IRQ_ACK) {
+		return -WEIR_EINVAL;
 	}
-	return -WEIR_EINVAL;
+	ioapic_set(i - irqs, false);
+	return 0;
 }
 
 /* ---- ports --------------------------------------------------------------- */

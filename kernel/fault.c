@@ -6,7 +6,6 @@
  * endpoint the task dies, and the console says why; so does the task that
  * ran out of memory: whoever is to answer may need some, too (P6).
  */
-#include "arch/x86_64/usercopy.h"
 #include "kernel/ipc.h"
 #include "mm/aspace.h"
 

@@ -158,9 +158,10 @@ void handles_close_all(struct handle_table *t)
 	spin_unlock(&t->lock);
 }
 
-int handle_lookup(struct handle_table *t, uint64_t h, enum weir_object type,
-		  unsigned rights, bool moves, struct cap *out)
+int handle_lookup(uint64_t h, enum weir_object type, unsigned rights,
+		  bool moves, struct cap *out)
 {
+	struct handle_table *t = &current()->task->handles;
 	int status = -WEIR_EHANDLE;
 	struct handle_slot *s;
 

@@ -78,12 +78,12 @@ void handles_close_all(struct handle_table *t);
  * lock but a table's. */
 int64_t handle_insert(struct handle_table *t, struct cap cap);
 
-/* Copies out what `h` names, which must be of `type` (WEIR_OBJ_NONE: any) and
- * have `rights`. *out then holds a reference of its own, or, if it `moves`,
- * that of the handle, which is hidden until handle_move_end. 0,
- * -WEIR_EHANDLE, -WEIR_ERIGHTS. */
-int handle_lookup(struct handle_table *t, uint64_t h, enum weir_object type,
-		  unsigned rights, bool moves, struct cap *out);
+/* Copies out what `h` names in the current task's table, which must be of
+ * `type` (WEIR_OBJ_NONE: any) and have `rights`. *out then holds a reference
+ * of its own, or, if it `moves`, that of the handle, which is hidden until
+ * handle_move_end. 0, -WEIR_EHANDLE, -WEIR_ERIGHTS. */
+int handle_lookup(uint64_t h, enum weir_object type, unsigned rights,
+		  bool moves, struct cap *out);
 /* The handle has moved, and its slot is freed, or it is back. */
 void handle_move_end(struct handle_table *t, handle_t h, bool moved);
 

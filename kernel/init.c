@@ -71,21 +71,6 @@ static void map_anon(struct aspace *as, uint64_t start, uint64_t end)
 	memobj_put(obj);
 }
 
-/* Maps the image. The code becomes executable when it is no longer
- * writable. */
-static void load_image(struct aspace *as, const struct boot_module *m,
-		       const struct weir_init_header *h)
-{
-	const uint64_t base = WEIR_INIT_BASE, bytes = h->data_end - base;
-
-	map_anon(as, base, h->text_end);
-	map_anon(as, h->text_end, h->bss_end);
-	need(!copy_to_user(base, h, bytes < m->len ? bytes : m->len));
-	if (aspace_protect(as, base, (h->text_end - base) / WEIR_PAGE_SIZE,
-			   WEIR_P_READ | WEIR_P_EXEC))
-		panic("init: its code cannot be protected");
-}
-
 static handle_t give(struct task *task, enum weir_object type, void *object,
 		     unsigned rights)
 {
@@ -137,9 +122,10 @@ void init_start(void)
 	const struct cap nobody = { .type = WEIR_OBJ_NONE };
 	const struct boot_module *m = find_module("init");
 	const struct weir_init_header *h;
+	const uint64_t base = WEIR_INIT_BASE;
+	uint64_t first, bytes;
 	struct task *task;
 	struct thread *t;
-	uint64_t first;
 
 	if (!m)
 		panic("init is missing: the boot loader passed no module "
@@ -149,7 +135,14 @@ void init_start(void)
 	need(task);
 	task->as->system = true;
 	thread_use_space(task->as);
-	load_image(task->as, m, h);
+	map_anon(task->as, base, h->text_end);
+	map_anon(task->as, h->text_end, h->bss_end);
+	bytes = h->data_end - base;
+	need(!copy_to_user(base, h, bytes < m->len ? bytes : m->len));
+	/* Executable when it is no longer writable. */
+	if (aspace_protect(task->as, base, pages_of(h->text_end - base),
+			   WEIR_P_READ | WEIR_P_EXEC))
+		panic("init: its code cannot be protected");
 	map_anon(task->as, STACK_TOP - STACK_PAGES * WEIR_PAGE_SIZE, STACK_TOP);
 	first = give_first(task);
 	thread_use_space(NULL);

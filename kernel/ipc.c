@@ -48,15 +48,6 @@ void ipc_set_prio(struct thread *t, unsigned prio)
 
 /* ---- ends of waits (all hold ipc_lock) ----------------------------------- */
 
-/* The wait of `t` is over. `here`: we are about to sleep ourselves. */
-static void complete(struct thread *t, int status, bool here)
-{
-	t->ipc.state = IPC_NONE;
-	t->ipc.ep = NULL;
-	t->ipc.status = status;
-	sched_wake(t, false, here);
-}
-
 /* The message of `t` does not travel: its handle stays. */
 static void undo_move(struct thread *t)
 {
@@ -65,10 +56,15 @@ static void undo_move(struct thread *t)
 				false);
 }
 
-static void fail_caller(struct thread *t, int status)
+/* The wait of `t` is over. `here`: we are about to sleep ourselves. */
+static void complete(struct thread *t, int status, bool here)
 {
-	undo_move(t);
-	complete(t, status, false);
+	if (status && t->ipc.state == IPC_CALLING)
+		undo_move(t);
+	t->ipc.state = IPC_NONE;
+	t->ipc.ep = NULL;
+	t->ipc.status = status;
+	sched_wake(t, false, here);
 }
 
 /* The client of `t` does not wait for it any more. */
@@ -80,24 +76,12 @@ static void unlink_client(struct thread *t)
 		settle_prio(t);
 }
 
-/* Whoever waits for a reply of `t` waits in vain. */
-static void drop_client(struct thread *t)
-{
-	struct thread *client = t->ipc.client;
-
-	if (!client)
-		return;
-	unlink_client(t);
-	complete(client, -WEIR_EPEER, false);
-}
-
-/* `t` was killed while it waited: takes it out of where it is. */
+/* `t` waits in vain: takes it out of where it is. */
 static void cancel(struct thread *t)
 {
 	switch (t->ipc.state) {
 	case IPC_CALLING:
 		TAILQ_REMOVE(&t->ipc.ep->callers, t, ipc.link);
-		undo_move(t);
 		break;
 	case IPC_RECEIVING:
 		TAILQ_REMOVE(&t->ipc.ep->receivers, t, ipc.link);
@@ -131,8 +115,8 @@ static int wait_done(struct thread *t, bool killable)
 void ipc_exit_thread(struct thread *t)
 {
 	spin_lock(&ipc_lock);
-	if (!PLANTED(W9))
-		drop_client(t);
+	if (t->ipc.client && !PLANTED(W9))
+		cancel(t->ipc.client);
 	spin_unlock(&ipc_lock);
 }
 
@@ -150,10 +134,8 @@ void endpoint_drop_receiver(struct endpoint *ep)
 	if (__atomic_sub_fetch(&ep->nreceivers, 1, __ATOMIC_ACQ_REL))
 		return;
 	spin_lock(&ipc_lock);
-	while ((t = TAILQ_FIRST(&ep->callers))) {
-		TAILQ_REMOVE(&ep->callers, t, ipc.link);
-		fail_caller(t, -WEIR_EPEER);
-	}
+	while ((t = TAILQ_FIRST(&ep->callers)))
+		cancel(t);
 	spin_unlock(&ipc_lock);
 }
 
@@ -204,7 +186,7 @@ static void deliver(struct thread *from, struct thread *to)
 	int status = transfer(from, to);
 
 	if (status) {
-		fail_caller(from, status);
+		complete(from, status, false);
 		return;
 	}
 	/* The commit point: from here on the server owes the reply. */
@@ -228,9 +210,8 @@ static int load(struct thread *t, const struct weir_msg *msg, uint64_t badge)
 	int status = 0;
 
 	if (msg->handle)
-		status = handle_lookup(&t->task->handles, msg->handle,
-				       WEIR_OBJ_NONE, WEIR_R_DUP, true,
-				       &t->ipc.cap);
+		status = handle_lookup(msg->handle, WEIR_OBJ_NONE, WEIR_R_DUP,
+				       true, &t->ipc.cap);
 	if (status)
 		return status;
 	spin_lock(&ipc_lock);
@@ -283,7 +264,7 @@ static int call(struct endpoint *ep, bool oneway)
 	t->ipc.state = IPC_CALLING;
 	server = TAILQ_FIRST(&ep->receivers);
 	if (__atomic_load_n(&ep->nreceivers, __ATOMIC_ACQUIRE) == 0)
-		fail_caller(t, -WEIR_EPEER);
+		complete(t, -WEIR_EPEER, false);
 	else if (server)
 		deliver(t, server);
 	else
@@ -313,7 +294,8 @@ static int receive(struct endpoint *ep)
 {
 	struct thread *t = current(), *caller;
 
-	drop_client(t);
+	if (t->ipc.client)
+		cancel(t->ipc.client);
 	t->ipc.state = IPC_RECEIVING;
 	t->ipc.ep = ep;
 	TAILQ_INSERT_TAIL(&ep->receivers, t, ipc.link);
@@ -372,7 +354,6 @@ void ipc_resume(void *thread)
 	struct thread *t = thread;
 	struct trapframe *tf = thread_frame(t);
 
-	sched_arrive(true);
 	spin_lock(&ipc_lock);
 	tf->rax = got(tf, wait_done(t, true));
 	drop_cap(&t->cap);

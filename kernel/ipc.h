@@ -35,6 +35,6 @@ void ipc_exit_thread(struct thread *t);
  * of the system call. */
 int ipc_call(const struct cap *ep, struct weir_msg *msg, bool oneway);
 
-/* The first function of the thread `t` after a wait that left nothing on the
- * stack: see fastpath.c. */
+/* The first function of the thread `t`, and after a wait that left nothing on
+ * the stack: see fastpath.c. */
 void ipc_resume(void *t);

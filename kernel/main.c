@@ -7,7 +7,6 @@
  */
 #include "arch/x86_64/apic.h"
 #include "arch/x86_64/fwcfg.h"
-#include "arch/x86_64/uart.h"
 #include "boot/bootinfo.h"
 #include "kernel/sched.h"
 #include "mm/mm.h"

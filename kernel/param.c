@@ -146,14 +146,12 @@ static bool set(struct params *p, const struct key *k, const char *value)
 
 /* Complains in one sentence, cut short where a word is long. Returns how many
  * words were bad: 1. */
-static unsigned say(void (*complain)(const char *), const char *what,
+static unsigned say(void (*complain)(const char *), const char *fmt,
 		    const char *word, const char *value)
 {
 	char text[SENTENCE_MAX];
 
-	ksnprintf(text, sizeof(text), "%s%s%s%s%s", what, word,
-		  value ? ": bad value \"" : "", value ? value : "",
-		  value ? "\"" : "");
+	ksnprintf(text, sizeof(text), fmt, word, value);
 	for (char *c = text; *c; c++)
 		if ((unsigned char)*c < 0x20 || (unsigned char)*c > 0x7e)
 			*c = '?';
@@ -170,16 +168,17 @@ static unsigned apply(char *word, struct params *p,
 	while (*value && *value != '=')
 		value++;
 	if (!*value)
-		return say(complain, "parameter without a value: ", word, NULL);
+		return say(complain, "parameter without a value: %s", word, "");
 	*value++ = 0;
 	for (size_t i = 0; i < LENGTH(keys); i++) {
 		if (strcmp(word, keys[i].name) != 0)
 			continue;
 		if (set(p, &keys[i], value))
 			return 0;
-		return say(complain, "parameter ", word, value);
+		return say(complain, "parameter %s: bad value \"%s\"", word,
+			   value);
 	}
-	return say(complain, "unknown parameter: ", word, NULL);
+	return say(complain, "unknown parameter: %s", word, value);
 }
 
 static bool blank(char c)
@@ -229,6 +228,6 @@ unsigned param_parse(const char *text, struct params *p,
 			bad += apply(word, p, complain);
 		else
 			bad += say(complain, "parameter too long, or a quote "
-				   "is open: ", word, NULL);
+				   "is open: %s", word, "");
 	}
 }

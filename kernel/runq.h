@@ -5,7 +5,6 @@
 #pragma once
 
 #include "kernel/sched.h"
-#include "kernel/stat.h"
 #include "mm/tlb_switch.h"
 
 #define PRIO_IDLE (-1)

@@ -38,22 +38,15 @@ static void sleepq_insert(struct thread *t, uint64_t wake_ns)
 	spin_unlock(&q->lock);
 }
 
-/* Takes `t` off, if it is still there. Holds q->lock. */
-static void take_off(struct sleepq *q, struct thread *t)
-{
-	if (!t->on_sleepq)
-		return;
-	TAILQ_REMOVE(&q->threads, t, sleep_link);
-	t->on_sleepq = false;
-}
-
 /* Unless it has expired. From any CPU. */
 static void sleepq_remove(struct thread *t)
 {
 	struct sleepq *q = &runqs[t->sleep_cpu].sleepq;
 
 	spin_lock(&q->lock);
-	take_off(q, t);
+	if (t->on_sleepq)
+		TAILQ_REMOVE(&q->threads, t, sleep_link);
+	t->on_sleepq = false;
 	spin_unlock(&q->lock);
 }
 
@@ -64,7 +57,8 @@ void sleepq_expire(void)
 
 	spin_lock(&q->lock);
 	while ((t = TAILQ_FIRST(&q->threads)) && t->wake_ns <= time_ns()) {
-		take_off(q, t);
+		TAILQ_REMOVE(&q->threads, t, sleep_link);
+		t->on_sleepq = false;
 		/* Whom somebody else has claimed is only taken off. */
 		sched_wake(t, false, false);
 	}

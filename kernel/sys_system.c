@@ -1,7 +1,6 @@
 /*
  * sys_system.c - the system calls on records, information, control.
  */
-#include "arch/x86_64/uart.h"
 #include "kernel/abi/test.h"
 #include "kernel/syscall.h"
 #include "mm/kmalloc.h"

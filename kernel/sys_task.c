@@ -19,14 +19,10 @@ static int choose_account(uint64_t from, struct account **out)
 	struct account *own = current()->task->account;
 	uint64_t limit[ACCOUNT_NKINDS];
 
-	if (!from) {
-		*out = account_get(own);
-		return 0;
-	}
-	if (copy_from_user(limit, from, sizeof(limit)))
+	if (from && copy_from_user(limit, from, sizeof(limit)))
 		return -WEIR_EFAULT;
-	*out = account_create(own, limit);
-	return *out ? 0 : -WEIR_ENOMEM;
+	*out = from ? account_create(own, limit) : account_get(own);
+	return from && !*out ? -WEIR_ENOMEM : 0;
 }
 
 int64_t sys_task_create(struct trapframe *tf, const struct cap *cap)

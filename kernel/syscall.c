@@ -20,13 +20,6 @@ static const struct {
 #include "kernel/abi/syscalls.def"
 };
 
-int lookup(uint64_t h, enum weir_object type, unsigned rights,
-	   struct cap *held)
-{
-	return handle_lookup(&current()->task->handles, h, type, rights, false,
-			     held);
-}
-
 void drop_cap(struct cap *held)
 {
 	struct cap cap = *held;

@@ -9,7 +9,6 @@
  */
 #pragma once
 
-#include "arch/x86_64/usercopy.h"
 #include "kernel/ipc.h"
 
 #define SYSCALL(nr, name, object, right, ...) \
@@ -24,10 +23,10 @@
 #define ARG4(tf) ((tf)->r8)
 #define ARG5(tf) ((tf)->r9)
 
-/* handle_lookup in the caller's table. *held, the calling thread's `cap` or
- * `other`, is put back when the call returns. */
-int lookup(uint64_t h, enum weir_object type, unsigned rights,
-	   struct cap *held);
+/* Looks a handle up. *held, the calling thread's `cap` or `other`, is put back
+ * when the call returns. */
+#define lookup(h, type, rights, held) \
+	handle_lookup(h, type, rights, false, held)
 
 /* Puts back what lookup found, if anything. */
 void drop_cap(struct cap *held);

@@ -30,9 +30,7 @@ static struct task *living_child(const struct task *parent)
 
 	spin_lock(&tasks_lock);
 	LIST_FOREACH(t, &tasks, all_link)
-		if (t->parent == parent->id &&
-		    !(__atomic_load_n(&t->killed, __ATOMIC_SEQ_CST) &
-		      TASK_KILLED) &&
+		if (t->parent == parent->id && !(t->killed & TASK_KILLED) &&
 		    object_get_live(&t->object))
 			break;
 	spin_unlock(&tasks_lock);
@@ -243,12 +241,9 @@ unsigned task_sleepers(void)
 	spin_lock(&tasks_lock);
 	LIST_FOREACH(task, &tasks, all_link) {
 		spin_lock(&task->lock);
-		LIST_FOREACH(t, &task->threads, task_link) {
-			uint8_t s = __atomic_load_n(&t->state,
-						    __ATOMIC_RELAXED);
-
-			n += s == THREAD_SLEEPING || s == THREAD_WAITING;
-		}
+		LIST_FOREACH(t, &task->threads, task_link)
+			n += t->state == THREAD_SLEEPING ||
+			     t->state == THREAD_WAITING;
 		spin_unlock(&task->lock);
 	}
 	spin_unlock(&tasks_lock);

@@ -46,15 +46,6 @@ static struct thread *thread_alloc(unsigned prio)
 	return t;
 }
 
-static void kernel_thread_entry(void *arg)
-{
-	struct thread *t = arg;
-
-	sched_arrive(true);
-	t->fn(t->arg);
-	thread_exit();
-}
-
 void thread_create_kernel(const char *name, void (*fn)(void *), void *arg,
 			  unsigned prio)
 {
@@ -62,20 +53,8 @@ void thread_create_kernel(const char *name, void (*fn)(void *), void *arg,
 
 	if (!t)
 		panic("no memory for kernel thread %s", name);
-	t->fn = fn;
-	t->arg = arg;
-	context_make(&t->fresh, t->stack_top, kernel_thread_entry, t);
+	context_make(&t->fresh, t->stack_top, fn, arg);
 	sched_enqueue(t, false);
-}
-
-static void user_thread_entry(void *arg)
-{
-	struct thread *t = arg;
-
-	context_make(&t->fresh, thread_frame(t), ipc_resume, t);
-	sched_arrive(true);
-	irq_disable();
-	trap_return(thread_frame(t));
 }
 
 int thread_create_user(struct task *task, uint64_t ip, uint64_t sp,
@@ -91,10 +70,11 @@ int thread_create_user(struct task *task, uint64_t ip, uint64_t sp,
 	t->as = task->as;
 	fpu_init(t->fpu);
 	tf = thread_frame(t);
-	*tf = (struct trapframe){ .rip = ip, .rsp = sp, .rdi = arg,
-				  .cs = USER_CS, .ss = USER_SS,
-				  .rflags = 0x202 };
-	context_make(&t->fresh, tf, user_thread_entry, t);
+	*tf = (struct trapframe){ .rip = ip, .rsp = sp, .cs = USER_CS,
+				  .ss = USER_SS, .rflags = 0x202 };
+	/* As if it had received a message with the badge `arg`: in RDI. */
+	t->ipc.msg.badge = arg;
+	context_make(&t->fresh, tf, ipc_resume, t);
 	status = task_enter(task, t);
 	if (status) {
 		t->task = NULL;

@@ -51,8 +51,6 @@ struct thread {
 	uint32_t id;
 	struct task *task; /* NULL: a kernel thread */
 	void *stack_top;
-	void (*fn)(void *);
-	void *arg;
 	struct context fresh; /* goes on with an empty stack: at its start, or
 			       * after an IPC wait (fastpath.c) */
 

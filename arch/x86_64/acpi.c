@@ -74,17 +74,14 @@ static int add_entry(struct acpi_info *out, const uint8_t *e, unsigned n)
 			add_cpu(out, e[3], get(e + 4, 4));
 		break;
 	case 1:
-		if (out->nioapics == ACPI_MAX_IOAPICS)
-			break;
-		out->ioapic[out->nioapics].pa = get(e + 4, 4);
-		out->ioapic[out->nioapics].gsi_base = get(e + 8, 4);
-		out->nioapics++;
+		if (out->nioapics < ACPI_MAX_IOAPICS)
+			out->ioapic[out->nioapics++] = (struct acpi_ioapic){
+				get(e + 4, 4), get(e + 8, 4) };
 		break;
 	case 2:
-		if (e[2] == 0 && e[3] < ACPI_ISA_IRQS) {
-			out->isa[e[3]].gsi = get(e + 4, 4);
-			out->isa[e[3]].flags = get(e + 8, 2);
-		}
+		if (e[2] == 0 && e[3] < ACPI_ISA_IRQS)
+			out->isa[e[3]] = (struct acpi_isa){
+				get(e + 4, 4), get(e + 8, 2) };
 		break;
 	case 5:
 		out->lapic_pa = get(e + 4, 8);

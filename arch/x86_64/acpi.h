@@ -19,11 +19,11 @@ struct acpi_info {
 	unsigned ncpus; /* enabled ones found, which may be more than fit */
 	uint32_t apic_id[ACPI_MAX_CPUS];
 	unsigned nioapics;
-	struct {
+	struct acpi_ioapic {
 		uint32_t pa, gsi_base;
 	} ioapic[ACPI_MAX_IOAPICS];
 	/* ISA interrupt -> global number, and MPS INTI flags (0: ISA's) */
-	struct {
+	struct acpi_isa {
 		uint32_t gsi;
 		uint16_t flags;
 	} isa[ACPI_ISA_IRQS];

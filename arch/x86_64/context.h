@@ -15,8 +15,8 @@ struct context {
 void context_switch(void **save_sp, void *load_sp);
 
 /* Makes *c a context for context_switch, any number of times, that calls
- * fn(arg), which never returns, on the empty stack that ends at stack_top, a
- * multiple of 16. It need not lie on the stack. */
+ * sched_arrive(true), fn(arg) and thread_exit() on the empty stack that ends at
+ * stack_top, a multiple of 16. It need not lie on the stack. */
 void context_entry(void);
 static inline void context_make(struct context *c, void *stack_top,
 				void (*fn)(void *), void *arg)

@@ -13,7 +13,6 @@ set -eu
 awk '
 BEGIN {
 	print "; Made by ksyms.sh: struct ksym (panic.c) of every function."
-	print "section .note.GNU-stack noalloc noexec nowrite progbits"
 	print "section .ksyms alloc noexec nowrite align=8"
 }
 $3 ~ /^kernel_(text|rodata)/ { next }

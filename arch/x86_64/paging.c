@@ -116,10 +116,10 @@ static pte_t *entry_of(uint64_t va, unsigned shift, bool create)
 	return &table[va >> shift & 511];
 }
 
-static pte_t kernel_pte(uint64_t pa, uint64_t flags)
+static void put_pte(pte_t *e, uint64_t pa, uint64_t flags)
 {
-	return pa | flags | PTE_P | PTE_G | PTE_A |
-	       (flags & PTE_W ? PTE_D : 0);
+	pte_xchg(e, pa | flags | PTE_P | PTE_G | PTE_A |
+		 (flags & PTE_W ? PTE_D : 0));
 }
 
 bool kmap_present(uint64_t va)
@@ -132,8 +132,6 @@ bool kmap_present(uint64_t va)
 	e = entry_of(va, 12, false);
 	return e && (*e & PTE_P);
 }
-
-/* ---- at boot ------------------------------------------------------------- */
 
 /* May one page of 1 << shift bytes begin here? Not over a table. */
 static bool page_fits(uint64_t va, uint64_t pa, uint64_t len, unsigned shift)
@@ -156,14 +154,17 @@ static void map_range(uint64_t va, uint64_t pa, uint64_t len, uint64_t flags)
 		while (shift > 12 && !page_fits(va, pa, len, shift))
 			shift -= 9;
 		e = entry_of(va, shift, true);
+		if (!e)
+			panic("no memory for a page table of the kernel");
 		if (!(*e & PTE_P))
-			*e = kernel_pte(pa, shift > 12 ? flags | PTE_PS :
-							 flags);
+			put_pte(e, pa, flags | (shift > 12 ? PTE_PS : 0));
 		va += 1ull << shift;
 		pa += 1ull << shift;
 		len -= 1ull << shift;
 	}
 }
+
+/* ---- at boot ------------------------------------------------------------- */
 
 static uint64_t image_pa(const void *p)
 {
@@ -232,7 +233,7 @@ static void *stack_new(void)
 		pa = new_page();
 		if (!pa)
 			return NULL;
-		pte_xchg(e, kernel_pte(pa, PTE_W | PTE_NX));
+		put_pte(e, pa, PTE_W | PTE_NX);
 	}
 	stack_next = top;
 	return (void *)top;
@@ -275,21 +276,15 @@ bool kstack_guard(uint64_t va)
 
 void *mmio_map(uint64_t pa, uint64_t len)
 {
-	uint64_t first = pa & -PAGE, end = pa + len;
+	uint64_t first = pa & -PAGE, end = (pa + len + PAGE - 1) & -PAGE;
 	void *at;
 
 	spin_lock(&kmap_lock);
+	assert(!kmap_present(mmio_next));
 	at = (void *)(mmio_next + pa - first);
-	for (; first < end; first += PAGE, mmio_next += PAGE) {
-		pte_t *e = entry_of(mmio_next, 12, true);
-
-		if (!e)
-			panic("mmio: no memory for a page table");
-		assert(!(*e & PTE_P));
-		pte_xchg(e, kernel_pte(first, PTE_W | PTE_NX | PTE_PCD |
-				       PTE_PWT));
-	}
-	mmio_next += PAGE; /* stays free between two mappings */
+	map_range(mmio_next, first, end - first,
+		  PTE_W | PTE_NX | PTE_PCD | PTE_PWT);
+	mmio_next += end - first + PAGE; /* one page stays free */
 	spin_unlock(&kmap_lock);
 	return at;
 }

@@ -11,11 +11,10 @@
 #include "arch/x86_64/apic.h"
 #include "arch/x86_64/paging.h"
 #include "arch/x86_64/trap.h"
-#include "arch/x86_64/uart.h"
 
 #define LONGEST_BACKTRACE 24
 #define LONGEST_FUNCTION 0x10000
-#define LONGEST_LINE 128
+#define LONGEST_LINE 512
 #define LONGEST_MESSAGE 480
 #define STOP_CYCLES 2000000000ull
 
@@ -166,31 +165,12 @@ static void say_cpu(const struct trapframe *tf)
 }
 
 /* The record is of this CPU, the console has them all. */
-static _Noreturn void report(const struct trapframe *tf)
-{
-	struct cpu *self = this_cpu();
-	size_t own;
-
-	kprintf("\n*** kernel panic on cpu %u\n*** ", self->id);
-	com1_write(record, record_len);
-	kprintf("cpu %u, which panicked:\n", self->id);
-	say_cpu(tf);
-	own = record_len;
-	for (unsigned i = 0; i < MAX_CPUS; i++) {
-		if (!cpus[i].online || &cpus[i] == self)
-			continue;
-		kprintf("cpu %u:\n", i);
-		say_cpu(cpus[i].stopped_at);
-	}
-	com2_record("panic", record, own);
-	power_off(POWER_PANIC);
-}
-
 static _Noreturn void panic_from(const struct trapframe *tf, const char *fmt,
 				 va_list ap)
 {
 	struct cpu *self = this_cpu();
 	uint32_t nobody = 0;
+	size_t own;
 
 	irq_disable();
 	if (!__atomic_compare_exchange_n(&speaker, &nobody, self->id + 1,
@@ -206,11 +186,20 @@ static _Noreturn void panic_from(const struct trapframe *tf, const char *fmt,
 	self->stopped_at = tf;
 	stop_others();
 	uart_break_locks();
-	record_len = kvsnprintf(record, LONGEST_MESSAGE, fmt, ap);
-	if (record_len >= LONGEST_MESSAGE)
-		record_len = LONGEST_MESSAGE - 1;
-	record[record_len++] = '\n';
-	report(tf);
+	kvsnprintf(record, LONGEST_MESSAGE, fmt, ap);
+	kprintf("\n*** kernel panic on cpu %u\n*** ", self->id);
+	say("%s\n", record);
+	kprintf("cpu %u, which panicked:\n", self->id);
+	say_cpu(tf);
+	own = record_len;
+	for (unsigned i = 0; i < MAX_CPUS; i++) {
+		if (!cpus[i].online || &cpus[i] == self)
+			continue;
+		kprintf("cpu %u:\n", i);
+		say_cpu(cpus[i].stopped_at);
+	}
+	com2_record("panic", record, own);
+	power_off(POWER_PANIC);
 }
 
 void panic_trap(const struct trapframe *tf, const char *fmt, ...)

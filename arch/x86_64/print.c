@@ -6,8 +6,6 @@
  */
 #include "arch/x86_64/print.h"
 
-#include "arch/x86_64/uart.h"
-
 #include <stdbool.h>
 #include <stdint.h>
 

@@ -28,15 +28,6 @@ extern char ap_trampoline[], ap_trampoline_end[], boot_pml4[];
 
 static struct cpu *starting;
 
-/* Descends: the lowest pages are the likeliest to be the firmware's. */
-static uint64_t find_low_page(void)
-{
-	for (uint64_t at = LOW_END - PAGE; at; at -= PAGE)
-		if (ram_is_free(at, PAGE))
-			return at;
-	panic("no free page below 1 MiB to start the other CPUs from");
-}
-
 /* The new CPU, on its stack and the kernel's tables. Its IST stack is under
  * the top of tss.ist[0], where the starter put it. */
 static void ap_entry(void)
@@ -71,35 +62,23 @@ static void start_one(struct cpu *c, unsigned page)
 	starting = c;
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 	apic_send(c->apic_id, ICR_STARTUP | page);
-	if (answers(c, SECOND_NS))
-		return;
-	apic_send(c->apic_id, ICR_STARTUP | page);
+	if (!answers(c, SECOND_NS))
+		apic_send(c->apic_id, ICR_STARTUP | page);
 	if (!answers(c, ANSWER_NS))
 		panic("cpu %u (APIC id %u) does not start", c->id, c->apic_id);
 }
 
-/* Numbers the CPUs: this one 0, the others in the order of the MADT. */
-static unsigned number_cpus(void)
-{
-	uint32_t self = this_cpu()->apic_id;
-	unsigned n = 1;
-
-	for (unsigned i = 0; i < acpi_info.ncpus; i++) {
-		if (acpi_info.apic_id[i] == self)
-			continue;
-		if (n == MAX_CPUS)
-			panic("the MADT does not name this CPU");
-		cpus[n].id = n;
-		cpus[n].apic_id = acpi_info.apic_id[i];
-		n++;
-	}
-	return n;
-}
-
 static void start_others(unsigned n)
 {
-	uint64_t pa = find_low_page();
+	uint64_t pa = LOW_END;
 
+	/* Descends: the lowest pages are the likeliest to be the firmware's. */
+	do {
+		pa -= PAGE;
+		if (!pa)
+			panic("no free page below 1 MiB to start the other "
+			      "CPUs from");
+	} while (!ram_is_free(pa, PAGE));
 	memcpy(KVA(pa), KVA(ap_trampoline), ap_trampoline_end - ap_trampoline);
 	boot_next.cr3 = kernel_pml4_pa;
 	boot_next.entry = ap_entry;
@@ -113,7 +92,7 @@ static void start_others(unsigned n)
 
 void smp_start(unsigned want)
 {
-	unsigned n;
+	unsigned n = 1;
 
 	if (want && want != acpi_info.ncpus)
 		panic("%u CPUs were asked for, but the machine has %u", want,
@@ -121,7 +100,15 @@ void smp_start(unsigned want)
 	if (acpi_info.ncpus > MAX_CPUS)
 		panic("the machine has %u CPUs, but at most %u are supported",
 		      acpi_info.ncpus, MAX_CPUS);
-	n = number_cpus();
+	/* This one is 0, the others follow in the order of the MADT. */
+	for (unsigned i = 0; i < acpi_info.ncpus; i++) {
+		if (acpi_info.apic_id[i] == this_cpu()->apic_id)
+			continue;
+		if (n == MAX_CPUS)
+			panic("the MADT does not name this CPU");
+		cpus[n].id = n;
+		cpus[n++].apic_id = acpi_info.apic_id[i];
+	}
 	if (n > 1)
 		start_others(n);
 	__atomic_store_n(&cpus_running, n, __ATOMIC_RELEASE);

@@ -3,7 +3,6 @@
  */
 #include "arch/x86_64/paging.h"
 #include "arch/x86_64/panic.h"
-#include "arch/x86_64/uart.h"
 #include "arch/x86_64/trap.h"
 #include "boot/bootinfo.h"
 

@@ -25,7 +25,7 @@ TF_RFLAGS	equ 32
 TF_RSP		equ 40
 
 extern trap_dispatch, trap_dispatch_paranoid, syscall_dispatch
-extern fast_call, fast_reply_recv
+extern fast_call, fast_reply_recv, sched_arrive, thread_exit
 global trap_stubs, trap_text, trap_text_end, trap_restore_user
 global syscall_entry, fast_leave, panic, context_switch, context_entry
 
@@ -188,8 +188,8 @@ context_switch:
 context_entry:
 	mov rsp, rbx
 	xor ebp, ebp
+	mov edi, 1			; interrupts are on afterwards
+	call sched_arrive
 	mov rdi, r13
 	call r12
-	ud2
-
-section .note.GNU-stack noalloc noexec nowrite progbits
+	call thread_exit

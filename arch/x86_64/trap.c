@@ -8,7 +8,6 @@
 #include "arch/x86_64/apic.h"
 #include "arch/x86_64/paging.h"
 #include "arch/x86_64/panic.h"
-#include "arch/x86_64/usercopy.h"
 
 #define STUB_BYTES 16
 #define GATE_INTERRUPT 0x8e

@@ -1,5 +1,5 @@
 /*
- * trap.h - traps, interrupts and the way back to user mode.
+ * trap.h - traps, interrupts, the way back to user mode, copies of its memory.
  *
  * From user mode every trap and system call leaves a struct trapframe at the
  * top of the thread's kernel stack, and goes back through
@@ -66,6 +66,21 @@ _Noreturn void trap_return(struct trapframe *tf);
 /* Builds the IDT (once), loads it (each CPU). */
 void idt_init(void);
 void idt_load(void);
+
+/* ---- usercopy.c: between the kernel and the current user space ---------- */
+
+/* 0, or -WEIR_EFAULT when the user range is not in the user half or a page
+ * of it cannot be used; then part of it may have been copied. They may fault,
+ * and so sleep: no spinlock held, interrupts on. */
+int copy_from_user(void *to, uint64_t from, size_t n);
+int copy_to_user(uint64_t to, const void *from, size_t n);
+
+/* For kernel_page_fault, on a fault inside a copy that could not be resolved:
+ * the copy goes on to return -WEIR_EFAULT. */
+void usercopy_fail(struct trapframe *tf);
+
+/* Is `tf` inside a copy? */
+bool usercopy_active(const struct trapframe *tf);
 
 /* ---- what kernel/ defines, and arch/ calls ------------------------------ */
 

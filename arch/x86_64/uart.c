@@ -5,8 +5,6 @@
  * lines and records whole. Waiting for room is bounded, so that a dead port
  * cannot hang the kernel.
  */
-#include "arch/x86_64/uart.h"
-
 #include "arch/x86_64/spin.h"
 
 #define LSR_ROOM 0x20
@@ -20,16 +18,11 @@ enum uart_register {
 struct port {
 	uint16_t base;
 	bool present;
-	unsigned burst; /* bytes to write without a look: its FIFO's */
-	unsigned room;  /* bytes that surely still fit */
 	struct spinlock lock;
 };
 
-/* User space writes to COM1 too: a look before every byte. */
-static struct port com1 = { .base = 0x3f8, .burst = 1,
-			    .lock = SPINLOCK_INIT(uart) };
-static struct port com2 = { .base = 0x2f8, .burst = 16,
-			    .lock = SPINLOCK_INIT(uart) };
+static struct port com1 = { .base = 0x3f8, .lock = SPINLOCK_INIT(uart) };
+static struct port com2 = { .base = 0x2f8, .lock = SPINLOCK_INIT(uart) };
 
 static void port_init(struct port *p)
 {
@@ -62,15 +55,10 @@ static void wait_for(const struct port *p, uint8_t status)
 	}
 }
 
-/* Waits for an empty FIFO only when we may have filled it. */
 static void put(struct port *p, const char *buf, size_t n)
 {
 	for (size_t i = 0; p->present && i < n; i++) {
-		if (!p->room) {
-			wait_for(p, LSR_ROOM);
-			p->room = p->burst;
-		}
-		p->room--;
+		wait_for(p, LSR_ROOM);
 		outb(p->base + UART_DATA, buf[i]);
 	}
 }

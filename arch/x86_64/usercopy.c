@@ -5,7 +5,7 @@
  * memory. SMAP is open only around them; a trap inside closes it, and its
  * return opens it again with the interrupted flags.
  */
-#include "arch/x86_64/usercopy.h"
+#include "arch/x86_64/trap.h"
 
 #include "arch/x86_64/panic.h"
 #include "kernel/abi/weir.h"
