@@ -59,12 +59,6 @@ void aspace_put(struct aspace *as)
 	kfree(as);
 }
 
-pte_t *aspace_pte(struct aspace *as, uint64_t va)
-{
-	assert(spin_held(&as->lock));
-	return radix_cell(&as->tables, va / WEIR_PAGE_SIZE);
-}
-
 void aspace_destroy_mappings(struct aspace *as)
 {
 	spin_lock(&as->lock);

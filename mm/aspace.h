@@ -88,7 +88,11 @@ int aspace_fault(struct aspace *as, uint64_t va, bool write, bool exec);
 
 /* The PTE of `va`, or NULL where a table is missing: radix_prepare adds it.
  * Holds as->lock. */
-pte_t *aspace_pte(struct aspace *as, uint64_t va);
+static inline pte_t *aspace_pte(struct aspace *as, uint64_t va)
+{
+	assert(spin_held(&as->lock));
+	return radix_cell(&as->tables, va / WEIR_PAGE_SIZE);
+}
 
 /* Clears one PTE of a region and moves its dirty bit to the frame (I1); the
  * debt is the caller's. True if it was present. Holds the family's lock and

@@ -117,7 +117,8 @@ static struct pageio *next_due(void)
 	struct pageio *io;
 
 	spin_lock(&disk_lock);
-	while (!(io = TAILQ_FIRST(&queue)) || (io->due_ns > AT_ONCE && io->due_ns > time_ns())) {
+	while (!(io = TAILQ_FIRST(&queue)) ||
+	       (io->due_ns > AT_ONCE && io->due_ns > time_ns())) {
 		waitq_sleep_until(&work, &disk_lock, io ? io->due_ns : 0);
 		spin_lock(&disk_lock);
 	}

@@ -37,6 +37,7 @@ struct pass {
 	unsigned n;
 	struct item {
 		struct frame *frame;
+		struct family *family; /* of a frame that may be freed */
 		enum fate fate;
 		struct pageio io;
 		struct pass *pass;
@@ -48,6 +49,7 @@ struct pass {
 };
 
 #define NPASSES 16
+#define LOCKED_RUN 16 /* frames */
 static struct spinlock passes_lock = SPINLOCK_INIT(passes);
 static struct pass *passes[NPASSES];
 static struct waitq passes_wait = WAITQ_INIT(passes_wait); /* for an end */
@@ -64,6 +66,21 @@ void reclaim_set_batch(unsigned n)
 unsigned reclaim_batch(void)
 {
 	return __atomic_load_n(&batch_size, __ATOMIC_RELAXED);
+}
+
+/* Goes over from the lock of the family `held` to that of `want`, either of
+ * which may be NULL; returns `want`. For frames one after the other, which
+ * are often of one family; `i` counts them, so that others get the lock. */
+static struct family *relock(struct family *held, struct family *want,
+			     unsigned i)
+{
+	if (held == want && i % LOCKED_RUN)
+		return want;
+	if (held)
+		spin_unlock(&held->lock);
+	if (want)
+		spin_lock(&want->lock);
+	return want;
 }
 
 /* ---- one frame ------------------------------------------------------- */
@@ -86,14 +103,14 @@ static bool pass_has_place(struct pass *p, struct frame *f)
 
 /* [page-out 2/7] Unmaps the frame, unless it was used lately or its bytes
  * have no place to go: then it is not torn out of the page tables for
- * nothing. (It may have become dirty since, and all places be taken.) */
-static void pass_unmap(struct pass *p, struct item *it)
+ * nothing. (It may have become dirty since, and all places be taken.) True:
+ * the policy wants a flush now. Holds family->lock. */
+static bool pass_unmap(struct pass *p, struct item *it)
 {
 	struct frame *f = it->frame;
 	bool dirty, accessed, pte_dirty = false;
 
 	it->fate = FATE_KEEP;
-	spin_lock(&f->family->lock);
 	if (f->slot && !swap_slot_takes_writes(f->slot))
 		frame_drop_slot(f); /* nor is it sure to be read again */
 	accessed = rmap_age(f, &dirty);
@@ -106,11 +123,23 @@ static void pass_unmap(struct pass *p, struct item *it)
 		else if (pass_has_place(p, f))
 			it->fate = FATE_WRITE;
 	}
-	spin_unlock(&f->family->lock);
-	if (pte_dirty ? p->policy->at_dirty : p->policy->at_clean)
-		tlb_batch_flush(p->batch);
 	if (PLANTED(Z4) && it == &p->items[p->n / 2])
 		*p->batch = (struct tlb_batch){ 0 }; /* a nested pass begins */
+	return pte_dirty ? p->policy->at_dirty : p->policy->at_clean;
+}
+
+static void pass_unmap_run(struct pass *p, unsigned from, unsigned to)
+{
+	struct family *held = NULL;
+
+	for (unsigned i = from; i < to; i++) {
+		held = relock(held, p->items[i].frame->family, i);
+		if (pass_unmap(p, &p->items[i])) {
+			held = relock(held, NULL, 0);
+			tlb_batch_flush(p->batch);
+		}
+	}
+	relock(held, NULL, 0);
 }
 
 /* [page-out 5/7] In the swap device's thread: the bytes are in the slot, or
@@ -137,14 +166,12 @@ static void pass_io_done(struct pageio *io)
 	spin_unlock(&p->lock);
 }
 
-/* [page-out 4/7] Starts the write, if nobody took the frame back. */
-static void pass_launder(struct pass *p, struct item *it)
+/* Nobody may write to the frame from here on, if nobody took it back. Holds
+ * family->lock. */
+static void pass_close(struct item *it)
 {
 	struct frame *f = it->frame;
 
-	if (it->fate != FATE_WRITE)
-		return;
-	spin_lock(&f->family->lock);
 	if (f->taken_back) {
 		it->fate = FATE_KEEP;
 	} else {
@@ -155,9 +182,12 @@ static void pass_launder(struct pass *p, struct item *it)
 				       (memobj_entry_t)f,
 				       entry_of_slot(f->slot));
 	}
-	spin_unlock(&f->family->lock);
-	if (it->fate == FATE_KEEP)
-		return;
+}
+
+static void pass_submit(struct pass *p, struct item *it)
+{
+	struct frame *f = it->frame;
+
 	if (!PLANTED(Z1))
 		assert(!p->batch->writable); /* P2, I4 */
 	__atomic_add_fetch(&p->in_flight, 1, __ATOMIC_SEQ_CST);
@@ -169,10 +199,29 @@ static void pass_launder(struct pass *p, struct item *it)
 	pageio_submit(&it->io);
 }
 
-/* Gives the frame back, or takes it from its objects, whose entries name the
- * slot from here on (commit point). If no object has the page any more (an
- * orphan), the slot goes, too. True: free it. Holds family->lock. */
-static bool pass_decide(struct frame *f, bool keep, enum lru_list list)
+/* [page-out 4/7] Starts the writes. */
+static void pass_launder(struct pass *p, unsigned from, unsigned to)
+{
+	struct family *held = NULL;
+
+	for (unsigned i = from; i < to; i++) {
+		if (p->items[i].fate != FATE_WRITE)
+			continue;
+		held = relock(held, p->items[i].frame->family, i);
+		pass_close(&p->items[i]);
+	}
+	relock(held, NULL, 0);
+	for (unsigned i = from; i < to; i++)
+		if (p->items[i].fate == FATE_WRITE)
+			pass_submit(p, &p->items[i]);
+	ramdisk_kick();
+}
+
+/* [page-out 7/7] Gives the frame back, or, if it is still clean and untouched,
+ * takes it from its objects, whose entries name the slot from here on (commit
+ * point). If no object has the page any more (an orphan), the slot goes, too.
+ * True: free it. Holds family->lock. */
+static bool pass_release(struct frame *f, bool keep, enum lru_list list)
 {
 	bool orphan = !f->mapcount && !PLANTED(Z28) &&
 		      !family_next(f->family, NULL, f->index,
@@ -193,19 +242,6 @@ static bool pass_decide(struct frame *f, bool keep, enum lru_list list)
 	return true;
 }
 
-/* [page-out 7/7] True: nobody has the frame any more, for it is still clean
- * and untouched, or an orphan; else it is given back. Gives up
- * family->lock. */
-static bool pass_release(struct frame *f, bool keep, enum lru_list list)
-{
-	struct family *fam = f->family;
-	bool freed = pass_decide(f, keep, list);
-
-	spin_unlock(&fam->lock);
-	family_put(fam);
-	return freed;
-}
-
 /* ---- one pass -------------------------------------------------------- */
 
 /* Keeps the inactive list at a third of all: old active frames that were not
@@ -213,19 +249,26 @@ static bool pass_release(struct frame *f, bool keep, enum lru_list list)
 static void pass_age(void)
 {
 	struct frame *frames[RECLAIM_MAX_BATCH / 4];
+	struct family *families[RECLAIM_MAX_BATCH / 4];
 	unsigned n, rounds = 0;
 
 	while (2 * lru_length(LRU_INACTIVE) < lru_length(LRU_ACTIVE) &&
 	       rounds++ < 16) {
 		n = lru_isolate(LRU_ACTIVE, frames, RECLAIM_MAX_BATCH / 4);
+		struct family *held = NULL;
+
 		for (unsigned i = 0; i < n; i++) {
 			bool dirty;
 
-			spin_lock(&frames[i]->family->lock);
+			families[i] = frames[i]->family;
+			held = relock(held, families[i], i);
 			rmap_age(frames[i], &dirty);
 			if (pass_release(frames[i], true, LRU_INACTIVE))
 				frame_free(frames[i]);
 		}
+		relock(held, NULL, 0);
+		for (unsigned i = 0; i < n; i++)
+			family_put(families[i]);
 		stat_add(WEIR_C_pgdeactivate, n);
 		if (!n)
 			break;
@@ -292,21 +335,26 @@ static void pass_wait_io(struct pass *p)
 /* One of those that are free is kept for who asked for that. */
 static uint64_t pass_release_all(struct pass *p, struct frame **kept)
 {
+	struct family *held = NULL;
 	uint64_t freed = 0;
 
 	for (unsigned i = 0; i < p->n; i++) {
-		struct frame *f = p->items[i].frame;
+		struct item *it = &p->items[i];
 
-		spin_lock(&f->family->lock);
-		if (!pass_release(f, p->items[i].fate == FATE_KEEP,
+		it->family = it->frame->family;
+		held = relock(held, it->family, i);
+		if (!pass_release(it->frame, it->fate == FATE_KEEP,
 				  LRU_ACTIVE))
 			continue;
 		freed++;
 		if (kept && !*kept)
-			*kept = frame_reuse(f);
+			*kept = frame_reuse(it->frame);
 		else
-			frame_free(f);
+			frame_free(it->frame);
 	}
+	relock(held, NULL, 0);
+	for (unsigned i = 0; i < p->n; i++)
+		family_put(p->items[i].family);
 	return freed;
 }
 
@@ -326,12 +374,9 @@ static uint64_t reclaim_pass(struct pass *p, enum paged_rule paged,
 	unsigned run = p->policy->whole_batch ? p->n : 1;
 
 	for (unsigned i = 0; i < p->n; i += run) {
-		for (unsigned k = i; k < i + run; k++)
-			pass_unmap(p, &p->items[k]);
+		pass_unmap_run(p, i, i + run);
 		pass_fence_io(p, i, i + run);
-		for (unsigned k = i; k < i + run; k++)
-			pass_launder(p, &p->items[k]);
-		ramdisk_kick();
+		pass_launder(p, i, i + run);
 	}
 	pass_wait_io(p);
 	if (PLANTED(Z2))

@@ -150,7 +150,6 @@ inline frame_free(f)
 #define is_wanted(f) (fate[f] == FATE_KEEP || frame[f].taken_back || \
 	frame[f].dirty || frame[f].mapcount)
 
-/* pass_decide and what follows from it. */
 inline pass_release(b, self, f)
 {
 	d_step {

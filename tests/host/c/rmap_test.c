@@ -32,21 +32,16 @@ static unsigned added, added_dirty, inherited;
 static pte_t *victim; /* that the other CPU stores through; NULL: none */
 static bool stored;   /* the store went through, silently */
 
-pte_t *aspace_pte(struct aspace *as, uint64_t va)
-{
-	CHECK(spin_held(&as->lock));
-	for (unsigned i = 0; i < NSPACES; i++)
-		if (as == &spaces[i].as)
-			return &spaces[i].pte[(va - VA(i, 0)) / PAGE];
-	CHECK(!"no such space");
-	return NULL;
-}
-
-/* The entry of both. */
+/* The PTEs of the spaces, and the entry of both objects. */
 pte_t *radix_walk(struct radix *t, uint64_t index, pte_t **hole)
 {
 	static memobj_entry_t entry;
 
+	for (unsigned i = 0; i < NSPACES; i++)
+		if (t == &spaces[i].as.tables) {
+			CHECK(spin_held(&spaces[i].as.lock));
+			return &spaces[i].pte[index - VA(i, 0) / PAGE];
+		}
 	CHECK(t == &objs[0].array || t == &objs[1].array);
 	CHECK(spin_held(&fam.lock) && index == frame.index);
 	entry = (memobj_entry_t)&frame;
