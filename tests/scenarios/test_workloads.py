@@ -103,7 +103,7 @@ def test_two_pass_rounds_per_page_out(clean):
 
 def test_traces(clean):
     """No fewer faults than Belady's optimum, and each of those timed."""
-    ops, traces = 6000, ("loop:6000", "zipf:8000:8", "random:6000")
+    ops, traces = 12000, ("loop:6000", "zipf:8000:8", "random:8000")
     found = [phase for trace in traces for phase in json_lines(clean(
         "wl", "--json", f"trace={trace}", f"ops={ops}", "seed=3", cpus=2,
         **SMALL))]
@@ -115,3 +115,10 @@ def test_traces(clean):
     timed = found[-1]
     assert 0.95 * timed["pgmajfault"] <= timed["samples"], timed
     assert 0 < timed["p50_ns"] <= timed["p99_ns"], timed
+
+
+def test_a_page_that_many_map_is_reclaimed(clean):
+    result = clean("mapped", "--json", "tasks=20", "pages=128", cpus=2,
+                   mem=56, swap=24)
+    (found,) = json_lines(result)
+    assert 32 <= found["unmapped"] <= found["pgsteal"], report(result)

@@ -1,0 +1,98 @@
+"""The plots of `make bench`: SVG for a page of HTML, with matplotlib."""
+
+import io
+import re
+from dataclasses import dataclass
+
+from weirlib import vm
+
+X_LABELS = {"cpus": "CPUs", "mem": "MiB that are free", "workload": None,
+            "tasks": "tasks that map the page",
+            "dirty_fraction": "accesses that write, per cent"}
+Y_LABELS = {
+    "rounds_per_1000_out": "flush rounds per 1,000 pages out",
+    "ipis_per_1000_out": "TLB IPIs per 1,000 pages out",
+    "rounds_per_1000_reclaimed": "flush rounds per 1,000 frames",
+    "ipis_per_1000_reclaimed": "TLB IPIs per 1,000 frames",
+    "us_per_page": "us per page moved",
+    "us_per_op": "us per access",
+    "instructions_per_page": "instructions per page",
+    "ratio_us_per_page": "Weir / Linux",
+    "ratio_major_faults_per_million": "Weir / Linux",
+    "slowest_by_fastest": "slowest / fastest",
+    "major_faults_per_1000_ops": "major faults per 1,000 accesses",
+    "major_faults_per_million": "major faults per million accesses",
+    "fault_ns_median": "ns, median",
+    "fault_ns_p99": "ns, 99 in 100 take less",
+}
+LOG_X = {"cpus": 2, "mem": 2, "tasks": 10}      # column: base
+# A line looks the same in all plots.
+LOOKS = {name: {"color": f"C{i}", "marker": "osv^DPX*"[i]}
+         for i, name in enumerate(vm.POLICIES)}
+LOOKS["Linux"] = {"color": "black", "marker": "x"}
+LOOKS["Belady"] = {"color": "gray", "marker": "_", "markersize": 12}
+
+
+@dataclass
+class Panel:
+    """One pair of axes."""
+    metric: str
+    column: str
+    columns: list
+    lines: dict         # name: [(column, value, least, greatest), ...]
+    log: bool
+
+
+def draw(axes, panel):
+    words = panel.column == "workload"
+    for i, (name, points) in enumerate(panel.lines.items()):
+        beside = 0.1 * (i - (len(panel.lines) - 1) / 2)
+        x, y, low, high = zip(*sorted(
+            (panel.columns.index(c) + beside if words else c, *rest)
+            for c, *rest in points))
+        axes.errorbar(x, y, yerr=([v - l for v, l in zip(y, low)],
+                                  [h - v for v, h in zip(y, high)]),
+                      label=name, capsize=3,
+                      linestyle="none" if words else "-", **LOOKS.get(name, {}))
+    if panel.column in LOG_X and len(panel.columns) > 1:
+        axes.set_xscale("log", base=LOG_X[panel.column])
+    axes.set_xticks(range(len(panel.columns)) if words else panel.columns,
+                    [str(c) for c in panel.columns])
+    axes.minorticks_off()
+    if panel.log:
+        axes.set_yscale("symlog", linthresh=1)
+    axes.set_ylim(bottom=0)
+    axes.set_xlabel(X_LABELS[panel.column])
+    axes.set_ylabel(Y_LABELS[panel.metric])
+    if panel.metric.startswith("ratio_"):
+        axes.axhline(1, color="black", linewidth=0.8)
+    axes.grid(alpha=0.3)
+    axes.legend()
+
+
+def svg(name, panels, across=1):
+    """For a page of HTML: no name spaces, and ids of its own."""
+    import matplotlib
+    matplotlib.use("svg")
+    from matplotlib import pyplot
+    down = -(-len(panels) // across)
+    with matplotlib.rc_context({"svg.fonttype": "none",
+                                "svg.hashsalt": name}):
+        picture, grid = pyplot.subplots(
+            down, across, squeeze=False,
+            figsize=(7 if across == 1 else 5 * across, 4 * down))
+        for axes, panel in zip(grid.flat, panels):
+            draw(axes, panel)
+        for axes in grid.flat[len(panels):]:
+            axes.remove()
+        picture.tight_layout()
+        out = io.StringIO()
+        picture.savefig(out, format="svg", metadata=dict.fromkeys(
+            ("Creator", "Date", "Format", "Type")))
+        pyplot.close(picture)
+    text = out.getvalue()
+    text = text[text.index("<svg"):]
+    text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.S)
+    text = re.sub(r' xmlns(:\w+)?="[^"]*"', "", text)
+    text = text.replace("xlink:href", "href")
+    return re.sub(r'(\bid="|href="#|url\(#)', rf"\g<1>{name}-", text)
