@@ -411,6 +411,11 @@ def test_docs(whole, monkeypatch, tmp_path):
     page = (tmp_path / "performance.md").read_text()
     for figure in bench_report.FIGURES:
         assert f"## {figure.title}\n" in page
+    pictures = re.findall(r"!\[.*?\]\((.*?)\)", page)
+    assert pictures == [f"performance/{n}.svg"
+                        for n in bench_report.DOCS_PLOTS]
+    for name in pictures:
+        assert (tmp_path / name).read_text().rstrip().endswith("</svg>")
     readme = (tmp_path / "README.md").read_text()
     assert readme.startswith("a\n") and readme.endswith("z\n")
     assert "old" not in readme

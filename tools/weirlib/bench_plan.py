@@ -33,7 +33,7 @@ TRACES = {
     "random": ("random", 1.5, ""),      # of which the faults are timed
 }
 TIMED = ("random",)
-LONG = 20               # times OPS, to see how fair it is
+TIMES = {"long": 20, "one": 2}      # OPS, of a variant
 BEST = ("two-pass",)    # where the policy makes no difference, or costs time
 
 
@@ -130,10 +130,10 @@ def options(boot):
 
 
 def parameters(boot):
-    alike = boot.variant == "procs"
+    variant = "procs" if boot.variant == "procs" else "threads"
     return {"T": boot.cpus, "W": region(boot),
-            "ops": OPS * (LONG if boot.variant == "long" else 1),
-            "seed": boot.pair, "variant": "procs" if alike else "threads"}
+            "ops": OPS * TIMES.get(boot.variant, 1),
+            "seed": boot.pair, "variant": variant}
 
 
 def trace(boot, name):

@@ -1,4 +1,4 @@
-"""The plots of `make bench`: SVG for a page of HTML, with matplotlib."""
+"""The plots of `make bench`: SVG, with matplotlib."""
 
 import io
 import re
@@ -70,17 +70,18 @@ def draw(axes, panel):
     axes.legend()
 
 
-def svg(name, panels, across=1):
-    """For a page of HTML: no name spaces, and ids of its own."""
+def svg(name, panels):
+    """A picture of one or more Panels, as a file's text."""
     import matplotlib
     matplotlib.use("svg")
     from matplotlib import pyplot
+    across = min(len(panels), 2)
     down = -(-len(panels) // across)
     with matplotlib.rc_context({"svg.fonttype": "none",
                                 "svg.hashsalt": name}):
         picture, grid = pyplot.subplots(
             down, across, squeeze=False,
-            figsize=(7 if across == 1 else 5 * across, 4 * down))
+            figsize=(7 if across == 1 else 10, 4 * down))
         for axes, panel in zip(grid.flat, panels):
             draw(axes, panel)
         for axes in grid.flat[len(panels):]:
@@ -90,7 +91,12 @@ def svg(name, panels, across=1):
         picture.savefig(out, format="svg", metadata=dict.fromkeys(
             ("Creator", "Date", "Format", "Type")))
         pyplot.close(picture)
-    text = out.getvalue()
+    return out.getvalue()
+
+
+def inline(name, panels):
+    """For a page of HTML: no name spaces, and ids of its own."""
+    text = svg(name, panels)
     text = text[text.index("<svg"):]
     text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.S)
     text = re.sub(r' xmlns(:\w+)?="[^"]*"', "", text)

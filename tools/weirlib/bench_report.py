@@ -1,7 +1,8 @@
 """The tables and plots of `make bench`, made of the rows of bench_rows.py.
 
 FIGURES says which there are. build/bench.html has all in one file, its plots
-are inline SVG; docs/performance.md has the tables, the README the first.
+are inline SVG; docs/performance.md has the tables and some of the plots, and
+before them the text of bench.md; the README has the first table.
 """
 
 import importlib.util
@@ -15,6 +16,8 @@ from weirlib.bench_rows import DIRTY
 HTML = vm.ROOT / "build/bench.html"
 TEMPLATE = Path(__file__).with_name("bench.html")
 DOCS = vm.ROOT / "docs/performance.md"
+DOCS_PLOTS = ("ipis-cpus", "ipis-dirty", "traces", "latency", "scale")
+TEXT = Path(__file__).with_name("bench.md")
 README = vm.ROOT / "README.md"
 BEGIN, END = "<!-- bench -->\n", "<!-- end of bench -->\n"
 NEEDS = {"matplotlib": "python3-matplotlib", "jinja2": "python3-jinja2"}
@@ -116,7 +119,7 @@ class Table:
     title: str
     head: list
     rows: list
-    plot: str = ""      # SVG
+    panels: tuple = ()  # of its plot
     note: str = ""      # how busy the host was
 
     def lines(self):
@@ -209,7 +212,7 @@ def table(rows, figure):
     if not body:
         return Table(figure.title, [], [])
     return Table(figure.title, ["policy", *columns], body,
-                 bench_plot.svg(figure.name, [panel(rows, figure)]),
+                 [panel(rows, figure)],
                  busy([r for line in lines.values() for r in line]))
 
 
@@ -240,9 +243,7 @@ def scale(rows):
     body = [cells for f in figures for cells in growth(rows, f)]
     if not body:
         return Table("What grows", head, [])
-    return Table("What grows", head, body,
-                 bench_plot.svg("scale", [panel(rows, f) for f in figures],
-                                2),
+    return Table("What grows", head, body, [panel(rows, f) for f in figures],
                  busy([r for r in rows for f in figures if fits(r, f)]))
 
 
@@ -301,16 +302,18 @@ def html(rows):
     page = jinja2.Template(TEMPLATE.read_text(), autoescape=True,
                            undefined=jinja2.StrictUndefined)
     return page.render(about=about(rows), headline=headline(rows),
-                       tables=tables(rows))
+                       tables=tables(rows), draw=bench_plot.inline)
 
 
 def markdown(rows):
     parts = ["# Performance: beside Linux\n", "Made by `tools/weir bench "
-             "--docs` after `make bench`; do not edit.\n"]
+             "--docs` after `make bench`; do not edit.\n", TEXT.read_text()]
     parts += [f"- {line}" for line in about(rows)] + [""]
-    for t in [headline(rows), *(t for _, t in tables(rows))]:
-        parts += [f"## {t.title}\n", *t.lines(), ""]
-        parts += [t.note, ""] if t.note else []
+    for name, t in [("", headline(rows)), *tables(rows)]:
+        parts += [f"## {t.title}\n"]
+        if name in DOCS_PLOTS:
+            parts += [f"![{t.title}](performance/{name}.svg)\n"]
+        parts += [*t.lines(), ""] + ([t.note, ""] if t.note else [])
     return "\n".join(parts)
 
 
@@ -331,4 +334,10 @@ def with_headline(readme, rows):
 
 def write_docs(rows):
     DOCS.write_text(markdown(rows))
+    plots = DOCS.with_suffix("")
+    plots.mkdir(exist_ok=True)
+    for name, t in tables(rows):
+        if name in DOCS_PLOTS:
+            (plots / f"{name}.svg").write_text(
+                bench_plot.svg(name, t.panels))
     README.write_text(with_headline(README.read_text(), rows))

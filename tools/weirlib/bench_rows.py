@@ -110,7 +110,8 @@ def times(phase, accel):
         name, unit, amount = "us", "us", ns / 1000
     found = {f"{name}_per_page": (rate(amount, moved), unit),
              f"{name}_per_op": (rate(amount, phase["ops"]), unit)}
-    if accel != "icount" and ns >= phase["T"] * FAIR_NS:
+    if accel != "icount" and phase["T"] > 1 and \
+            ns >= phase["T"] * FAIR_NS:
         found["slowest_by_fastest"] = \
             phase["slowest_ns"] / phase["fastest_ns"], "times"
     return found
