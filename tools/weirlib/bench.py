@@ -202,7 +202,7 @@ def add_verbs(sub):
     verb = sub.add_parser("bench", help="Weir and Debian's Linux side by "
                           "side: build/bench.json, build/bench.html")
     verb.add_argument("--quick", action="store_true",
-                      help=f"{bench_plan.CPUS} CPUs, {QUICK.pairs} pairs: under "
+                      help=f"{bench_plan.CPUS} CPUs, {QUICK.pairs} pairs: in "
                       "5 minutes")
     verb.add_argument("--pairs", type=int, metavar="N",
                       help=f"default {Size.pairs}")

@@ -1,6 +1,7 @@
 """The plots of `make bench`: SVG, with matplotlib."""
 
 import io
+import math
 import re
 from dataclasses import dataclass
 
@@ -30,7 +31,8 @@ LOG_X = {"cpus": 2, "mem": 2, "tasks": 10}      # column: base
 LOOKS = {name: {"color": f"C{i}", "marker": "osv^DPX*"[i]}
          for i, name in enumerate(vm.POLICIES)}
 LOOKS["Linux"] = {"color": "black", "marker": "x"}
-LOOKS["Belady"] = {"color": "gray", "marker": "_", "markersize": 12}
+LOOKS["Belady"] = {"color": "dimgray", "marker": "_", "markersize": 14,
+                   "markeredgewidth": 2}
 
 
 @dataclass
@@ -43,6 +45,23 @@ class Panel:
     log: bool
 
 
+def scale_y(axes, panel):
+    """From 0, or in powers of 10, with a 0 only where there is one."""
+    values = [v for points in panel.lines.values()
+              for _, *line in points for v in line]
+    if panel.log and min(values) > 0:
+        axes.set_yscale("log")
+        axes.set_ylim(10 ** math.floor(math.log10(min(values))),
+                      10 ** math.ceil(math.log10(1.05 * max(values))))
+    elif panel.log:
+        axes.set_yscale("symlog", linthresh=1)
+        axes.set_ylim(0, 2 * max(values))
+    else:
+        axes.set_ylim(0, 1.05 * max(values) or 1)
+        if max(values) >= 1000:
+            axes.yaxis.set_major_formatter("{x:,.0f}")
+
+
 def draw(axes, panel):
     words = panel.column == "workload"
     for i, (name, points) in enumerate(panel.lines.items()):
@@ -52,22 +71,20 @@ def draw(axes, panel):
             for c, *rest in points))
         axes.errorbar(x, y, yerr=([v - l for v, l in zip(y, low)],
                                   [h - v for v, h in zip(y, high)]),
-                      label=name, capsize=3,
-                      linestyle="none" if words else "-", **LOOKS.get(name, {}))
+                      label=name, capsize=3, **LOOKS.get(name, {}),
+                      linestyle="none" if words else "-")
     if panel.column in LOG_X and len(panel.columns) > 1:
         axes.set_xscale("log", base=LOG_X[panel.column])
     axes.set_xticks(range(len(panel.columns)) if words else panel.columns,
                     [str(c) for c in panel.columns])
     axes.minorticks_off()
-    if panel.log:
-        axes.set_yscale("symlog", linthresh=1)
-    axes.set_ylim(bottom=0)
+    scale_y(axes, panel)
     axes.set_xlabel(X_LABELS[panel.column])
     axes.set_ylabel(Y_LABELS[panel.metric])
     if panel.metric.startswith("ratio_"):
         axes.axhline(1, color="black", linewidth=0.8)
     axes.grid(alpha=0.3)
-    axes.legend()
+    axes.legend(loc="upper left", bbox_to_anchor=(1, 1), frameon=False)
 
 
 def svg(name, panels):
@@ -81,7 +98,7 @@ def svg(name, panels):
                                 "svg.hashsalt": name}):
         picture, grid = pyplot.subplots(
             down, across, squeeze=False,
-            figsize=(7 if across == 1 else 10, 4 * down))
+            figsize=(7 if across == 1 else 12, 4 * down))
         for axes, panel in zip(grid.flat, panels):
             draw(axes, panel)
         for axes in grid.flat[len(panels):]:

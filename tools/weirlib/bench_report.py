@@ -68,7 +68,7 @@ FIGURES = (
            f"{CPUS} CPUs", "ratio_us_per_page", "workload", AT),
     Figure("tasks", f"TLB IPIs per 1,000 pages swapped out, {CPUS} tasks on "
            f"{CPUS} CPUs", "ipis_per_1000_out", "workload",
-           {"cpus": CPUS, "variant": "procs"}),
+           {"cpus": CPUS, "variant": "procs"}, True),
     Figure("fairness", f"The slowest thread's time by the fastest's, {CPUS} "
            "CPUs", "slowest_by_fastest", "workload",
            {"cpus": CPUS, "variant": "long"}),
