@@ -321,6 +321,20 @@ def test_bench_writes_both_files_and_says_where_it_is(run_bench, tmp_path,
     assert out.splitlines()[-1].startswith("wrote bench.json (")
 
 
+def test_a_boot_that_went_wrong_is_said_and_left_out(
+        run_bench, monkeypatch, tmp_path, capsys):
+    def lose(b, *_):
+        return [phase(n, bad=b.policy == "two-pass")
+                for n in bench_report.WORKLOADS * len(b.runs)], 32.0
+
+    monkeypatch.setattr(bench, "run_weir", lose)
+    assert run_bench(pairs=1) == vm.HOST
+    assert "boots went wrong" in capsys.readouterr().err
+    found = json.loads((tmp_path / "bench.json").read_text())
+    assert {r["policy"] for r in found} == \
+        {*vm.POLICIES, "stock"} - {"two-pass"}
+
+
 def test_bench_without_linux(run_bench, monkeypatch, tmp_path, capsys):
     def none():
         raise vm.HostError("apt-get download: no network")
