@@ -54,7 +54,7 @@ def run_weir(boot):
     result = vm.run(bench_plan.options(boot), bench_plan.command(boot))
     if result.status:
         raise vm.HostError(f"{result.command}: status {result.status} "
-                           + result.verdict)
+                           + (result.verdict or result.text[-200:]))
     lines = result.text.splitlines()
     counted = dict(line.split() for line in lines
                    if len(line.split()) == 2)

@@ -34,6 +34,7 @@ TRACES = {
 }
 TIMED = ("random",)
 TIMES = {"long": 20, "one": 2}      # OPS, of a variant
+SHARED_FREE = 192       # MiB: 1,000 tasks have a stack in the kernel each
 BEST = ("two-pass",)    # where the policy makes no difference, or costs time
 
 
@@ -84,7 +85,7 @@ def counted(size, pair):
         boots += group(pair, cpus, accel="icount", linux=False)
     for tasks in size.sharers:
         boots += group(pair, 1, f"tasks-{tasks}", (tasks,), accel="icount",
-                       linux=False)
+                       free=SHARED_FREE, linux=False)
     return boots
 
 
