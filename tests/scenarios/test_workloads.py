@@ -10,7 +10,7 @@ WL_FIELDS = {"phase", "variant", "ncpu", "T", "W_mib", "ops", "elapsed_ns",
              "bad", "lost", "pgfault", "pgmajfault", "pswpin", "pswpout",
              "pgscan", "pgsteal"}
 SMALL = dict(mem=56, swap=40)   # leaves half of what wl touches
-SMALL_FRAMES = 16 * 256
+SMALL_FRAMES = 12 * 256     # it has fewer for frames
 
 
 def run_wl(clean, cpus, policy, variant, ops=2000, *more):
@@ -110,7 +110,7 @@ def test_traces(clean):
     assert [p["phase"] for p in found] == ["loop", "zipf", "random"]
     for trace, phase in zip(traces, found):
         least = belady.optimum(trace, 3, ops, SMALL_FRAMES)
-        assert 0 < least <= phase["pgmajfault"] <= 1.01 * ops, phase
+        assert max(least, 500) < phase["pgmajfault"] <= 1.01 * ops, phase
         assert (phase["ops"], phase["bad"]) == (ops, 0), phase
     timed = found[-1]
     assert 0.95 * timed["pgmajfault"] <= timed["samples"], timed
