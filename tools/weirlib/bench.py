@@ -124,7 +124,7 @@ def available_mib():
 
 def that_fit(boots):
     """Those whose machine the host has memory for; says which has none."""
-    room = available_mib() * 3 // 4
+    room = available_mib() * 9 // 10
     large = {b.free for b in boots if bench_plan.options(b).ram > room}
     for free in sorted(large):
         print(f"bench: the host has too little memory for {free} MiB free; "

@@ -18,6 +18,7 @@ OPS = 4 * W * 256
 SWAP = 128              # MiB: neither system finds it tight
 WEIR_OWN = 7            # MiB that Weir keeps: kernel, servers
 WEIR_OF = 0.0118        # and of all its memory: tables
+WEIR_CPU = 0.03         # and for a CPU: stacks
 REST = 151              # MiB of the machine that neither uses
 CPUS = 4                # of what has only one number of CPUs
 CURVE = (0, 10, 25, 50, 75, 100)    # per cent of accesses that write
@@ -116,15 +117,15 @@ def region(boot):
 
 
 def swap(boot):
-    return max(SWAP, region(boot) * 4 // 3)
+    return max(SWAP, region(boot) * 5 // 4)
 
 
 def options(boot):
     """Of its machine."""
     both = boot.free + swap(boot)
-    mine = {"mem": round(WEIR_OWN + both + WEIR_OF * both),
-            "swap": swap(boot), "tlb": boot.policy} \
-        if boot.system == "weir" else {}
+    own = WEIR_OWN + WEIR_OF * both + WEIR_CPU * boot.cpus
+    mine = {"mem": round(both + own), "swap": swap(boot),
+            "tlb": boot.policy} if boot.system == "weir" else {}
     return vm.Options(cpus=boot.cpus, ram=round(both * 1.02) + REST,
                       accel=boot.accel, timeout=max(SECONDS, boot.free / 2),
                       **mine)

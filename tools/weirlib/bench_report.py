@@ -191,13 +191,18 @@ def series(rows, figure):
     return lines, sorted(found, key=order)
 
 
+def span(values):
+    low, high = number(min(values)), number(max(values))
+    return low if low == high else f"{low} to {high}"
+
+
 def busy(shown):
     """How busy the host was during the rows' boots."""
     seconds = {}
     for r in shown:
-        seconds.setdefault(named(r), []).append(r["qemu_cpu_seconds"])
-    each = "; ".join(f"{name} {number(min(t))} to {number(max(t))}"
-                     for name, t in seconds.items())
+        if r["system"] != "optimum":
+            seconds.setdefault(named(r), []).append(r["qemu_cpu_seconds"])
+    each = "; ".join(f"{name} {span(t)}" for name, t in seconds.items())
     return "Host: load average before a boot at most " \
         f"{max(r['host_load'] for r in shown)}, CPUs that something else " \
         f"used at most {max(r['other_cpus'] for r in shown)}. " \
@@ -266,21 +271,25 @@ def about(rows):
     """Lines of text: with what, and on how busy a host, it was measured."""
     if not rows:
         return ["Nothing was measured."]
-    free = {r["system"]: r["value"] for r in select(rows, metric="free_mib")}
-    seconds = {(r["system"], r["qemu_cpu_seconds"]) for r in rows}
+    systems = ("weir", "linux")
+    free = {name: [r["value"] for r in select(
+        rows, metric="free_mib", variant="threads", system=name)]
+        for name in systems}
+    seconds = {name: [r["qemu_cpu_seconds"] for r in select(
+        rows, system=name)] for name in systems}
     return [
         rows[0]["versions"] + ".",
         f"Workload: {rows[0]['parameters']} (MiB); both in the same machine "
         f"({', '.join(sorted({r['accel'] for r in rows}))}). Free before: "
-        + ", ".join(f"{k} {v:.1f} MiB" for k, v in free.items()) + ".",
+        + ", ".join(f"{k} {span(v)} MiB" for k, v in free.items() if v)
+        + ".",
         f"Medians of {max(r['pairs'] for r in rows)} pairs of boots "
         "[least-greatest]; ratios are taken within a pair.",
         "The host: load average before a boot at most "
         f"{max(r['host_load'] for r in rows)}; CPUs that something else "
         f"used, at most {max(r['other_cpus'] for r in rows)} (above 0.1 the "
         "times are noisy); CPU seconds of QEMU, a boot: "
-        + ", ".join(f"{system} {min(t)} to {max(t)}" for system in free
-                    if (t := [s for n, s in seconds if n == system])) + ".",
+        + ", ".join(f"{k} {span(t)}" for k, t in seconds.items() if t) + ".",
         "TLB IPIs are flush requests that other CPUs handled. Debian's kernel "
         "does not count rounds. On a RAM disk Linux gives a page's slot "
         "back when it reads it, so that it writes again what nobody changed.",
