@@ -94,7 +94,7 @@ machines: setup ## the scenarios on other CPUs, firmware, emulators: hours
 	@$(MAKE) --no-print-directory iso UP=1
 	@tools/weir machines
 
-bench: setup ## Weir and Linux side by side, half an hour; QUICK=1: minutes
+bench: setup ## Weir and Linux side by side, an hour; QUICK=1: 5 minutes
 	@$(MAKE) --no-print-directory iso
 	@tools/weir bench $(if $(QUICK),--quick)
 

@@ -3,6 +3,7 @@
 Programs read build/bench.json. Nothing is booted here: what the workload
 prints is given.
 """
+import dataclasses
 import gzip
 import json
 import lzma
@@ -10,7 +11,8 @@ import re
 import types
 
 import pytest
-from weirlib import bench, bench_report, bench_rows, peer, vm
+from weirlib import (bench, bench_plan, bench_plot, bench_report, bench_rows,
+                     peer, vm)
 
 KEYS = {"system", "policy", "cpus", "workload", "variant", "dirty_fraction",
         "metric", "value", "unit"}
@@ -21,6 +23,7 @@ FACTS = {"versions": "Weir 1; Linux 2", "parameters": "W=48"}
 def phase(name, dirty=100, **other):
     """An object as `wl --json` prints it, of the keys that are used."""
     return {"phase": name, "dirty": dirty, "ops": 2000, "bad": 0, "lost": 0,
+            "T": 4, "samples": 500, "p50_ns": 900, "p99_ns": 8000,
             "elapsed_ns": 4_000_000, "fastest_ns": 2_000_000,
             "slowest_ns": 3_000_000, "pswpin": 1500, "pswpout": 500,
             "pgsteal_kswapd": 700, "pgsteal_direct": 300, "pgmajfault": 1500,
@@ -35,8 +38,9 @@ def linux_phase(name, dirty=100, **other):
 
 
 def boot(system="weir", policy="two-pass", cpus=4, accel="tcg", pair=1,
-         dirty=(100,), variant="threads"):
-    return bench_rows.Boot(system, policy, cpus, variant, accel, dirty, pair)
+         runs=(100,), variant="threads"):
+    return bench_rows.Boot(system, policy, cpus, variant, accel, runs, pair,
+                           bench_plan.FREE)
 
 
 def figures(found, **where):
@@ -54,22 +58,31 @@ def rows_of(*boots):
 
 
 def phases_of(b):
+    """What a boot prints; a long one is 1,000 times as long."""
     make = phase if b.system == "weir" else linux_phase
-    return [make(name, dirty) for dirty in b.dirty
+    if b.variant == "one":
+        return [make(bench_plan.TRACES[run][0]) for run in b.runs]
+    if b.variant.startswith("tasks-"):
+        return [make("mapped", 0, unmapped=100 * n) for n in b.runs]
+    more = {"elapsed_ns": 4 * 10**9} if b.variant == "long" else {}
+    return [make(name, dirty, **more) for dirty in b.runs
             for name in bench_report.WORKLOADS]
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def whole():
     """The rows of a whole run."""
-    return rows_of(*((b, phases_of(b)) for b in bench.plan(bench.Size())))
+    found = []
+    for b in bench_plan.plan(bench.Size()):
+        found += bench.figures(b, phases_of(b), 32.0, HOST)
+    return bench_rows.rows(found, FACTS)
 
 
 # ---- rows ------------------------------------------------------------------
 def test_figures_of_a_phase():
     found = rows_of((boot(), [phase("write-rand")]))
     assert figures(found, workload="write-rand") == {
-        "us_per_page": 2, "us_per_op": 2, "slowest_by_fastest": 1.5,
+        "us_per_page": 2, "us_per_op": 2,
         "major_faults_per_1000_ops": 750,
         "rounds_per_1000_out": 20, "rounds_per_1000_reclaimed": 10,
         "ipis_per_1000_out": 60, "ipis_per_1000_reclaimed": 30}
@@ -90,6 +103,54 @@ def test_icount_gives_instructions_alone():
                               "instructions_per_op": instructions / 2000}
 
 
+def test_a_short_phase_is_neither_fair_nor_unfair():
+    """It is over before all CPUs have had their turn of QEMU."""
+    for ns, known in ((3_999_999_999, False), (4_000_000_000, True)):
+        found = figures(rows_of((boot(), [phase("sweep", elapsed_ns=ns)])))
+        assert ("slowest_by_fastest" in found) == known
+    assert found["slowest_by_fastest"] == 1.5
+
+
+def test_a_trace_has_faults_and_what_they_took():
+    found = rows_of((boot(variant="one"), [phase("loop-1.1")]))
+    assert figures(found, workload="loop-1.1", dirty_fraction=0) == {
+        "us_per_page": 2, "us_per_op": 2, "major_faults_per_million": 750_000,
+        "fault_ns_median": 900, "fault_ns_p99": 8000}
+    found = rows_of((boot(variant="one"), [phase("scan", samples=99)]))
+    assert "fault_ns_p99" not in figures(found)
+
+
+def test_the_optimum_is_of_the_same_trace_and_frames():
+    b = boot(variant="one", runs=("scan", "random"), pair=2)
+    found = bench.figures(b, [phase("loop", ops=24576), phase("random")],
+                          32.0, HOST)
+    (best,) = bench_report.select(bench_rows.rows(found, FACTS),
+                                  system="optimum")
+    # Two passes over 12,288 pages with 8,192 frames: in each a third misses.
+    assert best["value"] == pytest.approx(1e6 / 3, rel=0.001)
+    assert (best["workload"], best["policy"]) == ("scan", "belady")
+
+
+def test_growth_is_by_one_cpu_of_the_same_pair():
+    def counted(cpus, pair, ns):
+        return (boot(cpus=cpus, pair=pair, accel="icount"),
+                [phase("write-rand", elapsed_ns=ns)])
+
+    found = rows_of(counted(1, 1, 10**6), counted(8, 1, 2 * 10**6),
+                    counted(1, 2, 10**6), counted(8, 2, 10**6),
+                    counted(8, 3, 10**6))
+    (growth,) = bench_report.select(
+        found, metric="growth_instructions_per_page")
+    assert (growth["cpus"], growth["value"], growth["pairs"]) == (8, 1.5, 2)
+
+
+def test_sharers():
+    b = boot(variant="tasks-10", cpus=1, accel="icount", runs=(10,))
+    found = rows_of((b, [phase("mapped", 0, unmapped=100)]))
+    assert figures(found) == {"instructions_per_page":
+                              4_000_000 / 2 ** vm.ICOUNT_SHIFT / 100}
+
+
 def test_few_pages_have_no_rate():
     found = rows_of((boot(), [phase("write-rand", pswpout=99)]))
     names = figures(found, workload="write-rand")
@@ -98,7 +159,7 @@ def test_few_pages_have_no_rate():
 
 
 def test_only_write_rand_has_a_curve():
-    b = boot(dirty=(0, 50, 100))
+    b = boot(runs=(0, 50, 100))
     found = bench_report.select(rows_of((b, phases_of(b))),
                                 metric="us_per_page")
     assert sorted((r["workload"], r["dirty_fraction"], r["pairs"])
@@ -133,7 +194,7 @@ def test_no_ratio_to_nothing():
         (boot(cpus=8), [phase("sweep")]))
     ratios = [r for r in found if r["metric"].startswith("ratio_")]
     assert {r["metric"] for r in ratios} == {
-        "ratio_us_per_page", "ratio_us_per_op", "ratio_slowest_by_fastest",
+        "ratio_us_per_page", "ratio_us_per_op",
         "ratio_major_faults_per_1000_ops"}
     assert {(r["cpus"], r["pairs"]) for r in ratios} == {(4, 1)}
 
@@ -152,22 +213,42 @@ def test_rows_are_what_programs_read(whole):
 # ---- the plan --------------------------------------------------------------
 @pytest.mark.parametrize("size", [bench.Size(), bench.QUICK])
 def test_boots_alternate_and_each_has_its_linux(size):
-    boots = bench.plan(size)
+    boots = bench_plan.plan(size)
     assert len(boots) == len(set(boots))
-    for pair in range(1, size.pairs + 1):
-        mine = [b for b in boots if b.pair == pair]
-        groups = {(b.cpus, b.variant, b.accel) for b in mine}
-        for key in groups:
-            systems = [b.system for b in mine
-                       if (b.cpus, b.variant, b.accel) == key]
-            assert systems.count("linux") == 1 and systems[-1] == "linux"
     assert [b.pair for b in boots] == sorted(b.pair for b in boots)
+    assert boots[-1].pair == size.pairs
+    groups = {}
+    for b in boots:
+        key = (b.pair, b.cpus, b.variant, b.accel)
+        groups.setdefault(key, []).append(b.system)
+    for (_, cpus, variant, accel), systems in groups.items():
+        alone = accel == "icount" and (cpus > 1 or variant != "threads")
+        assert systems.count("linux") == (not alone)
+        assert alone or systems[-1] == "linux"
     assert {b.policy for b in boots} == {*vm.POLICIES, "stock"}
-    assert all(b.dirty[-1] == 100 for b in boots)
+    assert all(b.runs[-1] == 100 for b in boots if b.variant != "one"
+               and not b.variant.startswith("tasks-"))
+
+
+def test_quick_leaves_the_large_out():
+    quick, whole = (bench_plan.plan(s) for s in (bench.QUICK, bench.Size()))
+    assert max(b.cpus for b in quick) == bench_plan.CPUS
+    assert {b.free for b in quick} == {bench_plan.FREE}
+    assert {(b.cpus, b.free) for b in whole} >= {
+        (n, bench_plan.FREE) for n in (1, 2, 4, 8, 16, 32)} | {
+        (bench_plan.CPUS, n) for n in (64, 256, 1024, 4096)}
+
+
+def test_a_machine_that_the_host_cannot_hold_is_left_out(monkeypatch,
+                                                         capsys):
+    boots = [dataclasses.replace(boot(), free=n) for n in (32, 4096)]
+    monkeypatch.setattr(bench, "available_mib", lambda: 8000)
+    assert bench.that_fit(boots) == boots[:1]
+    assert "4096 MiB" in capsys.readouterr().err
 
 
 def test_both_systems_get_the_same_machine():
-    ours, theirs = (vm.machine_arguments(bench.options(b)) for b in (
+    ours, theirs = (vm.machine_arguments(bench_plan.options(b)) for b in (
         boot(), boot("linux", "stock")))
     assert ours == theirs
 
@@ -181,7 +262,7 @@ def test_the_command_fits_the_kernels_parameter():
         sent.append(vm.kernel_words(vm.Options(), command)[-1])
         return vm.Result(0, output=b"nr_free_pages 8192\n{}\n")
 
-    for b in bench.plan(bench.Size()):
+    for b in bench_plan.plan(bench.Size()):
         if b.system == "weir":
             with pytest.MonkeyPatch.context() as patch:
                 patch.setattr(vm, "run", run)
@@ -197,6 +278,15 @@ def test_what_lost_data_is_no_figure(bad):
     bench.check(boot(), [phase(n) for n in bench_report.WORKLOADS])
     with pytest.raises(vm.HostError):
         bench.check(boot(), bad)
+
+
+def test_linuxs_list_of_runs_fits():
+    """`option` of tools/peer-linux/init.c reads 127 bytes."""
+    for b in bench_plan.plan(bench.Size()):
+        words = bench_plan.peer_words(b)
+        assert len(words["runs"]) <= 127
+        assert all(str(words[k]) for k in ("T", "W", "ops", "seed",
+                                           "variant", "F", "swap"))
 
 
 @pytest.fixture
@@ -223,12 +313,26 @@ def test_bench_writes_both_files_and_says_where_it_is(run_bench, tmp_path,
                                                       capsys):
     assert run_bench(pairs=1) == 0
     out, err = capsys.readouterr()
-    boots = bench.plan(bench.Size(**{**vars(bench.QUICK), "pairs": 1}))
+    boots = bench_plan.plan(dataclasses.replace(bench.QUICK, pairs=1))
     assert len(err.splitlines()) == len(boots)
     assert err.startswith(f"bench: 1 of {len(boots)}: weir immediate, ")
     assert len(json.loads((tmp_path / "bench.json").read_text())) > 50
     assert "<svg" in (tmp_path / "bench.html").read_text()
     assert out.splitlines()[-1].startswith("wrote bench.json (")
+
+
+def test_a_boot_that_went_wrong_is_said_and_left_out(
+        run_bench, monkeypatch, tmp_path, capsys):
+    def lose(b, *_):
+        return [phase(n, bad=b.policy == "two-pass")
+                for n in bench_report.WORKLOADS * len(b.runs)], 32.0
+
+    monkeypatch.setattr(bench, "run_weir", lose)
+    assert run_bench(pairs=1) == vm.HOST
+    assert "boots went wrong" in capsys.readouterr().err
+    found = json.loads((tmp_path / "bench.json").read_text())
+    assert {r["policy"] for r in found} == \
+        {*vm.POLICIES, "stock"} - {"two-pass"}
 
 
 def test_bench_without_linux(run_bench, monkeypatch, tmp_path, capsys):
@@ -250,11 +354,12 @@ def test_docs_come_after_a_measurement(run_bench, capsys):
 def test_report_is_one_file_with_every_plot(whole):
     page = bench_report.html(whole)
     assert not re.search(r"https?:|//|src=|@import|<link|<script", page)
-    for figure in bench_report.FIGURES:
+    for name in [*(f.name for f in bench_report.FIGURES), "scale"]:
         (section,) = re.findall(
-            rf'<section id="{figure.name}">(.*?)</section>', page, re.S)
+            rf'<section id="{name}">(.*?)</section>', page, re.S)
         assert section.count("<svg") == section.count("</svg>") == 1
         assert "<td>" in section
+        assert "load average" in section
     ids = re.findall(r'\bid="([^"]*)"', page)
     assert len(ids) == len(set(ids))
     assert set(re.findall(r'href="#([^"]*)"|url\(#([^)]*)\)', page)) <= \
@@ -266,12 +371,28 @@ def test_policies_have_a_line_each_and_so_has_linux(whole):
     assert [r[0] for r in tables["ipis-cpus"].rows] == \
         [*vm.POLICIES, "Linux"]
     assert [r[0] for r in tables["rounds-cpus"].rows] == [*vm.POLICIES]
-    assert tables["ipis-dirty"].head[1:] == [*bench.CURVE]
+    assert tables["ipis-dirty"].head[1:] == [*bench_plan.CURVE]
+    assert [r[0] for r in tables["traces"].rows] == \
+        ["two-pass", "Belady", "Linux"]
+    assert tables["traces"].head[1:] == [*bench_plan.TRACES]
     assert tables["time-phases"].head[1:] == [*bench_report.WORKLOADS]
+    assert tables["time-cpus"].head[1:] == [1, 2, 4, 8, 16, 32]
+    assert tables["instructions-cpus"].head[1:] == [1, 2, 4, 8, 16, 32]
+    assert tables["time-memory"].head[1:] == [64, 256, 1024, 4096]
+    assert tables["sharers"].head[1:] == [1, 10, 100, 1000]
+    assert tables["fairness"].head[1:] == [*bench_report.WORKLOADS]
+
+
+def test_every_line_and_axis_has_a_name():
+    metrics = {f.metric for f in bench_report.FIGURES}
+    assert metrics == set(bench_plot.Y_LABELS)
+    assert {f.column for f in bench_report.FIGURES} == set(
+        bench_plot.X_LABELS)
+    assert set(bench_plot.LOOKS) == {*vm.POLICIES, "Linux", "Belady"}
 
 
 def test_a_column_of_phases_has_the_whole_dirty_write_rand():
-    b = boot(dirty=(0, 100))
+    b = boot(runs=(0, 100))
     found = rows_of((b, [phase("write-rand", 0, elapsed_ns=2_000_000),
                          phase("write-rand", 100, elapsed_ns=6_000_000)]))
     table = dict(bench_report.tables(found))["time-phases"]
@@ -285,7 +406,9 @@ def test_headline(whole):
         ["1,200 [1,200-1,200]", "60 [60-60]", "50", "no"],
         ["1,200 [1,200-1,200]", "-", "5", ""],
         ["-", "0.5 [0.5-0.5]", "0.33", "no"],
-        ["2,000 [2,000-2,000]", "1,000 [1,000-1,000]", "2,000", "yes"]]
+        ["2,000 [2,000-2,000]", "1,000 [1,000-1,000]", "2,000", "yes"],
+        ["-", "1 [1-1]", "1.5", "yes"],
+        *[["-", "1 [1-1]", "1", "yes"]] * 5]
 
 
 def test_nothing_measured_is_a_page_all_the_same():
@@ -302,6 +425,11 @@ def test_docs(whole, monkeypatch, tmp_path):
     page = (tmp_path / "performance.md").read_text()
     for figure in bench_report.FIGURES:
         assert f"## {figure.title}\n" in page
+    pictures = re.findall(r"!\[.*?\]\((.*?)\)", page)
+    assert pictures == [f"performance/{n}.svg"
+                        for n in bench_report.DOCS_PLOTS]
+    for name in pictures:
+        assert (tmp_path / name).read_text().rstrip().endswith("</svg>")
     readme = (tmp_path / "README.md").read_text()
     assert readme.startswith("a\n") and readme.endswith("z\n")
     assert "old" not in readme

@@ -2,6 +2,7 @@
 
 import pytest
 from guest import json_lines, report, vm
+from weirlib import belady
 
 PHASES = ["populate", "read-rand", "write-rand", "sweep"]
 # The field names of the peer's wl.c, so that the two can be laid side by side.
@@ -9,6 +10,7 @@ WL_FIELDS = {"phase", "variant", "ncpu", "T", "W_mib", "ops", "elapsed_ns",
              "bad", "lost", "pgfault", "pgmajfault", "pswpin", "pswpout",
              "pgscan", "pgsteal"}
 SMALL = dict(mem=56, swap=40)   # leaves half of what wl touches
+SMALL_FRAMES = 12 * 256     # it has fewer for frames
 
 
 def run_wl(clean, cpus, policy, variant, ops=2000, *more):
@@ -97,3 +99,26 @@ def test_two_pass_rounds_per_page_out(clean):
     rounds = write["nr_tlb_remote_flush"]
     assert write["pswpout"] > 1000, write
     assert rounds * 1000 <= 45 * write["pswpout"], write
+
+
+def test_traces(clean):
+    """No fewer faults than Belady's optimum, and each of those timed."""
+    ops, traces = 12000, ("loop:6000", "zipf:8000:8", "random:8000")
+    found = [phase for trace in traces for phase in json_lines(clean(
+        "wl", "--json", f"trace={trace}", f"ops={ops}", "seed=3", cpus=2,
+        **SMALL))]
+    assert [p["phase"] for p in found] == ["loop", "zipf", "random"]
+    for trace, phase in zip(traces, found):
+        least = belady.optimum(trace, 3, ops, SMALL_FRAMES)
+        assert max(least, 500) < phase["pgmajfault"] <= 1.01 * ops, phase
+        assert (phase["ops"], phase["bad"]) == (ops, 0), phase
+    timed = found[-1]
+    assert 0.95 * timed["pgmajfault"] <= timed["samples"], timed
+    assert 0 < timed["p50_ns"] <= timed["p99_ns"], timed
+
+
+def test_a_page_that_many_map_is_reclaimed(clean):
+    result = clean("mapped", "--json", "tasks=20", "pages=128", cpus=2,
+                   mem=56, swap=24)
+    (found,) = json_lines(result)
+    assert 32 <= found["unmapped"] <= found["pgsteal"], report(result)

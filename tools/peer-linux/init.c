@@ -5,8 +5,8 @@
  * Linux, and what makes the machine like Weir's: swap on a RAM disk of
  * wl.swap= MiB, no read-ahead of swap, and memory pinned until wl.F= MiB are
  * free. The kernel's command line has the parameters: wl.T= W= ops= seed=
- * variant=threads|procs, and wl.dirty=A,B,... : the workload runs once for
- * each. It prints `WL {JSON}` a phase, with the keys of Weir's `wl --json`,
+ * variant=threads|procs, and wl.runs=A,B,... : the workload runs once for
+ * each, a percentage of stores or a trace. It prints `WL {JSON}` a phase, with the keys of Weir's `wl --json`,
  * `WL {"memfree_kb":N}` first and `WL done` last. What goes wrong is a line
  * `WL failed: WHY`, and the machine is switched off.
  */
@@ -20,6 +20,7 @@
 #include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/reboot.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/swap.h>
 #include <sys/syscall.h>
@@ -80,6 +81,14 @@ static uint64_t os_ns(void)
 
 	clock_gettime(CLOCK_MONOTONIC, &t);
 	return (uint64_t)t.tv_sec * 1000000000ull + t.tv_nsec;
+}
+
+static uint64_t os_majors(void)
+{
+	struct rusage used;
+
+	getrusage(RUSAGE_THREAD, &used);
+	return used.ru_majflt;
 }
 
 static void pin(unsigned cpu)
@@ -256,13 +265,16 @@ static void os_emit(const char *phase, const struct params *p,
 	printf("WL {\"phase\":\"%s\",\"variant\":\"%s\",\"ncpu\":%u,\"T\":%u,"
 	       "\"W_mib\":%llu,\"dirty\":%llu,\"ops\":%llu,"
 	       "\"elapsed_ns\":%llu,\"fastest_ns\":%llu,\"slowest_ns\":%llu,"
-	       "\"bad\":%llu,\"lost\":%lld",
+	       "\"bad\":%llu,\"lost\":%lld,\"samples\":%llu,"
+	       "\"p50_ns\":%llu,\"p99_ns\":%llu",
 	       phase, p->procs ? "procs" : "threads", cpus, p->T,
 	       (unsigned long long)p->W, (unsigned long long)p->dirty,
 	       (unsigned long long)o->ops, (unsigned long long)o->ns,
 	       (unsigned long long)o->fastest,
 	       (unsigned long long)o->slowest,
-	       (unsigned long long)o->bad, (long long)o->lost);
+	       (unsigned long long)o->bad, (long long)o->lost,
+	       (unsigned long long)o->samples, (unsigned long long)o->p50,
+	       (unsigned long long)o->p99);
 	for (unsigned i = 0; i < NFIELDS; i++)
 		if (known[i])
 			printf(",\"%s\":%llu", fields[i].key,
@@ -404,7 +416,10 @@ static void run(const struct params *p)
 		if (shm == MAP_FAILED || mlockall(MCL_CURRENT))
 			die("the runner's memory");
 		pin(0);
-		core_run(p);
+		if (p->trace.kind)
+			core_trace(p);
+		else
+			core_run(p);
 		_exit(0);
 	}
 	waitpid(pid, &status, 0);
@@ -412,11 +427,23 @@ static void run(const struct params *p)
 		printf("WL failed: the runner: %#x\n", status);
 }
 
+/* The workload for an item of wl.runs. */
+static void run_item(struct params *p, const char *item)
+{
+	memset(&p->trace, 0, sizeof(p->trace));
+	if (trace_parse(item, &p->trace)) {
+		p->dirty = 0;
+	} else {
+		p->trace.kind = TRACE_NONE;
+		p->dirty = strtoull(item, NULL, 10);
+	}
+	run(p);
+}
+
 int main(void)
 {
 	struct params p;
-	const char *list;
-	char *end;
+	char list[128];
 
 	printf("WL start\n");
 	prepare();
@@ -425,12 +452,9 @@ int main(void)
 			     .procs = !strcmp(option("variant"), "procs") };
 	if (p.T < 1 || p.T > MAXT)
 		die("wl.T");
-	list = option("dirty");
-	do {
-		p.dirty = strtoull(list, &end, 10);
-		run(&p);
-		list = end + 1;
-	} while (*end == ',');
+	snprintf(list, sizeof(list), "%s", option("runs"));
+	for (char *item = strtok(list, ","); item; item = strtok(NULL, ","))
+		run_item(&p, item);
 	printf("WL done\n");
 	power_off();
 }

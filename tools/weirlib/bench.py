@@ -1,67 +1,24 @@
 """`make bench`: Weir and Linux side by side; build/bench.json and .html.
 
 Both boot in the same machine of QEMU (CPUs, memory, accelerator: vm.py) and
-run the same workload (user/bench/wl_core.h) with as much memory free. Boots
-alternate: each policy of Weir, then Linux, and all again; what is compared
-is compared within such a pair. `tools/weir bench --docs` makes
+run the same workload (user/bench/wl_core.h) with as much memory free;
+bench_plan.py says which boots. `tools/weir bench --docs` makes
 docs/performance.md, and the README's figures, of build/bench.json.
 """
 
+import dataclasses
 import json
 import os
 import resource
 import subprocess
 import sys
 import time
-from dataclasses import dataclass
 
-from weirlib import bench_report, bench_rows, peer, vm
-from weirlib.bench_rows import Boot, Host
+from weirlib import (belady, bench_plan, bench_report, bench_rows, peer, vm)
+from weirlib.bench_plan import QUICK, Size
+from weirlib.bench_rows import Host
 
 JSON = vm.ROOT / "build/bench.json"
-W, FREE = 48, 32        # MiB: the region; what is free for it
-# Where the guest has more CPUs than the host, QEMU runs them in turns of up
-# to 100 ms. A phase of few accesses is over before all CPUs have met: its
-# counts vary tenfold.
-OPS = 4 * W * 256
-SWAP = 128              # MiB: neither system finds it tight
-RAM = 320               # MiB of the machine
-WEIR_OWN = 9            # MiB that Weir keeps: kernel, tables, servers
-CURVE_CPUS = bench_report.CPUS
-CURVE = (0, 10, 25, 50, 75, 100)    # per cent of accesses that write
-SECONDS = 600           # no boot takes that long
-
-
-@dataclass(frozen=True)
-class Size:
-    cpus: tuple = (1, 2, 4, 8)
-    curve: tuple = CURVE
-    pairs: int = 5
-    tasks: bool = True      # the variant with an address space each, too
-
-
-QUICK = Size(cpus=(CURVE_CPUS,), curve=(0, 50, 100), pairs=3, tasks=False)
-
-
-def group(cpus, variant, accel, dirty, pair):
-    """Weir's boots and the one of Linux that they are compared with."""
-    policies = ("two-pass",) if accel == "icount" else vm.POLICIES
-    both = [("weir", p) for p in policies] + [("linux", "stock")]
-    return [Boot(system, policy, cpus, variant, accel, dirty, pair)
-            for system, policy in both]
-
-
-def plan(size):
-    """All boots, in order."""
-    boots = []
-    for pair in range(1, size.pairs + 1):
-        for cpus in size.cpus:
-            curve = size.curve if cpus == CURVE_CPUS else (100,)
-            boots += group(cpus, "threads", "tcg", curve, pair)
-        if size.tasks:
-            boots += group(CURVE_CPUS, "procs", "tcg", (100,), pair)
-        boots += group(1, "threads", "icount", (100,), pair)
-    return boots
 
 
 # ---- one boot --------------------------------------------------------------
@@ -92,27 +49,12 @@ def watched(function, *arguments):
                         round(max(others, 0) / seconds, 2))
 
 
-def options(boot):
-    mine = {"mem": FREE + SWAP + WEIR_OWN, "swap": SWAP, "tlb": boot.policy} \
-        if boot.system == "weir" else {}
-    return vm.Options(cpus=boot.cpus, ram=RAM, accel=boot.accel,
-                      timeout=SECONDS, **mine)
-
-
-def parameters(boot):
-    return {"T": boot.cpus, "W": W, "ops": OPS, "seed": boot.pair,
-            "variant": boot.variant}
-
-
 def run_weir(boot):
     """(phases, MiB free before)"""
-    words = " ".join(f"{k}={v}" for k, v in parameters(boot).items())
-    script = "; ".join(["vmstat"] + [f"wl --json {words} dirty={d}"
-                                     for d in boot.dirty])
-    result = vm.run(options(boot), ["sh", "-c", script])
+    result = vm.run(bench_plan.options(boot), bench_plan.command(boot))
     if result.status:
         raise vm.HostError(f"{result.command}: status {result.status} "
-                           + result.verdict)
+                           + (result.verdict or result.text[-200:]))
     lines = result.text.splitlines()
     counted = dict(line.split() for line in lines
                    if len(line.split()) == 2)
@@ -121,17 +63,41 @@ def run_weir(boot):
 
 
 def run_linux(boot, folder, archive):
-    words = {**parameters(boot), "F": FREE, "swap": SWAP,
-             "dirty": ",".join(map(str, boot.dirty))}
-    run = peer.boot(options(boot), folder, archive, words)
+    run = peer.boot(bench_plan.options(boot), folder, archive,
+                    bench_plan.peer_words(boot))
     return run.phases, run.free_mib
 
 
 def check(boot, phases):
     """What lost data, or lacks a phase, is no figure."""
     wrong = [p for p in phases if p["bad"] or p["lost"]]
-    if wrong or len(phases) != 4 * len(boot.dirty):
-        raise vm.HostError(f"{boot}: {len(phases)} phases, wrong: {wrong}")
+    each = 1 if boot.variant == "one" or \
+        boot.variant.startswith("tasks-") else 4
+    if wrong or len(phases) != each * len(boot.runs):
+        raise vm.HostError(f"{len(phases)} phases, wrong: {wrong}")
+
+
+def optima(boot, phases, free_mib, host):
+    """Samples of what Belady's choice would have missed, of Weir's traces."""
+    for name, phase in zip(boot.runs, phases):
+        if boot.system != "weir" or name in bench_plan.TIMED:
+            continue
+        misses = belady.optimum(bench_plan.trace(boot, name), boot.pair,
+                                phase["ops"], int(free_mib * 256))
+        yield bench_rows.Sample(
+            ("optimum", "belady", boot.cpus, name, boot.variant, 0,
+             "major_faults_per_million"), "per million accesses",
+            misses * 10 ** 6 / phase["ops"], boot, host)
+
+
+def figures(boot, phases, free_mib, host):
+    """The Samples of one boot."""
+    check(boot, phases)
+    if boot.variant != "one":
+        return bench_rows.samples(boot, phases, free_mib, host)
+    phases = [{**p, "phase": n} for n, p in zip(boot.runs, phases)]
+    return [*bench_rows.samples(boot, phases, free_mib, host),
+            *optima(boot, phases, free_mib, host)]
 
 
 # ---- all of them -----------------------------------------------------------
@@ -150,21 +116,39 @@ def say(done, boots, start):
           file=sys.stderr, flush=True)
 
 
+def available_mib():
+    with open("/proc/meminfo", encoding="ascii") as file:
+        words = dict(line.split(":") for line in file)
+    return int(words["MemAvailable"].split()[0]) // 1024
+
+
+def that_fit(boots):
+    """Those whose machine the host has memory for; says which has none."""
+    room = available_mib() * 9 // 10
+    large = {b.free for b in boots if bench_plan.options(b).ram > room}
+    for free in sorted(large):
+        print(f"bench: the host has too little memory for {free} MiB free; "
+              "left out", file=sys.stderr)
+    return [b for b in boots if b.free not in large]
+
+
 def measure(size):
-    """The rows of all boots of the plan."""
+    """(the rows of all boots of the plan, what went wrong in some)"""
     folder = peer.kernel()
     archive = peer.initrd(folder)
-    boots, found, start = plan(size), [], time.monotonic()
+    boots = that_fit(bench_plan.plan(size))
+    found, wrong, start = [], [], time.monotonic()
     for done, boot in enumerate(boots):
         say(done, boots, start)
-        if boot.system == "weir":
-            (phases, free), host = watched(run_weir, boot)
-        else:
-            (phases, free), host = watched(run_linux, boot, folder,
-                                           archive)
-        check(boot, phases)
-        found += bench_rows.samples(boot, phases, free, host)
-    return bench_rows.rows(found, facts(folder))
+        run = (run_weir, boot) if boot.system == "weir" else \
+            (run_linux, boot, folder, archive)
+        try:
+            (phases, free), host = watched(*run)
+            found += figures(boot, phases, free, host)
+        except vm.HostError as error:
+            wrong.append(f"{boot}: {error}")
+            print(f"bench: {wrong[-1]}", file=sys.stderr, flush=True)
+    return bench_rows.rows(found, facts(folder)), wrong
 
 
 def facts(folder):
@@ -174,14 +158,16 @@ def facts(folder):
     emulator = peer.command([vm.QEMU, "--version"]).splitlines()[0]
     return {"versions": f"Weir {weir or 'unknown'}; {peer.version(folder)}; "
                         f"{emulator}; host CPUs: {os.cpu_count()}",
-            "parameters": f"W={W} F={FREE} swap={SWAP} ram={RAM} "
-                          f"ops={OPS} T=CPUs seed=pair"}
+            "parameters": f"W={bench_plan.W} F={bench_plan.FREE} "
+                          f"swap={bench_plan.SWAP} ops={bench_plan.OPS} "
+                          "T=CPUs seed=pair"}
 
 
 def size_of(args):
     size = QUICK if args.quick else Size()
-    return Size(args.cpus or size.cpus, size.curve, args.pairs or size.pairs,
-                size.tasks)
+    if args.cpus:
+        size = dataclasses.replace(size, cpus=args.cpus, many=(), counted=())
+    return dataclasses.replace(size, pairs=args.pairs or size.pairs)
 
 
 def bench(args):
@@ -196,7 +182,7 @@ def bench(args):
         bench_report.write_docs(json.loads(JSON.read_text()))
         return 0
     try:
-        found = measure(size_of(args))
+        found, wrong = measure(size_of(args))
     except vm.HostError as error:
         print(f"bench: {error}", file=sys.stderr)
         return vm.HOST
@@ -207,7 +193,9 @@ def bench(args):
         print(line)
     print(f"wrote {JSON.relative_to(vm.ROOT)} ({len(found)} rows), "
           f"{page.relative_to(vm.ROOT)}")
-    return 0
+    if wrong:
+        print(f"bench: {len(wrong)} boots went wrong", file=sys.stderr)
+    return vm.HOST if wrong else 0
 
 
 def cpu_list(text):
@@ -218,12 +206,13 @@ def add_verbs(sub):
     verb = sub.add_parser("bench", help="Weir and Debian's Linux side by "
                           "side: build/bench.json, build/bench.html")
     verb.add_argument("--quick", action="store_true",
-                      help=f"{CURVE_CPUS} CPUs, {QUICK.pairs} pairs: under "
+                      help=f"{bench_plan.CPUS} CPUs, {QUICK.pairs} pairs: in "
                       "5 minutes")
     verb.add_argument("--pairs", type=int, metavar="N",
                       help=f"default {Size.pairs}")
     verb.add_argument("--cpus", type=cpu_list, metavar="N,...",
-                      help="default " + ",".join(map(str, Size.cpus)))
+                      help="default " + ",".join(
+                          map(str, Size.cpus + Size.many)))
     verb.add_argument("--docs", action="store_true",
                       help="measure nothing: docs/performance.md and the "
                       "README's figures, of build/bench.json")

@@ -1,31 +1,34 @@
 """The tables and plots of `make bench`, made of the rows of bench_rows.py.
 
 FIGURES says which there are. build/bench.html has all in one file, its plots
-are inline SVG; docs/performance.md has the tables, the README the first.
+are inline SVG; docs/performance.md has the tables and some of the plots, and
+before them the text of bench.md; the README has the first table.
 """
 
 import importlib.util
-import io
-import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from weirlib import vm
+from weirlib import bench_plot, vm
+from weirlib.bench_plan import CPUS, TRACES
 from weirlib.bench_rows import DIRTY
 
 HTML = vm.ROOT / "build/bench.html"
 TEMPLATE = Path(__file__).with_name("bench.html")
 DOCS = vm.ROOT / "docs/performance.md"
+DOCS_PLOTS = ("ipis-cpus", "ipis-dirty", "traces", "latency", "scale")
+TEXT = Path(__file__).with_name("bench.md")
 README = vm.ROOT / "README.md"
 BEGIN, END = "<!-- bench -->\n", "<!-- end of bench -->\n"
 NEEDS = {"matplotlib": "python3-matplotlib", "jinja2": "python3-jinja2"}
 
-CPUS = 4                # of what has only one number of CPUs
 WORKLOADS = ("populate", "read-rand", "write-rand", "sweep")
 WRITE = {"workload": "write-rand", "dirty_fraction": 100,
          "variant": "threads"}
 ONE = {"cpus": 1, "variant": "threads"}
+ALONE = {"cpus": CPUS, "variant": "one"}
 AT = {"cpus": CPUS, "variant": "threads"}
+TIMED = {"workload": "random", "variant": "one"}
 
 
 @dataclass(frozen=True)
@@ -34,7 +37,7 @@ class Figure:
     name: str
     title: str
     metric: str
-    column: str         # a key of the rows
+    column: str         # a key of the rows; or VARIANT-N: mem, tasks
     where: dict
     log: bool = False
 
@@ -65,12 +68,31 @@ FIGURES = (
            f"{CPUS} CPUs", "ratio_us_per_page", "workload", AT),
     Figure("tasks", f"TLB IPIs per 1,000 pages swapped out, {CPUS} tasks on "
            f"{CPUS} CPUs", "ipis_per_1000_out", "workload",
-           {"cpus": CPUS, "variant": "procs"}),
+           {"cpus": CPUS, "variant": "procs"}, True),
     Figure("fairness", f"The slowest thread's time by the fastest's, {CPUS} "
-           "CPUs", "slowest_by_fastest", "workload", AT),
+           "CPUs", "slowest_by_fastest", "workload",
+           {"cpus": CPUS, "variant": "long"}),
     Figure("faults", f"Major faults per 1,000 accesses, {CPUS} CPUs",
            "major_faults_per_1000_ops", "workload", AT),
+    Figure("traces", "Major faults per million accesses, one thread",
+           "major_faults_per_million", "workload", ALONE),
+    Figure("ratio-traces", "Major faults, Weir's by Linux's, one thread",
+           "ratio_major_faults_per_million", "workload", ALONE),
+    Figure("latency", "A fault that reads a page back: ns, median, one "
+           "thread, by CPUs", "fault_ns_median", "cpus", TIMED, True),
+    Figure("latency-p99", "A fault that reads a page back: ns, of 99 in 100, "
+           "one thread, by CPUs", "fault_ns_p99", "cpus", TIMED, True),
+    Figure("instructions-cpus", "Instructions per page moved, write-rand, "
+           "icount, by CPUs", "instructions_per_page", "cpus", WRITE),
+    Figure("time-memory", f"Microseconds per page moved, write-rand, {CPUS} "
+           "CPUs, by MiB that are free", "us_per_page", "mem",
+           {**WRITE, "cpus": CPUS, "variant": "mem"}),
+    Figure("sharers", "Instructions per page reclaimed, 1 CPU, by tasks that "
+           "map it", "instructions_per_page", "tasks",
+           {"cpus": 1, "variant": "tasks"}, True),
 )
+# What grows, in one plot; what it may grow by is a row of TARGETS.
+SCALE = ("instructions-cpus", "time-cpus", "time-memory", "sharers")
 
 # (what, policy, metric, the rows, at most)
 TARGETS = (
@@ -84,6 +106,11 @@ TARGETS = (
      "ratio_us_per_page", {**WRITE, "cpus": CPUS}, 0.33),
     ("instructions per page moved, 1 CPU", "two-pass",
      "instructions_per_page", {**WRITE, "cpus": 1}, 2000),
+    ("the same on 8 CPUs, by that on 1", "two-pass",
+     "growth_instructions_per_page", {**WRITE, "cpus": 8}, 1.5),
+    *((f"major faults, {name}, by Linux's", "two-pass",
+       "ratio_major_faults_per_million", {**ALONE, "workload": name}, 1)
+      for name in TRACES if name != "random"),
 )
 
 
@@ -92,7 +119,8 @@ class Table:
     title: str
     head: list
     rows: list
-    plot: str = ""      # SVG
+    panels: tuple = ()  # of its plot
+    note: str = ""      # how busy the host was
 
     def lines(self):
         cells = [self.head, ["---"] * len(self.head), *self.rows]
@@ -125,27 +153,103 @@ def cell(found):
 
 
 def named(row):
-    return "Linux" if row["system"] == "linux" else row["policy"]
+    """Whose line it is in."""
+    names = {"linux": "Linux", "optimum": "Belady"}
+    return names.get(row["system"], row["policy"])
+
+
+def place(row, column):
+    """The row's column, or None: it has none."""
+    if column == "workload":
+        usual = DIRTY.get(row["workload"], 100)
+        mine = row["dirty_fraction"] == usual or row["workload"] in TRACES
+        return row["workload"] if mine else None
+    if column in ("mem", "tasks"):
+        kind, _, n = row["variant"].partition("-")
+        return int(n) if kind == column and n else None
+    return row[column]
+
+
+def fits(row, figure):
+    where = dict(figure.where)
+    if where.get("variant") == figure.column:
+        del where["variant"]        # place() looks at it
+    return row["metric"] == figure.metric and \
+        place(row, figure.column) is not None and \
+        all(row[k] == v for k, v in where.items())
 
 
 def series(rows, figure):
-    """({policy: its rows}, the columns in order) of a figure."""
-    lines, words = {}, figure.column == "workload"
-    for r in select(rows, metric=figure.metric, **figure.where):
-        if words and r["dirty_fraction"] != DIRTY.get(r["workload"], 100):
-            continue
-        lines.setdefault(named(r), []).append(r)
-    columns = {r[figure.column] for line in lines.values() for r in line}
-    order = WORKLOADS.index if words else int
-    return lines, sorted(columns, key=order)
+    """({name: its rows}, the columns in order) of a figure."""
+    lines, found = {}, set()
+    for r in rows:
+        if fits(r, figure):
+            lines.setdefault(named(r), []).append(r)
+            found.add(place(r, figure.column))
+    order = [*WORKLOADS, *TRACES].index if figure.column == "workload" \
+        else int
+    return lines, sorted(found, key=order)
+
+
+def span(values):
+    low, high = number(min(values)), number(max(values))
+    return low if low == high else f"{low} to {high}"
+
+
+def busy(shown):
+    """How busy the host was during the rows' boots."""
+    seconds = {}
+    for r in shown:
+        if r["system"] != "optimum":
+            seconds.setdefault(named(r), []).append(r["qemu_cpu_seconds"])
+    each = "; ".join(f"{name} {span(t)}" for name, t in seconds.items())
+    return "Host: load average before a boot at most " \
+        f"{max(r['host_load'] for r in shown)}, CPUs that something else " \
+        f"used at most {max(r['other_cpus'] for r in shown)}. " \
+        f"QEMU's CPU seconds, a boot: {each}."
 
 
 def table(rows, figure):
     lines, columns = series(rows, figure)
-    body = [[name] + [cell(select(line, **{figure.column: c}))
+    body = [[name] + [cell([r for r in line if
+                            place(r, figure.column) == c])
                       for c in columns] for name, line in lines.items()]
+    if not body:
+        return Table(figure.title, [], [])
     return Table(figure.title, ["policy", *columns], body,
-                 svg(figure, lines, columns) if lines else "")
+                 [panel(rows, figure)],
+                 busy([r for line in lines.values() for r in line]))
+
+
+def panel(rows, figure):
+    """What bench_plot draws of a figure."""
+    lines, columns = series(rows, figure)
+    points = {name: [(place(r, figure.column), r["value"], r["min"],
+                      r["max"]) for r in line]
+              for name, line in lines.items()}
+    return bench_plot.Panel(figure.metric, figure.column, columns, points,
+                            figure.log)
+
+
+def growth(rows, figure):
+    """Cells of `scale`: from the least to the most of a figure's column."""
+    for name, line in series(rows, figure)[0].items():
+        values = {place(r, figure.column): r["value"] for r in line}
+        low, high = min(values), max(values)
+        if low < high:
+            yield [figure.title, name, low, number(values[low]), high,
+                   number(values[high]), number(values[high] / values[low])]
+
+
+def scale(rows):
+    """What grows with CPUs, memory and sharers, in one plot."""
+    head = ["figure", "policy", "from", "", "to", "", "times"]
+    figures = [f for f in FIGURES if f.name in SCALE and series(rows, f)[0]]
+    body = [cells for f in figures for cells in growth(rows, f)]
+    if not body:
+        return Table("What grows", head, [])
+    return Table("What grows", head, body, [panel(rows, f) for f in figures],
+                 busy([r for r in rows for f in figures if fits(r, f)]))
 
 
 def headline(rows):
@@ -167,21 +271,25 @@ def about(rows):
     """Lines of text: with what, and on how busy a host, it was measured."""
     if not rows:
         return ["Nothing was measured."]
-    free = {r["system"]: r["value"] for r in select(rows, metric="free_mib")}
-    seconds = {(r["system"], r["qemu_cpu_seconds"]) for r in rows}
+    systems = ("weir", "linux")
+    free = {name: [r["value"] for r in select(
+        rows, metric="free_mib", variant="threads", system=name)]
+        for name in systems}
+    seconds = {name: [r["qemu_cpu_seconds"] for r in select(
+        rows, system=name)] for name in systems}
     return [
         rows[0]["versions"] + ".",
         f"Workload: {rows[0]['parameters']} (MiB); both in the same machine "
         f"({', '.join(sorted({r['accel'] for r in rows}))}). Free before: "
-        + ", ".join(f"{k} {v:.1f} MiB" for k, v in free.items()) + ".",
+        + ", ".join(f"{k} {span(v)} MiB" for k, v in free.items() if v)
+        + ".",
         f"Medians of {max(r['pairs'] for r in rows)} pairs of boots "
         "[least-greatest]; ratios are taken within a pair.",
         "The host: load average before a boot at most "
         f"{max(r['host_load'] for r in rows)}; CPUs that something else "
         f"used, at most {max(r['other_cpus'] for r in rows)} (above 0.1 the "
         "times are noisy); CPU seconds of QEMU, a boot: "
-        + ", ".join(f"{system} {min(t)} to {max(t)}" for system in free
-                    if (t := [s for n, s in seconds if n == system])) + ".",
+        + ", ".join(f"{k} {span(t)}" for k, t in seconds.items() if t) + ".",
         "TLB IPIs are flush requests that other CPUs handled. Debian's kernel "
         "does not count rounds. On a RAM disk Linux gives a page's slot "
         "back when it reads it, so that it writes again what nobody changed.",
@@ -190,56 +298,12 @@ def about(rows):
     ]
 
 
-# ---- plots -----------------------------------------------------------------
-def draw(axes, figure, lines, columns):
-    words = figure.column == "workload"
-    for (name, line), marker in zip(lines.items(), "osv^DPX*"):
-        at = [columns.index(r[figure.column]) if words
-              else r[figure.column] for r in line]
-        points = sorted((x, r["value"], r["value"] - r["min"],
-                         r["max"] - r["value"]) for x, r in zip(at, line))
-        x, y, below, above = zip(*points)
-        axes.errorbar(x, y, yerr=(below, above), marker=marker, label=name,
-                      capsize=3, linestyle="none" if words else "-",
-                      color="black" if name == "Linux" else None)
-    if figure.log:
-        axes.set_yscale("symlog", linthresh=1)
-    axes.set_ylim(bottom=0)
-    axes.set_xticks(range(len(columns)) if words else columns,
-                    [str(c) for c in columns])
-    axes.set_xlabel(figure.column.replace("dirty_fraction", "per cent"))
-    axes.set_ylabel(figure.metric)
-    axes.grid(alpha=0.3)
-    axes.legend()
-
-
-def svg(figure, lines, columns):
-    """For a page of HTML: no name spaces, and ids of its own."""
-    import matplotlib
-    matplotlib.use("svg")
-    from matplotlib import pyplot
-    with matplotlib.rc_context({"svg.fonttype": "none",
-                                "svg.hashsalt": figure.name}):
-        picture, axes = pyplot.subplots(figsize=(7, 4))
-        draw(axes, figure, lines, columns)
-        picture.tight_layout()
-        out = io.StringIO()
-        picture.savefig(out, format="svg", metadata=dict.fromkeys(
-            ("Creator", "Date", "Format", "Type")))
-        pyplot.close(picture)
-    text = out.getvalue()
-    text = text[text.index("<svg"):]
-    text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.S)
-    text = re.sub(r' xmlns(:\w+)?="[^"]*"', "", text)
-    text = text.replace("xlink:href", "href")
-    return re.sub(r'(\bid="|href="#|url\(#)', rf"\g<1>{figure.name}-", text)
-
-
 # ---- pages -----------------------------------------------------------------
 def tables(rows):
     """Those that something was measured for."""
-    found = [(figure, table(rows, figure)) for figure in FIGURES]
-    return [(figure.name, t) for figure, t in found if t.rows]
+    found = [(figure.name, table(rows, figure)) for figure in FIGURES]
+    found.append(("scale", scale(rows)))
+    return [(name, t) for name, t in found if t.rows]
 
 
 def html(rows):
@@ -247,15 +311,18 @@ def html(rows):
     page = jinja2.Template(TEMPLATE.read_text(), autoescape=True,
                            undefined=jinja2.StrictUndefined)
     return page.render(about=about(rows), headline=headline(rows),
-                       tables=tables(rows))
+                       tables=tables(rows), draw=bench_plot.inline)
 
 
 def markdown(rows):
     parts = ["# Performance: beside Linux\n", "Made by `tools/weir bench "
-             "--docs` after `make bench`; do not edit.\n"]
+             "--docs` after `make bench`; do not edit.\n", TEXT.read_text()]
     parts += [f"- {line}" for line in about(rows)] + [""]
-    for t in [headline(rows), *(t for _, t in tables(rows))]:
-        parts += [f"## {t.title}\n", *t.lines(), ""]
+    for name, t in [("", headline(rows)), *tables(rows)]:
+        parts += [f"## {t.title}\n"]
+        if name in DOCS_PLOTS:
+            parts += [f"![{t.title}](performance/{name}.svg)\n"]
+        parts += [*t.lines(), ""] + ([t.note, ""] if t.note else [])
     return "\n".join(parts)
 
 
@@ -276,4 +343,10 @@ def with_headline(readme, rows):
 
 def write_docs(rows):
     DOCS.write_text(markdown(rows))
+    plots = DOCS.with_suffix("")
+    plots.mkdir(exist_ok=True)
+    for name, t in tables(rows):
+        if name in DOCS_PLOTS:
+            (plots / f"{name}.svg").write_text(
+                bench_plot.svg(name, t.panels))
     README.write_text(with_headline(README.read_text(), rows))

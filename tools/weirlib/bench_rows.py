@@ -5,7 +5,10 @@ beside it. Each has SCHEMA in `schema`; a change that breaks a reader raises
 it. KEYS are what a reader selects by; the others say what it came from.
 `dirty_fraction` is the share of accesses that are stores, in per cent; null
 where there are none. `variant`: threads share an address space, procs have
-one each. Linux's policy is "stock". The metrics:
+one each; one: a single thread; long: more accesses; mem-N: N MiB free, and
+half as much again is touched; tasks-N: the pages are mapped by N tasks.
+Linux's policy is "stock"; system "optimum" is what Belady's choice would have
+had, with as many frames as Weir found free in the same pair. The metrics:
 
   rounds_per_1000_out         flush rounds (not counted by Debian's kernel)
   ipis_per_1000_out           flush requests that other CPUs handled: Weir's
@@ -17,10 +20,14 @@ one each. Linux's policy is "stock". The metrics:
   instructions_per_page, _op  virtual time under icount, which is
                               instructions, and whatever all CPUs waited
   major_faults_per_1000_ops   pages that an access had to wait for
+  major_faults_per_million    the same by accesses of a trace
+  fault_ns_median, _p99       what an access took that was a major fault
   slowest_by_fastest          time of the slowest worker by the fastest's: all
-                              do as much, so 1 is fair
+                              do as much, so 1 is fair. Only of phases that
+                              are long beside QEMU's turns
   free_mib                    what the workload finds free
   ratio_METRIC                Weir's by Linux's, in each pair
+  growth_METRIC               of instructions: by those of one CPU
 """
 
 import statistics
@@ -33,20 +40,24 @@ KEYS = ("system", "policy", "cpus", "workload", "variant", "dirty_fraction",
         "metric")
 LEAST = 100     # pages, accesses: of fewer there is no rate
 NO_RATIO = ("free_mib",)
+# Guest CPUs that the host has no CPU for take turns of up to 100 ms: who
+# needs no more than one turn has the whole machine, and waits for none.
+FAIR_NS = 10 * 100_000_000      # for each CPU
 # Share of accesses that are stores, per cent. write-rand has it of its own.
 DIRTY = {"populate": 100, "read-rand": 0, "sweep": 0}
 
 
 @dataclass(frozen=True)
 class Boot:
-    """One boot, which runs the workload once for each of `dirty`."""
+    """One boot, which runs the workload once for each of `runs`."""
     system: str         # "weir", "linux"
     policy: str
     cpus: int
-    variant: str        # "threads", "procs"
+    variant: str
     accel: str
-    dirty: tuple        # per cent, the last is 100
+    runs: tuple         # per cent of stores, or names of TRACES; or tasks
     pair: int
+    free: int           # MiB that the workload finds free
 
 
 @dataclass(frozen=True)
@@ -99,9 +110,35 @@ def times(phase, accel):
         name, unit, amount = "us", "us", ns / 1000
     found = {f"{name}_per_page": (rate(amount, moved), unit),
              f"{name}_per_op": (rate(amount, phase["ops"]), unit)}
-    if accel != "icount":
+    if accel != "icount" and phase["T"] > 1 and \
+            ns >= phase["T"] * FAIR_NS:
         found["slowest_by_fastest"] = \
             phase["slowest_ns"] / phase["fastest_ns"], "times"
+    return found
+
+
+def traced(phase):
+    """Of one thread in the order of a trace."""
+    million = "per million accesses"
+    found = {"major_faults_per_million":
+             (rate(phase["pgmajfault"], phase["ops"], 10 ** 6), million)}
+    for metric, key in (("fault_ns_median", "p50_ns"),
+                        ("fault_ns_p99", "p99_ns")):
+        enough = phase["samples"] >= LEAST
+        found[metric] = phase[key] if enough else None, "ns"
+    return found
+
+
+def figures(boot, phase):
+    """{metric: (value or None, unit)}"""
+    if boot.variant.startswith("tasks-"):
+        n = phase["elapsed_ns"] / (1 << vm.ICOUNT_SHIFT)
+        return {"instructions_per_page":
+                (rate(n, phase["unmapped"]), "instructions")}
+    found = times(phase, boot.accel)
+    if boot.accel != "icount":
+        found.update(traced(phase) if boot.variant == "one"
+                     else counts(phase))
     return found
 
 
@@ -117,14 +154,12 @@ def samples(boot, phases, free_mib, host):
         found.append(sample("boot", None, "free_mib", free_mib, "MiB"))
     for phase in phases:
         workload = phase["phase"]
-        if workload != "write-rand" and phase["dirty"] != 100:
+        if workload in DIRTY and phase["dirty"] != 100:
             continue
-        dirty = DIRTY.get(workload, phase["dirty"])
-        figures = times(phase, boot.accel)
-        if boot.accel != "icount":
-            figures.update(counts(phase))
-        found += [sample(workload, dirty, metric, value, unit)
-                  for metric, (value, unit) in figures.items()
+        dirty = 0 if boot.variant == "one" else \
+            DIRTY.get(workload, phase["dirty"])
+        found += [sample(workload, dirty, metric, value, unit) for
+                  metric, (value, unit) in figures(boot, phase).items()
                   if value is not None]
     return found
 
@@ -138,6 +173,18 @@ def ratios(found):
     return [Sample((*ours.key[:-1], "ratio_" + ours.key[-1]), "weir/linux",
                    ours.value / theirs.value, ours.boot, ours.host)
             for ours, theirs in pairs if theirs]
+
+
+def growths(found):
+    """By what one CPU takes in the same pair."""
+    def beside(s):
+        return (*s.key[:2], *s.key[3:], s.boot.pair)
+
+    counted = [s for s in found if s.key[-1] == "instructions_per_page"]
+    one = {beside(s): s.value for s in counted if s.boot.cpus == 1}
+    return [Sample((*s.key[:-1], "growth_" + s.key[-1]), "times",
+                   s.value / one[beside(s)], s.boot, s.host)
+            for s in counted if s.boot.cpus > 1 and beside(s) in one]
 
 
 def row(key, group, facts):
@@ -156,6 +203,6 @@ def row(key, group, facts):
 def rows(found, facts):
     """All rows. `facts` are the same in each: versions, parameters."""
     groups = {}
-    for s in [*found, *ratios(found)]:
+    for s in [*found, *ratios(found), *growths(found)]:
         groups.setdefault(s.key, []).append(s)
     return [row(key, group, facts) for key, group in groups.items()]

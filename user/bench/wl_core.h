@@ -9,12 +9,17 @@
  *   write-rand  ops random accesses in total: `dirty` per cent of them are
  *               atomic increments, the others reads (verified too)
  *   sweep       sequential sum of all counters; must equal the increments
+ * Or one thread touches pages in the order of a trace (trace.h), after all
+ * have got their pattern; of `random` each touch is timed, and those that
+ * were major faults are sorted.
  * The file that includes it supplies the os_ functions.
  */
 #pragma once
 
 #include <stddef.h>
 #include <stdint.h>
+
+#include "user/bench/trace.h"
 
 #define WL_PHASES 5
 #define PAGE 4096u
@@ -23,6 +28,7 @@
 #define CTR 1  /* index of the counter word */
 #define MAXT 64
 #define NSTAT 40
+#define SAMPLES 16384
 
 struct params {
 	unsigned T;   /* threads or processes */
@@ -31,6 +37,7 @@ struct params {
 	uint64_t ops; /* random operations per phase, in total */
 	uint64_t seed;
 	uint64_t dirty; /* per cent of write-rand's accesses that write */
+	struct trace trace; /* instead of the phases, unless TRACE_NONE */
 };
 struct stats {
 	uint64_t v[NSTAT];
@@ -40,6 +47,7 @@ struct outcome { /* of a phase, all workers together */
 	uint64_t sum; /* increments that were made, or found */
 	int64_t lost;
 	uint64_t fastest, slowest; /* workers, ns: each does as much */
+	uint64_t samples, p50, p99; /* of accesses that were major faults, ns */
 };
 struct shared { /* results the workers leave for the runner */
 	struct {
@@ -51,6 +59,7 @@ struct shared { /* results the workers leave for the runner */
 /* ---- what the operating system has to provide ------------------------- */
 static void *os_map(uint64_t bytes); /* private anonymous memory */
 static uint64_t os_ns(void);         /* monotonic */
+static uint64_t os_majors(void);     /* major faults so far, of this thread */
 static void os_start(unsigned id, int procs, void (*fn)(unsigned));
 static void os_join_all(unsigned n, int procs);
 static void os_barrier_init(unsigned n);
@@ -70,22 +79,6 @@ static struct params P;
 static struct shared *S;
 static volatile uint64_t *R; /* region (per process with procs) */
 static uint64_t NP;          /* pages in R */
-
-static inline uint64_t mix(uint64_t x)
-{
-	x += 0x9e3779b97f4a7c15ull;
-	x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9ull;
-	x = (x ^ (x >> 27)) * 0x94d049bb133111ebull;
-	return x ^ (x >> 31);
-}
-
-static inline uint64_t rnd(uint64_t *s)
-{
-	*s ^= *s >> 12;
-	*s ^= *s << 25;
-	*s ^= *s >> 27;
-	return *s * 0x2545f4914f6cdd1dull;
-}
 
 /* Whether the access that drew `x` writes. The page comes of other bits. */
 static inline int writes(uint64_t x)
@@ -232,4 +225,77 @@ static void core_run(const struct params *in)
 		os_emit(ph_name[ph], &P, &o, &a, &b);
 	}
 	os_join_all(P.T, P.procs);
+}
+
+/* ---- a trace ---------------------------------------------------------- */
+static struct trace trace;
+static struct outcome traced;
+static struct stats trace_before, trace_after;
+
+static int by_value(const void *a, const void *b)
+{
+	uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+
+	return (x > y) - (x < y);
+}
+
+/* Touches page `pg`; ticks of the TSC that it took, in *took. Returns
+ * whether it was a major fault. The reading of the clock is in it. */
+static int timed_touch(uint64_t pg, uint32_t *took)
+{
+	uint64_t majors = os_majors(), start = __builtin_ia32_rdtsc();
+	uint64_t word = R[pg * WORDS + pw(0)];
+
+	*took = __builtin_ia32_rdtsc() - start;
+	traced.bad += word != mix(pg ^ P.seed);
+	return os_majors() == majors + 1;
+}
+
+static void timed_trace(void)
+{
+	static uint32_t took[SAMPLES + 1];
+	uint64_t start = __builtin_ia32_rdtsc(), t0 = os_ns(), n = 0;
+	double ns;
+
+	for (; traced.ops < P.ops && n < SAMPLES; traced.ops++)
+		n += timed_touch(trace_next(&trace), &took[n]);
+	ns = (double)(os_ns() - t0) / (double)(__builtin_ia32_rdtsc() - start);
+	qsort(took, n, sizeof(*took), by_value);
+	traced.samples = n;
+	traced.p50 = took[n / 2] * ns;
+	traced.p99 = took[n * 99 / 100] * ns;
+}
+
+static void trace_worker(unsigned id)
+{
+	uint64_t t0;
+
+	(void)id;
+	for (uint64_t p = 0; p < NP; p++)
+		fill(p, P.seed);
+	os_stats(&trace_before);
+	t0 = os_ns();
+	if (trace.kind == TRACE_RANDOM)
+		timed_trace();
+	else
+		for (; traced.ops < P.ops; traced.ops++)
+			traced.bad += check(trace_next(&trace), P.seed);
+	traced.ns = os_ns() - t0;
+	traced.fastest = traced.slowest = traced.ns;
+	os_stats(&trace_after);
+}
+
+static void core_trace(const struct params *in)
+{
+	static const char *const name[] = { [TRACE_LOOP] = "loop",
+					    [TRACE_RANDOM] = "random",
+					    [TRACE_ZIPF] = "zipf" };
+	P = *in;
+	trace = P.trace;
+	NP = trace.pages;
+	R = os_map(NP * PAGE);
+	trace_start(&trace, P.seed, os_map((NP / WORDS + 1) * PAGE));
+	os_start(0, 0, trace_worker);
+	os_join_all(1, 0);
+	os_emit(name[trace.kind], &P, &traced, &trace_before, &trace_after);
 }

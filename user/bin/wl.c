@@ -3,6 +3,7 @@
  *
  *   wl [--json] [T=N] [W=MiB] [variant=threads|procs] [ops=N] [seed=N]
  *      [dirty=PERCENT] [policy=NAME] [clean=N]
+ *   wl [--json] trace=KIND:PAGES[:EIGHTHS] [ops=N] [seed=N]
  *
  * The phases are those of user/bench/wl_core.h; here is what they need of
  * an operating system. T threads work in one address space, or T tasks in
@@ -56,6 +57,15 @@ static void *os_map(uint64_t bytes)
 static uint64_t os_ns(void)
 {
 	return now_ns();
+}
+
+/* Of all threads; the others of wl wait meanwhile. */
+static uint64_t os_majors(void)
+{
+	struct counters c;
+
+	counters_read(&c);
+	return c.v[WEIR_C_pgmajfault];
 }
 
 static struct shared *os_shared(void)
@@ -196,13 +206,16 @@ static void print_json(const char *phase, const struct params *p,
 	printf("{\"phase\":\"%s\",\"variant\":\"%s\",\"rep\":0,\"ncpu\":%u,"
 	       "\"T\":%u,\"W_mib\":%llu,\"dirty\":%llu,\"ops\":%llu,"
 	       "\"elapsed_ns\":%llu,\"fastest_ns\":%llu,\"slowest_ns\":%llu,"
-	       "\"bad\":%llu,\"lost\":%lld",
+	       "\"bad\":%llu,\"lost\":%lld,\"samples\":%llu,"
+	       "\"p50_ns\":%llu,\"p99_ns\":%llu",
 	       phase, p->procs ? "procs" : "threads", sys.cpus, p->T,
 	       (unsigned long long)p->W, (unsigned long long)p->dirty,
 	       (unsigned long long)o->ops, (unsigned long long)o->ns,
 	       (unsigned long long)o->fastest,
 	       (unsigned long long)o->slowest,
-	       (unsigned long long)o->bad, (long long)o->lost);
+	       (unsigned long long)o->bad, (long long)o->lost,
+	       (unsigned long long)o->samples, (unsigned long long)o->p50,
+	       (unsigned long long)o->p99);
 	for (unsigned i = 0; i < sizeof(fields) / sizeof(*fields); i++)
 		if (fields[i].counter < 0)
 			printf(",\"%s\":null", fields[i].key);
@@ -321,7 +334,8 @@ static void usage(const char *arg)
 	printf("wl: bad argument '%s'\n"
 	       "usage: wl [--json] [T=1..64] [W=MiB] [variant=threads|procs]"
 	       " [ops=N] [seed=N]\n          [dirty=PERCENT] [policy=NAME]"
-	       " [clean=N]\n", arg);
+	       " [clean=N]\n          [trace=loop:PAGES|random:PAGES|"
+	       "zipf:PAGES:7|8]\n", arg);
 	exit(STATUS_USAGE);
 }
 
@@ -375,6 +389,9 @@ static int parse(int argc, char **argv, struct params *p)
 		else if (arg_str(argv[i], "variant", &s) &&
 			 (!strcmp(s, "threads") || !strcmp(s, "procs")))
 			p->procs = *s == 'p';
+		else if (arg_str(argv[i], "trace", &s) &&
+			 trace_parse(s, &p->trace))
+			T = 1;
 		else if (!arg_u64(argv[i], "T", &T) &&
 			 !arg_u64(argv[i], "W", &p->W) &&
 			 !arg_u64(argv[i], "ops", &p->ops) &&
@@ -414,6 +431,10 @@ int main(int argc, char **argv)
 	result = bench_map_extra(EXTRA_RESULT, BENCH_RESULT_PAGES);
 	if (!result && !json)
 		print_head(&p);
+	if (p.trace.kind) {
+		core_trace(&p);
+		return failed;
+	}
 	core_run(&p);
 	if (clean_ops && !p.procs)
 		clean_run();
