@@ -63,7 +63,7 @@ static struct frame *use_spare(struct fault *t)
 /* The page has arrived in `f`. Holds the lock. */
 static void arrived(struct frame *f)
 {
-	lru_add(f, LRU_ACTIVE);
+	lru_add_new(f);
 	waitq_wake_all(frame_waitq(f));
 }
 
@@ -211,7 +211,7 @@ static int fault_bring(struct fault *t, struct frame **out)
 					     (memobj_entry_t)t->spare))
 			status = -WEIR_EFULL;
 		else if (!was && !fam->pager)
-			lru_add(use_spare(t), LRU_ACTIVE);
+			lru_add_new(use_spare(t));
 		else if ((status = fault_read(t, was)))
 			return status;
 		spin_unlock(&fam->lock);

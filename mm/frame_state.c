@@ -18,8 +18,10 @@ static const struct {
 	unsigned exits;
 } states[FRAME_NSTATES] = {
 	[FRAME_FREE] = { "FREE", 0 },
-	[FRAME_PINNED] = { "PINNED", TO(ACTIVE) | TO(INBOUND) },
-	[FRAME_INBOUND] = { "INBOUND", TO(ACTIVE) | TO(PINNED) },
+	[FRAME_PINNED] = { "PINNED", TO(ACTIVE) | TO(INACTIVE) |
+				     TO(INBOUND) },
+	[FRAME_INBOUND] = { "INBOUND", TO(ACTIVE) | TO(INACTIVE) |
+				       TO(PINNED) },
 	[FRAME_ACTIVE] = { "ACTIVE", TO(ISOLATED) | TO(LIMBO) |
 				     TO(PINNED) },
 	[FRAME_INACTIVE] = { "INACTIVE", TO(ISOLATED) | TO(LIMBO) |

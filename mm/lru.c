@@ -10,6 +10,8 @@
 
 #include "kernel/stat.h"
 
+#define BIMODAL 8 /* one in so many new frames becomes active */
+
 static struct spinlock lru_lock = SPINLOCK_INIT(lru);
 struct lru_lists lists[LRU_NLISTS] = {
 	{ TAILQ_HEAD_INITIALIZER(lists[0].frames), 0 },
@@ -50,6 +52,17 @@ void lru_add(struct frame *f, enum lru_list list)
 	f->taken_back = false;
 	push(f, list);
 	spin_unlock(&lru_lock);
+}
+
+void lru_add_new(struct frame *f)
+{
+	static unsigned count; /* a race costs nothing */
+	bool active = LRU_FEW_ACTIVE * lru_length(LRU_INACTIVE) >
+			      lru_length(LRU_ACTIVE) ||
+		      ++count % BIMODAL == 0;
+
+	f->newcomer = !active;
+	lru_add(f, active ? LRU_ACTIVE : LRU_INACTIVE);
 }
 
 bool lru_remove(struct frame *f)

@@ -26,6 +26,7 @@ enum fate {
 	FATE_FREE,   /* clean and unmapped: free it after fence 2 */
 	FATE_WRITE,  /* dirty: write it after fence 1, then free it */
 	FATE_KEEP,   /* in use, or nowhere to put it: back to the lists */
+	FATE_ROTATE, /* used, but perhaps only once: the inactive list */
 };
 
 struct pass {
@@ -34,6 +35,7 @@ struct pass {
 	struct tlb_batch *batch; /* the running thread's */
 	enum paged_rule paged; /* what happens to dirty pages of pagers */
 	bool left_alone;       /* it met some, and left them alone */
+	bool rotated;          /* it met new frames, which have another turn */
 	unsigned n;
 	struct item {
 		struct frame *frame;
@@ -114,6 +116,11 @@ static bool pass_unmap(struct pass *p, struct item *it)
 	if (f->slot && !swap_slot_takes_writes(f->slot))
 		frame_drop_slot(f); /* nor is it sure to be read again */
 	accessed = rmap_age(f, &dirty);
+	if (accessed && f->newcomer) {
+		it->fate = FATE_ROTATE;
+		p->rotated = true;
+	}
+	f->newcomer = false;
 	if (!accessed && (!dirty || pass_has_place(p, f))) {
 		pte_dirty = rmap_unmap(f, p->batch);
 		if (f->mapcount)
@@ -244,16 +251,16 @@ static bool pass_release(struct frame *f, bool keep, enum lru_list list)
 
 /* ---- one pass -------------------------------------------------------- */
 
-/* Keeps the inactive list at a third of all: old active frames that were not
- * used since the last look move over. */
+/* Keeps the inactive list at a quarter of all, at least: old active frames that
+ * were not used since the last look move over. */
 static void pass_age(void)
 {
 	struct frame *frames[RECLAIM_MAX_BATCH / 4];
 	struct family *families[RECLAIM_MAX_BATCH / 4];
 	unsigned n, rounds = 0;
 
-	while (2 * lru_length(LRU_INACTIVE) < lru_length(LRU_ACTIVE) &&
-	       rounds++ < 16) {
+	while (LRU_MANY_ACTIVE * lru_length(LRU_INACTIVE) <
+		       lru_length(LRU_ACTIVE) && rounds++ < 16) {
 		n = lru_isolate(LRU_ACTIVE, frames, RECLAIM_MAX_BATCH / 4);
 		struct family *held = NULL;
 
@@ -262,8 +269,10 @@ static void pass_age(void)
 
 			families[i] = frames[i]->family;
 			held = relock(held, families[i], i);
-			rmap_age(frames[i], &dirty);
-			if (pass_release(frames[i], true, LRU_INACTIVE))
+			bool used = rmap_age(frames[i], &dirty);
+
+			if (pass_release(frames[i], true, used ? LRU_ACTIVE :
+								 LRU_INACTIVE))
 				frame_free(frames[i]);
 		}
 		relock(held, NULL, 0);
@@ -343,8 +352,9 @@ static uint64_t pass_release_all(struct pass *p, struct frame **kept)
 
 		it->family = it->frame->family;
 		held = relock(held, it->family, i);
-		if (!pass_release(it->frame, it->fate == FATE_KEEP,
-				  LRU_ACTIVE))
+		if (!pass_release(it->frame, it->fate >= FATE_KEEP,
+				  it->fate == FATE_ROTATE ? LRU_INACTIVE :
+							    LRU_ACTIVE))
 			continue;
 		freed++;
 		if (kept && !*kept)
@@ -365,7 +375,7 @@ static uint64_t reclaim_pass(struct pass *p, enum paged_rule paged,
 	uint64_t freed = 0;
 
 	p->paged = paged;
-	p->left_alone = false;
+	p->left_alone = p->rotated = false;
 	p->policy = __atomic_load_n(&tlb_policy, __ATOMIC_ACQUIRE);
 	p->batch = &current()->batch;
 	assert(!p->batch->flush_required); /* I10: never nested */
@@ -441,8 +451,13 @@ uint64_t reclaim_usable(void)
 uint64_t one_pass(enum paged_rule paged, struct frame **kept)
 {
 	struct pass *p = pass_get();
-	uint64_t freed = reclaim_pass(p, paged, kept);
-	bool left_alone = p->left_alone;
+	uint64_t freed;
+	bool left_alone = false;
+
+	do { /* a frame is new only once */
+		freed = reclaim_pass(p, paged, kept);
+		left_alone |= p->left_alone;
+	} while (!freed && p->rotated);
 
 	pass_put(p);
 	if (left_alone)

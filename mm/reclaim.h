@@ -59,13 +59,27 @@ void klaunderd_wake(void);
 
 enum lru_list { LRU_ACTIVE, LRU_INACTIVE, LRU_NLISTS };
 
+/* Active frames for each inactive one: with fewer new ones become active,
+ * with more old ones inactive. */
+#define LRU_FEW_ACTIVE 2
+#define LRU_MANY_ACTIVE 3
+
 /* Takes up to `max` of the oldest frames off a list: state ISOLATED, each
  * with a reference to its family. Returns how many. No lock held. */
 unsigned lru_isolate(enum lru_list list, struct frame **out, unsigned max);
 
-/* A frame that is mapped for the first time, or an isolated one that is given
- * back (drops no reference): youngest end. Caller holds the family's lock. */
+/* An isolated frame that is given back (drops no reference): youngest end.
+ * Caller holds the family's lock. */
 void lru_add(struct frame *f, enum lru_list list);
+
+/* A frame that a fault has filled. Once there are active ones enough it starts
+ * inactive, and its first access does not count: so what a loop over more than
+ * there is memory for uses next is not driven out by what it has just used.
+ * One in a few becomes active all the same, so that a working set larger than
+ * the inactive list finds its way in (Qureshi et al., "Adaptive insertion
+ * policies for high performance caching", ISCA 2007: bimodal insertion).
+ * Context as above. */
+void lru_add_new(struct frame *f);
 
 /* Takes a frame that nobody names any more off its list; false: reclaim has
  * it. */
