@@ -4,6 +4,7 @@ The guests are tests/scenarios/fake.asm, each of which ends in one way, so
 no kernel has to be broken to see every verdict.
 """
 
+import signal
 import subprocess
 
 import pytest
@@ -201,3 +202,15 @@ def test_setup_says_what_and_why(monkeypatch, capsys):
     said = capsys.readouterr()
     assert "assembles weirs" in said.out
     assert "apt-get install -y" in said.err and "weirdasm" in said.err
+
+
+def test_who_reads_the_output_may_go():
+    """As `tools/weir vm ... | head -1`: no trace back, no VM that stays."""
+    with subprocess.Popen([ROOT / "tools/weir", "vm", "--timeout", "120",
+                           "--", "seq", "1", "100000"],
+                          stdout=subprocess.PIPE,
+                          stderr=subprocess.PIPE) as tool:
+        assert tool.stdout.readline() == b"1\n"
+        tool.stdout.close()
+        assert tool.stderr.read() == b""
+    assert tool.returncode == 128 + signal.SIGPIPE
