@@ -31,6 +31,7 @@ RESET = "The machine was reset without a word: a triple fault."
 PANIC_CODE = 0x7F       # what a panic writes to the exit device
 BOOT_SECONDS = 60       # nothing at all on COM1 and COM2: a hang
 BEAT_SECONDS = 30       # the guest owes one each second
+LOGGED = 20             # times as slow
 STILL_BEATS = 15        # idle beats without progress: a deadlock
 POLL_SECONDS = 0.02     # how long a record may lie unread
 ICOUNT_SHIFT = 1        # an instruction takes 2 to this power ns
@@ -67,6 +68,7 @@ class Options:
     disks: list = field(default_factory=list)   # FILE[,serial=NAME][,ro]
     swap_disk: int = None       # MiB of an empty disk that is swap
     gdb: bool = False           # wait for a debugger on gdb.sock
+    exec_log: tuple = None      # fifo, first and last address: blocks that ran
     cpu_word: bool = True       # tell the kernel how many CPUs to expect
 
 
@@ -246,6 +248,10 @@ class Machine:
         if o.gdb:
             args += ["-S", "-gdb", f"unix:{self.dir}/gdb.sock,server=on,"
                      "wait=off"]
+        if o.exec_log:
+            path, first, last = o.exec_log
+            args += ["-d", "exec,nochain", "-D", str(path),
+                     "-dfilter", f"{first:#x}..{last:#x}"]
         return args
 
     def _swap_disk(self):
@@ -411,6 +417,7 @@ class Machine:
             if size != self.log_size:
                 self.log_size, self.last_sign = size, now
         limit = BEAT_SECONDS if self.booted else BOOT_SECONDS
+        limit *= LOGGED if o.exec_log else 1
         if now - self.last_sign > limit:
             where = "since the boot" if self.booted else "before the boot"
             return (HANG, "The machine hangs: no sign of life for "
