@@ -4,7 +4,7 @@
  * A handle is an index and a generation, so that a closed handle stays
  * invalid when its place is used again. A `cap` is a handle's content on its
  * own: it holds a reference to the object. Table lock: a leaf, never held
- * while a reference is dropped (that may sleep).
+ * while a last reference may be dropped (that may sleep).
  */
 #pragma once
 

@@ -200,9 +200,11 @@ static int fault_bring(struct fault *t, struct frame **out)
 		}
 		memobj_entry_t was = entry ? *entry : 0;
 
-		if (!entry || !t->spare || (!was && !t->zeroed)) {
+		bool zeroed = !was && !fam->pager;
+
+		if (!entry || !t->spare || (zeroed && !t->zeroed)) {
 			spin_unlock(&fam->lock);
-			status = fault_prepare(t, !entry, !was);
+			status = fault_prepare(t, !entry, zeroed);
 			continue;
 		}
 		if (f)
@@ -271,14 +273,19 @@ static int fault_try(struct fault *t)
 {
 	struct frame *f = NULL;
 	bool mapped;
+	int status = 0;
 
+	if (t->pin) /* what is brought stays, so all else comes before */
+		status = radix_prepare(&t->as->tables, t->va / WEIR_PAGE_SIZE,
+				       t->flags | FRAME_ZERO);
+	if (status)
+		return status;
 	if (t->obj->wired) {
 		spin_lock(&t->obj->family->lock);
 		mapped = fault_map(t, t->obj->wired_pa +
 				   t->index * WEIR_PAGE_SIZE, NULL);
 	} else {
-		int status = fault_bring(t, &f);
-
+		status = fault_bring(t, &f);
 		if (status)
 			return status;
 		mapped = fault_map(t, frame_pa(f), f);

@@ -16,6 +16,8 @@
 
 #define CACHE_MAX 32u         /* frames in a CPU's cache, at most */
 #define STALL_FRUITLESS 64    /* times in a row nobody freed one, then NULL */
+#define STALL_BATCH 64u       /* frames, mostly */
+#define STALL_TRIES 1024      /* passes that brought nothing, then NULL */
 #define STALL_PATIENCE 20     /* of those while pages are with pagers */
 #define STALL_LAUNDRY 40000   /* the same: more than a pager's deadline */
 #define STALL_PAUSE_NS 500000 /* after a pass that freed nothing */
@@ -219,10 +221,14 @@ static struct frame *alloc_now(unsigned order, unsigned flags)
  * with pagers, which all get their time but are not trusted with ours. */
 static struct frame *alloc_stall(unsigned flags)
 {
-	unsigned fruitless = 0, laundering = 0;
+	unsigned fruitless = 0, laundering = 0, tries = 0;
 	struct frame *f = NULL;
 
-	while (!f && fruitless < STALL_FRUITLESS && may_take(0, flags)) {
+	/* A pass looks at a batch: all frames have their turn, twice. */
+	unsigned limit = STALL_FRUITLESS + 2 * reclaim_usable() / STALL_BATCH;
+
+	while (!f && fruitless < limit && tries++ < STALL_TRIES + limit &&
+	       may_take(0, flags)) {
 		uint64_t stolen = stat_sum(WEIR_C_pgsteal);
 
 		f = reclaim_direct(laundering > STALL_PATIENCE);
@@ -230,12 +236,14 @@ static struct frame *alloc_stall(unsigned flags)
 			break;
 		thread_sleep_ns(STALL_PAUSE_NS);
 		f = alloc_try(0, flags);
-		if (stat_sum(WEIR_C_pgsteal) != stolen)
-			fruitless = 0;
-		else if (reclaim_laundering() && laundering < STALL_LAUNDRY)
+		if (reclaim_laundering() && laundering < STALL_LAUNDRY) {
 			laundering++;
-		else
+			tries--;
+		} else if (stat_sum(WEIR_C_pgsteal) != stolen) {
+			fruitless = 0;
+		} else {
 			fruitless++;
+		}
 	}
 	return f;
 }

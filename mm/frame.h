@@ -4,8 +4,9 @@
  * Every frame of usable memory has a struct frame. Free frames are kept by a
  * buddy allocator with small per-CPU caches in front. Three watermarks say
  * when reclaim must work: below low it is woken, up to high it works, below
- * min only FRAME_RESERVE may allocate. The state of a frame says who owns it;
- * frame_set_state knows the legal moves and panics on any other.
+ * min only FRAME_RESERVE may allocate, and who has reclaimed the frame. The
+ * state of a frame says who owns it; frame_set_state knows the legal moves and
+ * panics on any other.
  * Invariants: I5 (a frame is freed with no mapping and no debt).
  */
 #pragma once

@@ -22,8 +22,8 @@ static const struct {
 				     TO(INBOUND) },
 	[FRAME_INBOUND] = { "INBOUND", TO(ACTIVE) | TO(INACTIVE) |
 				       TO(PINNED) },
-	[FRAME_ACTIVE] = { "ACTIVE", TO(ISOLATED) | TO(LIMBO) |
-				     TO(PINNED) },
+	[FRAME_ACTIVE] = { "ACTIVE", TO(INACTIVE) | TO(ISOLATED) |
+				     TO(LIMBO) | TO(PINNED) },
 	[FRAME_INACTIVE] = { "INACTIVE", TO(ISOLATED) | TO(LIMBO) |
 					 TO(PINNED) },
 	[FRAME_ISOLATED] = { "ISOLATED", TO(LAUNDRY) | TO(ACTIVE) |

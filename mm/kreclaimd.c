@@ -69,6 +69,8 @@ uint64_t reclaim_some(uint64_t n)
 	uint64_t freed = 0;
 	unsigned idle = 0;
 
+	while (lru_deactivate(reclaim_batch()))
+		cond_resched();
 	while (freed < n && idle < IDLE_PASSES) {
 		uint64_t got = one_pass(PAGED_LEAVE, NULL);
 

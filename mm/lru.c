@@ -47,8 +47,6 @@ static void pull(struct frame *f)
 void lru_add(struct frame *f, enum lru_list list)
 {
 	spin_lock(&lru_lock);
-	if (f->state == FRAME_ISOLATED && list == LRU_ACTIVE)
-		stat_add(WEIR_C_pgactivate, 1);
 	f->taken_back = false;
 	push(f, list);
 	spin_unlock(&lru_lock);
@@ -112,6 +110,21 @@ unsigned lru_isolate(enum lru_list list, struct frame **out, unsigned max)
 	spin_unlock(&lru_lock);
 	stat_add(WEIR_C_pgscan, n);
 	return n;
+}
+
+bool lru_deactivate(unsigned max)
+{
+	struct frame *f = NULL;
+
+	spin_lock(&lru_lock);
+	while (max-- && (f = TAILQ_LAST(&lists[LRU_ACTIVE].frames,
+					frame_list))) {
+		pull(f);
+		push(f, LRU_INACTIVE);
+		stat_add(WEIR_C_pgdeactivate, 1);
+	}
+	spin_unlock(&lru_lock);
+	return f;
 }
 
 uint64_t lru_length(enum lru_list list)

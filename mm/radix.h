@@ -15,7 +15,7 @@
 
 struct radix {
 	/* Constant. */
-	struct spinlock *lock; /* guards the cells, and `closed` */
+	struct spinlock *lock; /* guards all below, and the cells */
 	struct account *account; /* who pays for tables; a reference is held */
 	unsigned levels; /* of tables */
 

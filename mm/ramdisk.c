@@ -3,9 +3,9 @@
  *
  * Each IO becomes due after a random delay of its own (delay=, from seed=),
  * so IOs overlap and end in any order, as on a real disk; a thread of the
- * device does the copying then. That makes the window between unmap, copy
- * and free real. Which one fails is settled when it is submitted; one that
- * is stuck does so at its deadline.
+ * device does the copying then, but for a read that is due at once. That
+ * makes the window between unmap, copy and free real. Which one fails is
+ * settled when it is submitted; one that is stuck does so at its deadline.
  * Owns the queue, ordered by due time. Locks: disk_lock; the wait queue
  * under it.
  */

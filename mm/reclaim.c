@@ -257,7 +257,7 @@ static void pass_age(void)
 {
 	struct frame *frames[RECLAIM_MAX_BATCH / 4];
 	struct family *families[RECLAIM_MAX_BATCH / 4];
-	unsigned n, rounds = 0;
+	unsigned n, moved = 0, rounds = 0;
 
 	while (LRU_MANY_ACTIVE * lru_length(LRU_INACTIVE) <
 		       lru_length(LRU_ACTIVE) && rounds++ < 16) {
@@ -274,14 +274,15 @@ static void pass_age(void)
 			if (pass_release(frames[i], true, used ? LRU_ACTIVE :
 								 LRU_INACTIVE))
 				frame_free(frames[i]);
+			moved += !used;
 		}
 		relock(held, NULL, 0);
 		for (unsigned i = 0; i < n; i++)
 			family_put(families[i]);
-		stat_add(WEIR_C_pgdeactivate, n);
 		if (!n)
 			break;
 	}
+	stat_add(WEIR_C_pgdeactivate, moved);
 }
 
 /* [page-out 1/7] Takes a batch of the oldest inactive frames. */
@@ -354,10 +355,14 @@ static uint64_t pass_release_all(struct pass *p, struct frame **kept)
 		held = relock(held, it->family, i);
 		if (!pass_release(it->frame, it->fate >= FATE_KEEP,
 				  it->fate == FATE_ROTATE ? LRU_INACTIVE :
-							    LRU_ACTIVE))
+							    LRU_ACTIVE)) {
+			stat_add(WEIR_C_pgactivate, it->fate != FATE_ROTATE);
 			continue;
+		}
 		freed++;
-		if (kept && !*kept)
+		/* Below that only the system's are free to take: they come
+		 * first. */
+		if (kept && !*kept && nr_free() >= watermarks.min / 2)
 			*kept = frame_reuse(it->frame);
 		else
 			frame_free(it->frame);
@@ -455,6 +460,7 @@ uint64_t one_pass(enum paged_rule paged, struct frame **kept)
 	bool left_alone = false;
 
 	do { /* a frame is new only once */
+		cond_resched();
 		freed = reclaim_pass(p, paged, kept);
 		left_alone |= p->left_alone;
 	} while (!freed && p->rotated);

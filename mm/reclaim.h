@@ -25,7 +25,8 @@ bool reclaim_laundering(void);
  * most a few too many or too few while passes go on. */
 uint64_t reclaim_usable(void);
 
-/* Passes until `n` frames were freed or nothing more can be. Sleeps. */
+/* Makes all frames inactive, then passes until `n` frames were freed or nothing
+ * more can be. Sleeps. */
 uint64_t reclaim_some(uint64_t n);
 
 /* Returns when every pass that was under way at the call has ended, and with
@@ -87,6 +88,10 @@ bool lru_remove(struct frame *f);
 /* Keeps a frame off the lists from now on, or no more. Caller holds the lock
  * of its family. */
 void lru_pin(struct frame *f, bool on);
+
+/* Up to `max` of the oldest active frames become inactive, used or not. False:
+ * no more are active. */
+bool lru_deactivate(unsigned max);
 
 uint64_t lru_length(enum lru_list list);
 /* Frames on both lists. */

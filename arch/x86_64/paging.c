@@ -136,12 +136,12 @@ bool kmap_present(uint64_t va)
 /* May one page of 1 << shift bytes begin here? Not over a table. */
 static bool page_fits(uint64_t va, uint64_t pa, uint64_t len, unsigned shift)
 {
-	pte_t e;
+	pte_t *e;
 
 	if (len >> shift == 0 || ((va | pa) & ((1ull << shift) - 1)))
 		return false;
-	e = *entry_of(va, shift, true);
-	return !(e & PTE_P) || (e & PTE_PS);
+	e = entry_of(va, shift, true);
+	return e && (!(*e & PTE_P) || (*e & PTE_PS));
 }
 
 /* With the largest pages that fit. What is mapped already stays. */

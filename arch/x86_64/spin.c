@@ -34,7 +34,7 @@ static __attribute__((noinline)) void spin_until_taken(struct spinlock *l,
 						__ATOMIC_RELAXED) && free)
 			return;
 		cpu_relax();
-		if (spins > LEAST_SPINS && seen.holder &&
+		if (spins % LEAST_SPINS == LEAST_SPINS - 1 && seen.both &&
 		    waited > LONGEST_SPIN_NS)
 			panic("cpu %u has spun 10 s for the lock '%s', which "
 			      "cpu %u holds", me - 1, names[l->rank],
