@@ -17,7 +17,7 @@
 #define CACHE_MAX 32u         /* frames in a CPU's cache, at most */
 #define STALL_FRUITLESS 64    /* times in a row nobody freed one, then NULL */
 #define STALL_BATCH 64u       /* frames, mostly */
-#define STALL_TRIES 1024      /* passes that brought nothing, then NULL */
+#define STALL_TRIES 16384     /* passes that brought nothing, then NULL */
 #define STALL_PATIENCE 20     /* of those while pages are with pagers */
 #define STALL_LAUNDRY 40000   /* the same: more than a pager's deadline */
 #define STALL_PAUSE_NS 500000 /* after a pass that freed nothing */
