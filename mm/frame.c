@@ -16,7 +16,6 @@
 
 #define CACHE_MAX 32u         /* frames in a CPU's cache, at most */
 #define STALL_FRUITLESS 64    /* times in a row nobody freed one, then NULL */
-#define STALL_BATCH 64u       /* frames, mostly */
 #define STALL_TRIES 16384     /* passes that brought nothing, then NULL */
 #define STALL_PATIENCE 20     /* of those while pages are with pagers */
 #define STALL_LAUNDRY 40000   /* the same: more than a pager's deadline */
@@ -225,7 +224,7 @@ static struct frame *alloc_stall(unsigned flags)
 	struct frame *f = NULL;
 
 	/* A pass looks at a batch: all frames have their turn, twice. */
-	unsigned limit = STALL_FRUITLESS + 2 * reclaim_usable() / STALL_BATCH;
+	unsigned limit = STALL_FRUITLESS + 2 * reclaim_usable() / RECLAIM_BATCH;
 
 	while (!f && fruitless < limit && tries++ < STALL_TRIES + limit &&
 	       may_take(0, flags)) {

@@ -66,12 +66,15 @@ struct frame *reclaim_direct(bool impatient)
 
 uint64_t reclaim_some(uint64_t n)
 {
-	uint64_t freed = 0;
+	uint64_t freed = 0, all = lru_frames();
+	/* Old accessed bits cost a look at each frame more. */
+	uint64_t looks = 2 * (n < all ? n : all) / RECLAIM_BATCH;
 	unsigned idle = 0;
 
-	while (lru_deactivate(reclaim_batch()))
+	while (n >= RECLAIM_BATCH && 4 * n > all &&
+	       lru_deactivate(reclaim_batch()))
 		cond_resched();
-	while (freed < n && idle < IDLE_PASSES) {
+	while (freed < n && idle < IDLE_PASSES + looks) {
 		uint64_t got = one_pass(PAGED_LEAVE, NULL);
 
 		idle = got ? 0 : idle + 1;

@@ -56,7 +56,7 @@ static struct spinlock passes_lock = SPINLOCK_INIT(passes);
 static struct pass *passes[NPASSES];
 static struct waitq passes_wait = WAITQ_INIT(passes_wait); /* for an end */
 
-static unsigned batch_size = 64;
+static unsigned batch_size = RECLAIM_BATCH;
 static uint64_t isolated; /* atomic: frames that passes have */
 
 void reclaim_set_batch(unsigned n)

@@ -25,8 +25,8 @@ bool reclaim_laundering(void);
  * most a few too many or too few while passes go on. */
 uint64_t reclaim_usable(void);
 
-/* Makes all frames inactive, then passes until `n` frames were freed or nothing
- * more can be. Sleeps. */
+/* Passes until `n` frames were freed or nothing more can be; if that is a good
+ * part of all, active frames are made inactive first. Sleeps. */
 uint64_t reclaim_some(uint64_t n);
 
 /* Returns when every pass that was under way at the call has ended, and with
@@ -35,6 +35,7 @@ void reclaim_drain(void);
 
 /* Frames per pass, 1..256. */
 #define RECLAIM_MAX_BATCH 256
+#define RECLAIM_BATCH 64 /* unless set */
 void reclaim_set_batch(unsigned n);
 unsigned reclaim_batch(void);
 

@@ -44,7 +44,7 @@ static inline bool account_prime_stacks(unsigned count)
 static inline void account_reclaim(struct weir_system *sys)
 {
 	system_read(sys);
-	sys_sys_ctl(WEIR_CTL_RECLAIM, sys->frames_anon, 0);
+	sys_sys_ctl(WEIR_CTL_RECLAIM, sys->frames_anon + 64, 0);
 	sys_sys_ctl(WEIR_CTL_POLICY, sys->policy, 0);
 	system_read(sys);
 }
