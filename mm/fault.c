@@ -199,7 +199,6 @@ static int fault_bring(struct fault *t, struct frame **out)
 			return 0;
 		}
 		memobj_entry_t was = entry ? *entry : 0;
-
 		bool zeroed = !was && !fam->pager;
 
 		if (!entry || !t->spare || (zeroed && !t->zeroed)) {

@@ -26,7 +26,7 @@ enum fate {
 	FATE_FREE,   /* clean and unmapped: free it after fence 2 */
 	FATE_WRITE,  /* dirty: write it after fence 1, then free it */
 	FATE_KEEP,   /* in use, or nowhere to put it: back to the lists */
-	FATE_ROTATE, /* used, but perhaps only once: the inactive list */
+	FATE_ROTATE, /* used perhaps only once, or left alone: stays inactive */
 };
 
 struct pass {
@@ -90,14 +90,18 @@ static struct family *relock(struct family *held, struct family *want,
 /* Is there a place for the frame's bytes: its pager, or a slot, which is
  * claimed here? A pager that is late or dead gets nothing more. Holds
  * family->lock. */
-static bool pass_has_place(struct pass *p, struct frame *f)
+static bool pass_has_place(struct pass *p, struct item *it)
 {
+	struct frame *f = it->frame;
 	struct pager *pager = f->family->pager;
 
 	if (!f->slot && pager && pager_takes_writes(pager) &&
 	    p->paged != PAGED_SWAP) {
-		p->left_alone |= p->paged == PAGED_LEAVE;
-		return p->paged == PAGED_GIVE;
+		if (p->paged == PAGED_GIVE)
+			return true;
+		it->fate = FATE_ROTATE; /* klaunderd is to find it there */
+		p->left_alone = true;
+		return false;
 	}
 	return f->slot || (f->slot = swap_slot_alloc(
 				   swap_attached() && rmap_system(f)));
@@ -121,13 +125,13 @@ static bool pass_unmap(struct pass *p, struct item *it)
 		p->rotated = true;
 	}
 	f->newcomer = false;
-	if (!accessed && (!dirty || pass_has_place(p, f))) {
+	if (!accessed && (!dirty || pass_has_place(p, it))) {
 		pte_dirty = rmap_unmap(f, p->batch);
 		if (f->mapcount)
 			it->fate = FATE_KEEP; /* being copied */
 		else if (!f->dirty)
 			it->fate = FATE_FREE;
-		else if (pass_has_place(p, f))
+		else if (pass_has_place(p, it))
 			it->fate = FATE_WRITE;
 	}
 	if (PLANTED(Z4) && it == &p->items[p->n / 2])
