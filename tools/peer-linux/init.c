@@ -262,19 +262,8 @@ static void os_emit(const char *phase, const struct params *p,
 		    const struct outcome *o, const struct stats *a,
 		    const struct stats *b)
 {
-	printf("WL {\"phase\":\"%s\",\"variant\":\"%s\",\"ncpu\":%u,\"T\":%u,"
-	       "\"W_mib\":%llu,\"dirty\":%llu,\"ops\":%llu,"
-	       "\"elapsed_ns\":%llu,\"fastest_ns\":%llu,\"slowest_ns\":%llu,"
-	       "\"bad\":%llu,\"lost\":%lld,\"samples\":%llu,"
-	       "\"p50_ns\":%llu,\"p99_ns\":%llu",
-	       phase, p->procs ? "procs" : "threads", cpus, p->T,
-	       (unsigned long long)p->W, (unsigned long long)p->dirty,
-	       (unsigned long long)o->ops, (unsigned long long)o->ns,
-	       (unsigned long long)o->fastest,
-	       (unsigned long long)o->slowest,
-	       (unsigned long long)o->bad, (long long)o->lost,
-	       (unsigned long long)o->samples, (unsigned long long)o->p50,
-	       (unsigned long long)o->p99);
+	printf("WL {");
+	print_outcome(phase, p, cpus, o);
 	for (unsigned i = 0; i < NFIELDS; i++)
 		if (known[i])
 			printf(",\"%s\":%llu", fields[i].key,

@@ -18,6 +18,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #include "user/bench/trace.h"
 
@@ -298,4 +299,25 @@ static void core_trace(const struct params *in)
 	os_start(0, 0, trace_worker);
 	os_join_all(1, 0);
 	os_emit(name[trace.kind], &P, &traced, &trace_before, &trace_after);
+}
+
+/* ---- output ------------------------------------------------------------- */
+
+/* The fields of one phase's JSON object that both systems have. */
+static void print_outcome(const char *phase, const struct params *p,
+			  unsigned cpus, const struct outcome *o)
+{
+	printf("\"phase\":\"%s\",\"variant\":\"%s\",\"ncpu\":%u,\"T\":%u,"
+	       "\"W_mib\":%llu,\"dirty\":%llu,\"ops\":%llu,"
+	       "\"elapsed_ns\":%llu,\"fastest_ns\":%llu,\"slowest_ns\":%llu,"
+	       "\"bad\":%llu,\"lost\":%lld,\"samples\":%llu,"
+	       "\"p50_ns\":%llu,\"p99_ns\":%llu",
+	       phase, p->procs ? "procs" : "threads", cpus, p->T,
+	       (unsigned long long)p->W, (unsigned long long)p->dirty,
+	       (unsigned long long)o->ops, (unsigned long long)o->ns,
+	       (unsigned long long)o->fastest,
+	       (unsigned long long)o->slowest,
+	       (unsigned long long)o->bad, (long long)o->lost,
+	       (unsigned long long)o->samples, (unsigned long long)o->p50,
+	       (unsigned long long)o->p99);
 }

@@ -203,19 +203,8 @@ static const struct {
 static void print_json(const char *phase, const struct params *p,
 		       const struct outcome *o, const struct counters *c)
 {
-	printf("{\"phase\":\"%s\",\"variant\":\"%s\",\"rep\":0,\"ncpu\":%u,"
-	       "\"T\":%u,\"W_mib\":%llu,\"dirty\":%llu,\"ops\":%llu,"
-	       "\"elapsed_ns\":%llu,\"fastest_ns\":%llu,\"slowest_ns\":%llu,"
-	       "\"bad\":%llu,\"lost\":%lld,\"samples\":%llu,"
-	       "\"p50_ns\":%llu,\"p99_ns\":%llu",
-	       phase, p->procs ? "procs" : "threads", sys.cpus, p->T,
-	       (unsigned long long)p->W, (unsigned long long)p->dirty,
-	       (unsigned long long)o->ops, (unsigned long long)o->ns,
-	       (unsigned long long)o->fastest,
-	       (unsigned long long)o->slowest,
-	       (unsigned long long)o->bad, (long long)o->lost,
-	       (unsigned long long)o->samples, (unsigned long long)o->p50,
-	       (unsigned long long)o->p99);
+	printf("{\"rep\":0,");
+	print_outcome(phase, p, sys.cpus, o);
 	for (unsigned i = 0; i < sizeof(fields) / sizeof(*fields); i++)
 		if (fields[i].counter < 0)
 			printf(",\"%s\":null", fields[i].key);
