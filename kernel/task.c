@@ -15,6 +15,7 @@
 
 static struct spinlock tasks_lock = SPINLOCK_INIT(tasks);
 struct task_list tasks = LIST_HEAD_INITIALIZER(tasks);
+static struct waitq task_gone = WAITQ_INIT(task_gone);
 static uint32_t last_id;
 
 static uint8_t mark(struct task *t, uint8_t bits)
@@ -22,39 +23,55 @@ static uint8_t mark(struct task *t, uint8_t bits)
 	return __atomic_fetch_or(&t->killed, bits, __ATOMIC_SEQ_CST);
 }
 
-/* A living child of `parent`, with a reference; NULL: none is left. Whose
- * last reference is gone is about to be torn down by who dropped it. */
-static struct task *living_child(const struct task *parent)
+/* A child of `parent`, NULL: none is left. `living`: with a reference; whose
+ * last one is gone is about to be torn down by who dropped it. Holds
+ * tasks_lock. */
+static struct task *child_of(const struct task *parent, bool living)
 {
 	struct task *t;
 
-	spin_lock(&tasks_lock);
 	LIST_FOREACH(t, &tasks, all_link)
-		if (t->parent == parent->id && !(t->killed & TASK_KILLED) &&
-		    object_get_live(&t->object))
+		if (t->parent == parent->id &&
+		    (!living || (!(t->killed & TASK_KILLED) &&
+				 object_get_live(&t->object))))
 			break;
-	spin_unlock(&tasks_lock);
 	return t;
 }
 
 /* Everything that the task had goes, also what it started: nobody is left to
- * wait for it. `tell`: whoever answers for the task. */
-static void take_apart(struct task *t, bool tell)
+ * wait for it. */
+static void take_apart(struct task *t)
 {
-	struct weir_msg msg = { .label = WEIR_MSG_EXIT,
-				.w = { (uint64_t)t->status } };
 	struct task *child;
 
 	if (!t->parent)
 		panic("init exited with status %ld", (long)t->status);
-	while ((child = living_child(t))) {
+	spin_lock(&tasks_lock);
+	while ((child = child_of(t, true))) {
+		spin_unlock(&tasks_lock);
 		task_kill(child, -WEIR_EPEER);
 		object_put(&child->object);
+		spin_lock(&tasks_lock);
 	}
+	spin_unlock(&tasks_lock);
 	aspace_destroy_mappings(t->as);
 	handles_close_all(&t->handles);
+}
+
+/* Once all that it started is gone, so that who is told (`tell`: whoever
+ * answers for the task) can have what it all used: nobody knows it any more. */
+static void forget(struct task *t, bool tell)
+{
+	struct weir_msg msg = { .label = WEIR_MSG_EXIT,
+				.w = { (uint64_t)t->status } };
+
 	spin_lock(&tasks_lock);
+	while (child_of(t, false)) {
+		waitq_sleep(&task_gone, &tasks_lock);
+		spin_lock(&tasks_lock);
+	}
 	LIST_REMOVE(t, all_link);
+	waitq_wake_all(&task_gone);
 	spin_unlock(&tasks_lock);
 	if (tell && t->fault.type == WEIR_OBJ_ENDPOINT)
 		ipc_call(&t->fault, &msg, true);
@@ -62,10 +79,23 @@ static void take_apart(struct task *t, bool tell)
 	t->fault = (struct cap){ .type = WEIR_OBJ_NONE };
 }
 
+/* Those that end by the end of `t` (its table had the last handle on them) are
+ * next in a list, not deeper in the stack: they may be a chain of any length.
+ * None of them ever ran, so none has started others. */
+static void teardown_next(struct task *t)
+{
+	struct task *next;
+
+	while ((next = t->next_dying)) {
+		t->next_dying = next->next_dying;
+		take_apart(next);
+		forget(next, false);
+		object_put(&next->object);
+	}
+}
+
 /* Takes the task apart. Once; no thread of it is left but the current one,
- * which has left the space. Tasks that end by that (its table had the last
- * handle on them) are next in the loop, not deeper in the stack: they may be
- * a chain of any length. Sleeps. */
+ * which has left the space. Sleeps. */
 static void teardown(struct task *t, bool tell)
 {
 	struct task **dying = &current()->dying;
@@ -77,11 +107,13 @@ static void teardown(struct task *t, bool tell)
 		(*dying)->next_dying = t;
 		return;
 	}
-	for (*dying = t; (t = *dying); tell = false) {
-		take_apart(t, tell);
-		*dying = t->next_dying;
-		object_put(&t->object);
-	}
+	*dying = t;
+	take_apart(t);
+	teardown_next(t);
+	forget(t, tell);
+	teardown_next(t); /* its fault endpoint may have had some */
+	*dying = NULL;
+	object_put(&t->object);
 }
 
 /* The last reference is gone. Sleeps. */

@@ -3,7 +3,7 @@
  *
  * A task is alive until its last thread has left or it is killed with none;
  * then it is torn down once, and only the structure stays for its handles.
- * Its end is the end of the tasks that it created.
+ * Its end is the end of the tasks that it created, and told after theirs.
  */
 #pragma once
 

@@ -116,15 +116,17 @@ static void shell_text(char *text, size_t size, const struct bomb *b)
 		 "grep '19 19 75' < /bombs && rm /bombs", b->name);
 }
 
+/* The shell is a system task, as init's is. */
 static void run_shell(const struct bomb *b)
 {
+	const struct spawn_options system = { .system = true };
 	char text[256];
 	char *argv[] = { "shell", "-c", text, NULL };
 	struct child child;
 	int status = -1;
 
 	shell_text(text, sizeof(text), b);
-	if (spawn("shell", argv, NULL, &child) < 0)
+	if (spawn("shell", argv, &system, &child) < 0)
 		printf("bombs: %s\n", spawn_error());
 	else
 		child_wait(&child, &status);
