@@ -14,12 +14,15 @@
  *  F it is shared with a clone: a read maps it without W, a write gets a
  *    copy, INBOUND until no CPU has the shared one for it any more; while a
  *    clone or a copy is being made, who would begin to write waits, and who
- *    reads is mapped without W (I13, Z20).
+ *    reads is mapped without W (I13, Z20);
+ *  G some CPU may still read a frame that the page had before (limbo.c): a
+ *    read maps it without W, a write flushes.
  * Locks: none held on entry; family->lock, then as->lock, never across a
  * sleep.
  */
 #include "kernel/stat.h"
 #include "kernel/thread.h"
+#include "mm/limbo.h"
 #include "mm/oracle.h"
 #include "mm/point.h"
 #include "mm/reclaim.h"
@@ -137,14 +140,17 @@ static void fault_copy(struct fault *t, memobj_entry_t *entry, struct frame *f)
 }
 
 /* Whether the fault must wait for somebody, and does so: for IO (outcomes B
- * and D), for the end of a clone or of a copy (F). Holds the lock, which is
- * gone if so. */
+ * and D), for the end of a clone or of a copy (F), for a flush that waits (G).
+ * Holds the lock, which is gone if so. */
 static bool fault_waits(struct fault *t, struct frame *f)
 {
 	struct family *fam = t->obj->family;
 	bool alone = t->write || t->pin;
 
-	if (alone && fam->cloning)
+	if (alone && limbo_owes(fam) && !PLANTED(L2)) {
+		spin_unlock(&fam->lock);
+		limbo_reap(true, NULL);
+	} else if (alone && fam->cloning)
 		waitq_sleep(&fam->cloned, &fam->lock);
 	else if (f && ((f->state == FRAME_INBOUND && !PLANTED(Z27)) ||
 		       (f->state == FRAME_LAUNDRY && t->write &&
@@ -224,7 +230,10 @@ static int fault_bring(struct fault *t, struct frame **out)
  * that writes would wait, or copy. Holds the lock. */
 static bool may_write(struct fault *t, struct frame *f)
 {
-	return !t->obj->family->cloning && !f->copied &&
+	struct family *fam = t->obj->family;
+
+	return !fam->cloning && !f->copied &&
+	       (!limbo_owes(fam) || PLANTED(L2)) &&
 	       (f->state != FRAME_LAUNDRY || PLANTED(Z29)) &&
 	       !memobj_shares(t->obj, t->index);
 }

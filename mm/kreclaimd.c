@@ -9,7 +9,7 @@
  * found no frame for a while, perhaps because it is that pager, writes such
  * pages to swap instead.
  */
-#include "mm/reclaim.h"
+#include "mm/limbo.h"
 
 #include "kernel/stat.h"
 
@@ -57,9 +57,13 @@ bool reclaim_laundering(void)
 struct frame *reclaim_direct(bool impatient)
 {
 	struct frame *kept = NULL;
-	uint64_t freed = one_pass(impatient ? PAGED_SWAP : PAGED_LEAVE, &kept);
+	uint64_t freed;
 
 	stat_add(WEIR_C_allocstall, 1);
+	limbo_reap(true, &kept);
+	if (kept)
+		return kept;
+	freed = one_pass(impatient ? PAGED_SWAP : PAGED_LEAVE, &kept);
 	stat_add(WEIR_C_pgsteal_direct, freed);
 	return kept;
 }
@@ -80,22 +84,27 @@ uint64_t reclaim_some(uint64_t n)
 		idle = got ? 0 : idle + 1;
 		freed += got;
 	}
+	limbo_reap(true, NULL);
 	return freed;
 }
 
-/* Passes, at least one, until the high watermark is reached, or they free
- * nothing: then false. */
+/* Passes until the high watermark is reached, with what waits for its flush,
+ * or they free nothing: then false. klaunderd makes at least one. */
 static bool fill_up(enum paged_rule paged)
 {
 	unsigned idle = 0;
+	bool must = paged == PAGED_GIVE;
 
-	do {
+	limbo_reap(nr_free() < watermarks.min, NULL);
+	while (must || (nr_free() + limbo_frames() < watermarks.high &&
+			idle < IDLE_PASSES)) {
 		uint64_t freed = one_pass(paged, NULL);
 
 		stat_add(WEIR_C_pgsteal_kswapd, freed);
 		idle = freed ? 0 : idle + 1;
+		must = false;
 		cond_resched();
-	} while (nr_free() < watermarks.high && idle < IDLE_PASSES);
+	}
 	return idle == 0;
 }
 

@@ -44,6 +44,7 @@ struct family {
 	struct spinlock lock; /* guards all below, what the members guard by
 			       * it, and the fields of their frames */
 	LIST_HEAD(, memobj) members;
+	uint64_t limbo; /* the last group that has frames of it (limbo.c) */
 	unsigned cloning; /* clones under way: nobody copies or begins to
 			   * write until their flush is done (I13) */
 	struct waitq cloned;

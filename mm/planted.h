@@ -10,7 +10,8 @@
 
 #include "kernel/param.h"
 
-/* Z: of translations that outlive their page. W: of all else. */
+/* Z: of translations that outlive their page; L: under tlb=lazy. W: of all
+ * else. */
 #define PLANTED_BUGS(BUG) \
 	BUG(Z1, "IO starts before the flush") \
 	BUG(Z2, "frames are freed before the flush") \
@@ -46,6 +47,8 @@
 	BUG(Z34, "of a range only the first page is flushed") \
 	BUG(Z35, "a flush that flushes nothing") \
 	BUG(Z36, "the kernel's own accesses do not catch up") \
+	BUG(L1, "frames are freed though CPUs have not passed their group") \
+	BUG(L2, "a page is written to while an old frame of it is read") \
 	BUG(W1, "a reference is lost where a call fails") \
 	BUG(W2, "of two waiters only the first is woken") \
 	BUG(W3, "the slot of a page that dies stays taken") \

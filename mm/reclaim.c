@@ -18,6 +18,7 @@
 #include "kernel/stat.h"
 #include "kernel/thread.h"
 #include "mm/kmalloc.h"
+#include "mm/limbo.h"
 #include "mm/pager.h"
 #include "mm/point.h"
 #include "mm/swap.h"
@@ -36,11 +37,12 @@ struct pass {
 	enum paged_rule paged; /* what happens to dirty pages of pagers */
 	bool left_alone;       /* it met some, and left them alone */
 	bool rotated;          /* it met new frames, which have another turn */
-	unsigned n;
+	unsigned n, left; /* items; those that are not released */
 	struct item {
 		struct frame *frame;
 		struct family *family; /* of a frame that may be freed */
 		enum fate fate;
+		bool unmapped; /* by the pass, which owes for it */
 		struct pageio io;
 		struct pass *pass;
 	} items[RECLAIM_MAX_BATCH];
@@ -126,6 +128,7 @@ static bool pass_unmap(struct pass *p, struct item *it)
 	}
 	f->newcomer = false;
 	if (!accessed && (!dirty || pass_has_place(p, it))) {
+		it->unmapped = true;
 		pte_dirty = rmap_unmap(f, p->batch);
 		if (f->mapcount)
 			it->fate = FATE_KEEP; /* being copied */
@@ -228,10 +231,19 @@ static void pass_launder(struct pass *p, unsigned from, unsigned to)
 	ramdisk_kick();
 }
 
+void reclaim_free(struct frame *f, struct frame **kept)
+{
+	/* Below that only the system's are free to take: they come first. */
+	if (kept && !*kept && nr_free() >= watermarks.min / 2)
+		*kept = frame_reuse(f);
+	else
+		frame_free(f);
+}
+
 /* [page-out 7/7] Gives the frame back, or, if it is still clean and untouched,
  * takes it from its objects, whose entries name the slot from here on (commit
  * point). If no object has the page any more (an orphan), the slot goes, too.
- * True: free it. Holds family->lock. */
+ * True: free it. `list`: the one for it; none: not now. Holds family->lock. */
 static bool pass_release(struct frame *f, bool keep, enum lru_list list)
 {
 	bool orphan = !f->mapcount && !PLANTED(Z28) &&
@@ -239,7 +251,8 @@ static bool pass_release(struct frame *f, bool keep, enum lru_list list)
 				   (memobj_entry_t)f);
 
 	if (!orphan && (keep || f->taken_back || f->dirty || f->mapcount)) {
-		lru_add(f, list);
+		if (list != LRU_NLISTS)
+			lru_add(f, list);
 		return false;
 	}
 	assert(orphan || !f->pinned); /* I18: who pins takes it back */
@@ -294,7 +307,7 @@ static void pass_isolate(struct pass *p)
 {
 	struct frame *frames[RECLAIM_MAX_BATCH];
 
-	p->n = lru_isolate(LRU_INACTIVE, frames, reclaim_batch());
+	p->n = p->left = lru_isolate(LRU_INACTIVE, frames, reclaim_batch());
 	__atomic_add_fetch(&isolated, p->n, __ATOMIC_RELAXED);
 	for (unsigned i = 0; i < p->n; i++)
 		p->items[i] = (struct item){ .frame = frames[i], .pass = p };
@@ -346,34 +359,59 @@ static void pass_wait_io(struct pass *p)
 	spin_unlock(&p->lock);
 }
 
-/* One of those that are free is kept for who asked for that. */
-static uint64_t pass_release_all(struct pass *p, struct frame **kept)
+/* Whether frames that the pass unmapped may wait for their flush: nobody may
+ * write to them, and what a pager keeps it may change. */
+static bool pass_may_wait(struct pass *p)
+{
+	bool may = p->policy->lazy && p->batch->flush_required;
+
+	for (unsigned i = 0; i < p->n; i++)
+		may &= !p->items[i].frame->family->pager;
+	return may && !p->batch->writable;
+}
+
+/* Releases the items, or if `lazy`, before fence 2: those that were not
+ * unmapped, and those that can be freed, which wait for it. Returns how many
+ * are freed. */
+static uint64_t pass_release_all(struct pass *p, bool lazy,
+				 struct frame **kept)
 {
 	struct family *held = NULL;
 	uint64_t freed = 0;
 
 	for (unsigned i = 0; i < p->n; i++) {
 		struct item *it = &p->items[i];
+		struct frame *f = it->frame;
+		bool waits = lazy && it->unmapped;
+		enum lru_list list = waits ? LRU_NLISTS :
+				     it->fate == FATE_ROTATE ? LRU_INACTIVE :
+							       LRU_ACTIVE;
 
-		it->family = it->frame->family;
-		held = relock(held, it->family, i);
-		if (!pass_release(it->frame, it->fate >= FATE_KEEP,
-				  it->fate == FATE_ROTATE ? LRU_INACTIVE :
-							    LRU_ACTIVE)) {
-			stat_add(WEIR_C_pgactivate, it->fate != FATE_ROTATE);
+		if (!f)
 			continue;
+		it->family = f->family;
+		held = relock(held, it->family, i);
+		if (pass_release(f, it->fate >= FATE_KEEP, list)) {
+			freed++;
+			if (waits)
+				limbo_add(f, it->family);
+			else
+				reclaim_free(f, kept);
+		} else if (waits) {
+			it->family = NULL;
+			continue;
+		} else {
+			stat_add(WEIR_C_pgactivate, list == LRU_ACTIVE);
 		}
-		freed++;
-		/* Below that only the system's are free to take: they come
-		 * first. */
-		if (kept && !*kept && nr_free() >= watermarks.min / 2)
-			*kept = frame_reuse(it->frame);
-		else
-			frame_free(it->frame);
+		it->frame = NULL;
+		p->left--;
 	}
 	relock(held, NULL, 0);
 	for (unsigned i = 0; i < p->n; i++)
-		family_put(p->items[i].family);
+		if (p->items[i].family) {
+			family_put(p->items[i].family);
+			p->items[i].family = NULL;
+		}
 	return freed;
 }
 
@@ -399,12 +437,17 @@ static uint64_t reclaim_pass(struct pass *p, enum paged_rule paged,
 	}
 	pass_wait_io(p);
 	if (PLANTED(Z2))
-		freed = pass_release_all(p, kept);
+		freed = pass_release_all(p, false, kept);
+	if (pass_may_wait(p)) {
+		limbo_open();
+		freed = pass_release_all(p, true, NULL);
+		limbo_close(p->batch);
+		limbo_reap(kept || p->left, kept);
+	}
 	/* [page-out 6/7] Fence 2. */
 	tlb_batch_flush_before_free(p->batch);
 	point(WEIR_POINT_free);
-	if (!PLANTED(Z2))
-		freed = pass_release_all(p, kept);
+	freed += pass_release_all(p, false, kept);
 	__atomic_sub_fetch(&isolated, p->n, __ATOMIC_RELAXED);
 	stat_add(WEIR_C_pgsteal, freed);
 	return freed;
@@ -449,11 +492,12 @@ void reclaim_drain(void)
 		}
 		spin_unlock(&passes_lock);
 	}
+	limbo_reap(true, NULL);
 }
 
 uint64_t reclaim_usable(void)
 {
-	return nr_free() + lru_frames() +
+	return nr_free() + lru_frames() + limbo_frames() +
 	       __atomic_load_n(&isolated, __ATOMIC_RELAXED);
 }
 
@@ -477,6 +521,7 @@ uint64_t one_pass(enum paged_rule paged, struct frame **kept)
 
 void passes_init(void)
 {
+	limbo_init();
 	for (unsigned i = 0; i < NPASSES; i++) {
 		struct pass *p = (kzalloc)(sizeof(*p));
 

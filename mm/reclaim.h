@@ -57,6 +57,10 @@ uint64_t one_pass(enum paged_rule paged, struct frame **kept);
 /* There are dirty pages of pagers that must go. Thread context. */
 void klaunderd_wake(void);
 
+/* Frees the frame, unless one is wanted (`kept` as above) and there are free
+ * ones enough: then it is *kept. */
+void reclaim_free(struct frame *f, struct frame **kept);
+
 /* ---- lru.c: the active and inactive lists ---- */
 
 enum lru_list { LRU_ACTIVE, LRU_INACTIVE, LRU_NLISTS };

@@ -37,6 +37,7 @@
 #define LATE_NS 500000 /* that ipi-late holds interrupts back, at most */
 
 struct tlb_cpu tlb_cpus[MAX_CPUS];
+uint64_t tlb_round;
 
 /* ---- on the target -------------------------------------------------- */
 
@@ -44,6 +45,7 @@ struct tlb_cpu tlb_cpus[MAX_CPUS];
  * that `seen` never claims a debt recorded during the flush. */
 void tlb_flush_own(struct tlb_cpu *c)
 {
+	uint64_t round = LOAD(&tlb_round);
 	uint64_t gen = c->as ? LOAD(&c->as->tlb_pending) : 0;
 
 	if (!PLANTED(Z35)) {
@@ -51,6 +53,7 @@ void tlb_flush_own(struct tlb_cpu *c)
 		tlb_flush_user();
 	}
 	c->seen = gen;
+	__atomic_store_n(&c->passed, round, __ATOMIC_SEQ_CST);
 	stat_add(WEIR_C_nr_tlb_local_flush_all, 1);
 }
 
@@ -86,6 +89,7 @@ static uint64_t choose_tag(struct tlb_cpu *c, struct aspace *as, uint64_t gen)
 
 void tlb_load(struct tlb_cpu *c, struct aspace *as)
 {
+	uint64_t round = LOAD(&tlb_round);
 	uint64_t gen = LOAD(&as->tlb_pending), cr3 = as->pml4_pa;
 
 	if (pcid_on)
@@ -93,6 +97,7 @@ void tlb_load(struct tlb_cpu *c, struct aspace *as)
 	c->seen = gen;
 	ORACLE(loads(as, cr3));
 	write_cr3(cr3);
+	__atomic_store_n(&c->passed, round, __ATOMIC_SEQ_CST);
 }
 
 /* Goes over to the kernel's own tables. What its tag, and those of other
@@ -380,6 +385,17 @@ void tlb_batch_flush_before_free(struct tlb_batch *b)
 	fence(b, b->flush_required, WEIR_C_tlb_flush_before_free);
 }
 
+uint64_t tlb_behind(uint64_t cpus, uint64_t round)
+{
+	for (uint64_t left = cpus; left; left &= left - 1) {
+		struct tlb_cpu *c = &tlb_cpus[__builtin_ctzll(left)];
+
+		if (LOAD(&c->passed) >= round || LOAD(&c->lazy) || PLANTED(L1))
+			cpus &= ~(left & -left);
+	}
+	return cpus;
+}
+
 /* ---- whole spaces --------------------------------------------------- */
 
 void tlb_flush_range(struct aspace *as, uint64_t va, uint64_t npages,
@@ -444,8 +460,14 @@ void tlb_catch_up(void)
 	if (PLANTED(Z30))
 		__atomic_or_fetch(&c->as->cpus, cpu_bit(cpu_id()),
 				  __ATOMIC_SEQ_CST);
-	if (PLANTED(Z36) && c->seen < LOAD(&c->as->tlb_pending))
+	uint64_t round = LOAD(&tlb_round);
+
+	/* What it has seen of its space's debts, no group is behind. */
+	if ((PLANTED(Z36) || c->passed < round) &&
+	    c->seen < LOAD(&c->as->tlb_pending))
 		tlb_flush_own(c);
+	else if (c->passed < round)
+		__atomic_store_n(&c->passed, round, __ATOMIC_SEQ_CST);
 	if (LOAD(&c->inbox))
 		serve_inbox();
 }

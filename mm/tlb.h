@@ -39,6 +39,7 @@ struct tlb_policy {
 	const char *name;
 	bool whole_batch; /* unmap all, one fence, then write all */
 	bool at_clean, at_dirty; /* flush once such a page is unmapped */
+	bool lazy; /* clean frames wait unflushed until they are needed */
 };
 extern const struct tlb_policy tlb_policies[];
 extern const struct tlb_policy *tlb_policy; /* the one in force */
@@ -95,6 +96,12 @@ void tlb_leave_tables(struct aspace *as);
  * again only if no debt of `as` was recorded since (I16). Interrupts off. */
 void tlb_switch_to(struct aspace *as);
 
+/* The last group of frames that wait for their flush (limbo.c), atomic; and
+ * those of `cpus` that may hold entries of group `round`: that have not
+ * emptied their TLBs since it was opened, and are not lazy. */
+extern uint64_t tlb_round;
+uint64_t tlb_behind(uint64_t cpus, uint64_t round);
+
 /* Before every return to user mode: catches up with generations that passed
- * while this CPU was lazy (I16). Interrupts off. */
+ * while this CPU was lazy (I16), and with groups that wait. Interrupts off. */
 void tlb_catch_up(void);

@@ -139,10 +139,10 @@ enum weir_ctl {
 };
 enum weir_policy {
 	WEIR_TLB_IMMEDIATE, WEIR_TLB_BATCH_CLEAN, WEIR_TLB_BATCH_DIRTY,
-	WEIR_TLB_TWO_PASS, WEIR_NPOLICIES
+	WEIR_TLB_TWO_PASS, WEIR_TLB_LAZY, WEIR_NPOLICIES
 };
 #define WEIR_POLICY_NAMES \
-	{ "immediate", "batch-clean", "batch-dirty", "two-pass" }
+	{ "immediate", "batch-clean", "batch-dirty", "two-pass", "lazy" }
 
 /* sys_info topics: fill one struct (or string) per topic and index. */
 enum weir_topic {

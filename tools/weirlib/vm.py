@@ -25,7 +25,7 @@ OVMF = [  # (code, variables): Debian's names, newest first
     ("/usr/share/OVMF/OVMF_CODE.fd", "/usr/share/OVMF/OVMF_VARS.fd"),
 ]
 
-POLICIES = ("immediate", "batch-clean", "batch-dirty", "two-pass")
+POLICIES = ("immediate", "batch-clean", "batch-dirty", "two-pass", "lazy")
 PANIC, TRIPLE, HANG, TIMEOUT, HOST = 101, 102, 103, 104, 105
 RESET = "The machine was reset without a word: a triple fault."
 PANIC_CODE = 0x7F       # what a panic writes to the exit device
