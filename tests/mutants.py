@@ -79,6 +79,8 @@ MUTANTS = {
     "Z34": ["debt", "window protect"],
     "Z35": ["debt", "window protect", "window handler"],
     "Z36": ["window lazy"],
+    "L1": ["debt", "window waits"],
+    "L2": ["window waits"],
     "W1": ["window reference"],
     "W2": ["window wake"],
     "W3": ["window slot"],

@@ -19,7 +19,7 @@ def test_flush_rounds_per_page(clean):
 
 
 @pytest.mark.parametrize("variant", ["threads", "procs"])
-@pytest.mark.parametrize("policy", ["batch-clean", "two-pass"])
+@pytest.mark.parametrize("policy", ["batch-clean", "two-pass", "lazy"])
 def test_no_store_is_lost(clean, policy, variant):
     """P1, P2: stores race with reclaim on every CPU, IO takes its time."""
     result = clean("lostwrite", "--json", "threads=4", "seconds=8",
@@ -29,7 +29,7 @@ def test_no_store_is_lost(clean, policy, variant):
     assert answer["lost"] == 0 and answer["increments"] > 0
 
 
-@pytest.mark.parametrize("policy", ["batch-dirty", "two-pass"])
+@pytest.mark.parametrize("policy", ["batch-dirty", "two-pass", "lazy"])
 def test_no_store_is_lost_where_windows_are_wide(clean, policy):
     """P1, P2: the same with each point of the protocol slowed at random."""
     result = clean("lostwrite", "--json", "threads=4", "seconds=2",

@@ -253,12 +253,12 @@ static void raise_to(unsigned *mark, unsigned version)
 
 /* The frame of the n-th page that this CPU unmapped, unless it was mapped
  * again: then others may owe for it, too. */
-static struct frame *frame_out(unsigned n)
+static struct frame *frame_out(const struct sim_cpu *c, unsigned n)
 {
-	struct sim_space *s = self()->out[n].s;
-	unsigned nr = self()->out[n].page;
+	struct sim_space *s = c->out[n].s;
+	unsigned nr = c->out[n].page;
 
-	return s->page[nr].version == self()->out[n].version ?
+	return s->page[nr].version == c->out[n].version ?
 	       frame_at(s - spaces, nr) : NULL;
 }
 
@@ -269,27 +269,67 @@ static void fence_io(void)
 	tlb_batch_flush_before_io(&c->batch);
 	CHECK(oracle_on || !c->batch.writable);
 	for (unsigned i = 0; i < c->n; i++) {
-		if (frame_out(i))
-			ORACLE(io(frame_out(i), false));
+		if (frame_out(c, i))
+			ORACLE(io(frame_out(c, i), false));
 		raise_to(&c->out[i].s->page[c->out[i].page].washed,
 			 c->out[i].version);
 	}
 }
 
-static void fence_free(void)
+/* No CPU may have what `c` unmapped any more. */
+static void free_out(struct sim_cpu *c)
 {
-	struct sim_cpu *c = self();
-
-	tlb_batch_flush_before_free(&c->batch);
 	CHECK(!c->batch.flush_required && !c->batch.cpus &&
 	      !c->batch.nspaces && !c->batch.writable);
 	for (unsigned i = 0; i < c->n; i++) {
-		if (frame_out(i))
-			ORACLE(freed(frame_out(i), 1));
+		if (frame_out(c, i))
+			ORACLE(freed(frame_out(c, i), 1));
 		raise_to(&c->out[i].s->page[c->out[i].page].paid,
 			 c->out[i].version);
 	}
 	c->n = 0;
+}
+
+static void fence_free(void)
+{
+	tlb_batch_flush_before_free(&self()->batch);
+	free_out(self());
+}
+
+/* As mm/limbo.c: what nobody may write to waits for its flush. */
+#define GROUPS 4
+static struct sim_group {
+	uint64_t round; /* 0: nothing waits */
+	struct sim_cpu work; /* its batch, and what it unmapped */
+} groups[GROUPS];
+
+static void wait_in_group(void)
+{
+	struct sim_group *g = groups;
+
+	fence_io();
+	while (g < groups + GROUPS && g->round)
+		g++;
+	if (g == groups + GROUPS || !self()->batch.flush_required)
+		return;
+	g->round = __atomic_add_fetch(&tlb_round, 1, __ATOMIC_SEQ_CST);
+	g->work = *self();
+	memset(&self()->batch, 0, sizeof(self()->batch));
+	self()->n = 0;
+}
+
+/* Frees what waits: where no CPU is behind, or after a flush of those. */
+static void reap_group(struct sim_group *g, bool pay)
+{
+	struct sim_group mine = *g;
+	uint64_t cpus = tlb_behind(mine.work.batch.cpus, mine.round);
+
+	if (!mine.round || (cpus && !pay))
+		return;
+	g->round = 0;
+	mine.work.batch.cpus = cpus;
+	tlb_batch_flush(&mine.work.batch);
+	free_out(&mine.work);
 }
 
 /* munmap of a range: at once, and only then does it return. */
@@ -366,7 +406,7 @@ static void kernel_work(void)
 
 	self()->user = false;
 	self()->busy = true;
-	switch (shim_random() % 8) {
+	switch (shim_random() % 10) {
 	case 0:
 		fence_io();
 		break;
@@ -383,6 +423,13 @@ static void kernel_work(void)
 	case 4:
 		if (shim_random() % 8 == 0 && !s->tables_gone)
 			teardown(s);
+		break;
+	case 5:
+		wait_in_group();
+		break;
+	case 6:
+		reap_group(&groups[shim_random() % GROUPS],
+			   shim_random() % 2);
 		break;
 	default:
 		for (unsigned i = shim_random() % 6; i > 0; i--)
@@ -455,6 +502,7 @@ static void setup(unsigned n)
 	shim_cpu = 0;
 	memset(sim, 0, sizeof(sim));
 	memset(spaces, 0, sizeof(spaces));
+	memset(groups, 0, sizeof(groups));
 	ncpus = shim_cpus = n;
 	for (unsigned i = 0; i < NSPACES; i++) {
 		spin_init(&spaces[i].as.lock, RANK_aspace);
@@ -473,6 +521,8 @@ static void settle(void)
 		idle();
 	}
 	shim_cpu = 0;
+	for (unsigned i = 0; i < GROUPS; i++)
+		reap_group(&groups[i], true);
 	for (unsigned i = 0; i < NSPACES; i++) {
 		teardown(&spaces[i]);
 		CHECK(spaces[i].as.refs == 1); /* batches let go */

@@ -203,6 +203,69 @@ static void test_tags(void)
 	settle();
 }
 
+/* ---- Groups that wait for their flush ---- */
+
+/* CPUs 1 and 2 have the page, which then waits in a group. */
+static void one_waits(struct sim_space *s)
+{
+	setup(3);
+	depth = MAX_DEPTH;
+	map_page(s, 0);
+	for (shim_cpu = 1; shim_cpu < 3; shim_cpu++) {
+		run_user(s);
+		access_page(0, false);
+	}
+	shim_cpu = 0;
+	unmap_deferred(s, 0);
+	wait_in_group();
+	CHECK(groups[0].round);
+}
+
+/* Who comes back to user mode, or idles, is asked for nothing. */
+static void test_behind(void)
+{
+	struct sim_space *s = &spaces[0];
+	uint64_t rounds = shim_stats[WEIR_C_nr_tlb_remote_flush];
+
+	one_waits(s);
+	shim_cpu = 1;
+	run_user(s);
+	CHECK(!has_entry(0));
+	shim_cpu = 0;
+	CHECK(tlb_behind(6, groups[0].round) == 4);
+	reap_group(&groups[0], false);
+	CHECK(groups[0].round);
+	shim_cpu = 2;
+	access_page(0, false); /* the old entry: nothing is freed yet */
+	idle();
+	shim_cpu = 0;
+	reap_group(&groups[0], false);
+	CHECK(!groups[0].round);
+	CHECK(shim_stats[WEIR_C_nr_tlb_remote_flush] == rounds);
+	touch_on(1, 0);
+	shim_cpu = 2;
+	run_user(s);
+	access_page(0, false);
+	settle();
+}
+
+/* A CPU that goes to another space has passed, too. */
+static void test_passed(void)
+{
+	one_waits(&spaces[0]);
+	for (shim_cpu = 1; shim_cpu < 3; shim_cpu++)
+		run_user(&spaces[1]);
+	shim_cpu = 0;
+	CHECK(tlb_behind(6, groups[0].round) == 0);
+	reap_group(&groups[0], false);
+	CHECK(!groups[0].round);
+	for (shim_cpu = 1; shim_cpu < 3; shim_cpu++) {
+		run_user(&spaces[0]);
+		access_page(0, false);
+	}
+	settle();
+}
+
 /* ---- Event counts: DESIGN's table of policies ---- */
 
 #define PASS 24 /* pages a batch */
@@ -350,9 +413,13 @@ static void test_all(bool pcid)
 	test_inherited(false);
 	test_tags();
 	test_counts();
+	test_behind();
 	test_random(2, 20000);
 	test_random(NCPUS, 60000);
 	test_random(1, 5000);
+	tlb_policy_set(WEIR_TLB_LAZY); /* CPUs note what they pass */
+	test_passed();
+	test_random(NCPUS, 60000);
 	CHECK(pcid ? *kept > 1000 : !*kept);
 }
 

@@ -98,12 +98,17 @@ static void swap_out(volatile void *va)
 		reclaim((void *)1);
 }
 
-/* Has passes of `h` made until the page is the one that is held at `p`, where
- * it is not mapped any more; others go on. */
-static void hold_page(struct hand *h, enum weir_point p, volatile void *va)
+/* Has passes of `h` made until the page, which `toucher` touches, is the one
+ * that is held at `p`, where it is not mapped any more; others go on. */
+static void hold_touched(struct hand *h, enum weir_point p,
+			 struct hand *toucher, job_fn *touch,
+			 volatile void *va)
 {
 	for (unsigned i = 0; i < TRIES; i++) {
-		poke1((void *)va);
+		if (toucher)
+			hand_call(toucher, touch, (void *)va);
+		else
+			touch((void *)va);
 		hold(p, NULL);
 		hand_do(h, reclaim, (void *)1);
 		while (!held(p) && !hand_done(h))
@@ -114,6 +119,11 @@ static void hold_page(struct hand *h, enum weir_point p, volatile void *va)
 		hand_result(h);
 	}
 	CHECK(!"the page is held");
+}
+
+static void hold_page(struct hand *h, enum weir_point p, volatile void *va)
+{
+	hold_touched(h, p, NULL, poke1, va);
 }
 
 /* The page is read before its IO has begun: its bytes are in memory. */
@@ -260,4 +270,36 @@ void scene_paged(void)
 	pages_drop(&p);
 	sys_handle_close(pager);
 	sys_handle_close(bell);
+}
+
+/* --- policy lazy ---------------------------------------------------------- */
+
+/* A clean frame waits for its flush, and a CPU may read it: then nobody may
+ * store to the page, which is in another frame by now, and the frame is not
+ * free before that CPU has flushed. */
+void scene_waits(void)
+{
+	struct hand *first = hand_start(CPU_FIRST);
+	struct hand *toucher = hand_start(CPU_SECOND);
+	struct hand *third = hand_start(CPU_THIRD);
+	struct pages p = pages_new(1);
+	uint32_t batch = set_batch(1);
+	struct weir_system sys;
+
+	system_read(&sys);
+	*p.va = 1;
+	swap_out(p.va);
+	CHECK(set_policy((void *)WEIR_TLB_LAZY) == 0);
+	hold_touched(first, WEIR_POINT_flush, toucher, load, p.va);
+	CHECK(hand_call(third, load, (void *)p.va) == 1);
+	hand_do(third, poke2, (void *)p.va);
+	CHECK(!hand_ends(third));
+	CHECK(hand_call(toucher, load, (void *)p.va) == 1);
+	release(WEIR_POINT_flush);
+	hand_result(first);
+	hand_result(third);
+	CHECK(hand_call(toucher, load, (void *)p.va) == 2);
+	CHECK(set_policy((void *)(uintptr_t)sys.policy) == 0);
+	set_batch(batch);
+	pages_drop(&p);
 }

@@ -92,6 +92,6 @@ void be_system(bool on);
 	X(dying) X(handler) X(clone) X(cloning) X(clone_owed) X(copy_owed)  \
 	X(only) X(cr3) X(loaded)                                            \
 	X(saved) X(freed) X(policy) X(pin) X(inbound) X(io) X(torn)         \
-	X(read) X(free) X(paged)
+	X(read) X(free) X(paged) X(waits)
 #define SCENE(name) void scene_##name(void);
 SCENES(SCENE)
