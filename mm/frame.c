@@ -110,7 +110,7 @@ static void block_claim(struct frame *f, unsigned order)
 	for (uint64_t i = 0; i < 1ull << order; i++) {
 		assert(f[i].state == FRAME_FREE);
 		f[i].state = FRAME_PINNED;
-		f[i].dirty = f[i].taken_back = f[i].newcomer = false;
+		f[i].dirty = f[i].taken_back = false;
 		f[i].family = NULL;
 		f[i].index = 0;
 		if (f[i].poisoned)

@@ -45,7 +45,8 @@ struct frame {
 	/* Under family->lock, while family is set. */
 	bool dirty;      /* memory is newer than the slot (or there is none) */
 	bool taken_back; /* a fault used it while a pass had it */
-	bool newcomer;   /* a fault brought it for one access */
+	bool young; /* inactive, and its accessed bits were set before that */
+	bool aged;  /* it was active, and has not been used since */
 	bool pinned;     /* stays in memory; under lru_lock, too */
 	bool copied;     /* by a fault, which has a flush to wait for */
 	uint32_t slot;   /* swap slot with this page's copy; 0: none */

@@ -76,7 +76,7 @@ uint64_t reclaim_some(uint64_t n)
 	unsigned idle = 0;
 
 	while (n >= RECLAIM_BATCH && 4 * n > all &&
-	       lru_deactivate(reclaim_batch()))
+	       lru_deactivate(reclaim_batch(), true))
 		cond_resched();
 	while (freed < n && idle < IDLE_PASSES + looks) {
 		uint64_t got = one_pass(PAGED_LEAVE, NULL);

@@ -10,13 +10,22 @@
 
 #include "kernel/stat.h"
 
-#define BIMODAL 8 /* one in so many new frames becomes active */
+#define FEW_ACTIVE 3  /* for each inactive one: new ones become active */
+#define MANY_ACTIVE 4 /* the oldest become inactive */
+#define BIMODAL 64    /* else one in so many new frames becomes active */
 
 static struct spinlock lru_lock = SPINLOCK_INIT(lru);
 struct lru_lists lists[LRU_NLISTS] = {
 	{ TAILQ_HEAD_INITIALIZER(lists[0].frames), 0 },
 	{ TAILQ_HEAD_INITIALIZER(lists[1].frames), 0 },
 };
+
+/* Places on the active list that nobody used, in eighths; of each only seven
+ * are given away, so that a loop over too much does not keep itself going.
+ * Atomic. */
+#define PLACE 8u
+#define GIVEN 7u
+static unsigned vacant;
 
 static bool on_list(struct frame *f)
 {
@@ -31,6 +40,8 @@ static void push(struct frame *f, enum lru_list list)
 		return;
 	}
 	frame_set_state(f, list == LRU_ACTIVE ? FRAME_ACTIVE : FRAME_INACTIVE);
+	if (list == LRU_ACTIVE)
+		f->young = f->aged = false;
 	TAILQ_INSERT_HEAD(&lists[list].frames, f, lru);
 	lists[list].length++;
 }
@@ -54,13 +65,26 @@ void lru_add(struct frame *f, enum lru_list list)
 
 void lru_add_new(struct frame *f)
 {
-	static unsigned count; /* a race costs nothing */
-	bool active = LRU_FEW_ACTIVE * lru_length(LRU_INACTIVE) >
-			      lru_length(LRU_ACTIVE) ||
-		      ++count % BIMODAL == 0;
+	static unsigned count;
+	bool active = true;
 
-	f->newcomer = !active;
-	lru_add(f, active ? LRU_ACTIVE : LRU_INACTIVE);
+	spin_lock(&lru_lock);
+	if (vacant >= PLACE)
+		__atomic_sub_fetch(&vacant, PLACE, __ATOMIC_RELAXED);
+	else
+		active = FEW_ACTIVE * lists[LRU_INACTIVE].length >
+				 lists[LRU_ACTIVE].length ||
+			 ++count % BIMODAL == 0;
+	f->taken_back = f->aged = false;
+	f->young = true;
+	push(f, active ? LRU_ACTIVE : LRU_INACTIVE);
+	spin_unlock(&lru_lock);
+}
+
+void lru_evicted(const struct frame *f)
+{
+	if (f->aged)
+		__atomic_add_fetch(&vacant, GIVEN, __ATOMIC_RELAXED);
 }
 
 bool lru_remove(struct frame *f)
@@ -112,19 +136,38 @@ unsigned lru_isolate(enum lru_list list, struct frame **out, unsigned max)
 	return n;
 }
 
-bool lru_deactivate(unsigned max)
+unsigned lru_young(struct lru_look *out, unsigned max)
+{
+	struct frame *f;
+	unsigned n = 0;
+
+	spin_lock(&lru_lock);
+	for (f = TAILQ_FIRST(&lists[LRU_INACTIVE].frames);
+	     f && f->young && n < max; f = TAILQ_NEXT(f, lru)) {
+		family_get(f->family);
+		out[n++] = (struct lru_look){ f, f->family };
+	}
+	spin_unlock(&lru_lock);
+	return n;
+}
+
+bool lru_deactivate(unsigned max, bool all)
 {
 	struct frame *f = NULL;
 
 	spin_lock(&lru_lock);
-	while (max-- && (f = TAILQ_LAST(&lists[LRU_ACTIVE].frames,
-					frame_list))) {
+	for (; max && (all || MANY_ACTIVE * lists[LRU_INACTIVE].length <
+				      lists[LRU_ACTIVE].length); max--) {
+		f = TAILQ_LAST(&lists[LRU_ACTIVE].frames, frame_list);
+		if (!f)
+			break;
 		pull(f);
+		f->young = f->aged = true;
 		push(f, LRU_INACTIVE);
 		stat_add(WEIR_C_pgdeactivate, 1);
 	}
 	spin_unlock(&lru_lock);
-	return f;
+	return f && !max;
 }
 
 uint64_t lru_length(enum lru_list list)

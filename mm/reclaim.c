@@ -27,7 +27,7 @@ enum fate {
 	FATE_FREE,   /* clean and unmapped: free it after fence 2 */
 	FATE_WRITE,  /* dirty: write it after fence 1, then free it */
 	FATE_KEEP,   /* in use, or nowhere to put it: back to the lists */
-	FATE_ROTATE, /* used perhaps only once, or left alone: stays inactive */
+	FATE_LEFT,   /* for klaunderd: stays inactive, where it looks */
 };
 
 struct pass {
@@ -36,7 +36,6 @@ struct pass {
 	struct tlb_batch *batch; /* the running thread's */
 	enum paged_rule paged; /* what happens to dirty pages of pagers */
 	bool left_alone;       /* it met some, and left them alone */
-	bool rotated;          /* it met new frames, which have another turn */
 	unsigned n, left; /* items; those that are not released */
 	struct item {
 		struct frame *frame;
@@ -101,7 +100,7 @@ static bool pass_has_place(struct pass *p, struct item *it)
 	    p->paged != PAGED_SWAP) {
 		if (p->paged == PAGED_GIVE)
 			return true;
-		it->fate = FATE_ROTATE; /* klaunderd is to find it there */
+		it->fate = FATE_LEFT;
 		p->left_alone = true;
 		return false;
 	}
@@ -121,12 +120,7 @@ static bool pass_unmap(struct pass *p, struct item *it)
 	it->fate = FATE_KEEP;
 	if (f->slot && !swap_slot_takes_writes(f->slot))
 		frame_drop_slot(f); /* nor is it sure to be read again */
-	accessed = rmap_age(f, &dirty);
-	if (accessed && f->newcomer) {
-		it->fate = FATE_ROTATE;
-		p->rotated = true;
-	}
-	f->newcomer = false;
+	accessed = rmap_age(f, &dirty) && !f->young;
 	if (!accessed && (!dirty || pass_has_place(p, it))) {
 		it->unmapped = true;
 		pte_dirty = rmap_unmap(f, p->batch);
@@ -260,6 +254,7 @@ static bool pass_release(struct frame *f, bool keep, enum lru_list list)
 		swap_slot_free(f->slot);
 	family_replace(f->family, f->index, (memobj_entry_t)f,
 		       f->slot ? entry_of_slot(f->slot) : 0);
+	lru_evicted(f);
 	f->slot = 0;
 	f->family = NULL;
 	frame_set_state(f, FRAME_LIMBO);
@@ -268,38 +263,30 @@ static bool pass_release(struct frame *f, bool keep, enum lru_list list)
 
 /* ---- one pass -------------------------------------------------------- */
 
-/* Keeps the inactive list at a quarter of all, at least: old active frames that
- * were not used since the last look move over. */
+/* Keeps the inactive list at a fifth of all, at least, and makes the accessed
+ * bits of its young frames tell what happens from now on. */
 static void pass_age(void)
 {
-	struct frame *frames[RECLAIM_MAX_BATCH / 4];
-	struct family *families[RECLAIM_MAX_BATCH / 4];
-	unsigned n, moved = 0, rounds = 0;
+	struct lru_look looks[RECLAIM_MAX_BATCH / 2];
+	struct family *held = NULL;
+	bool dirty;
 
-	while (LRU_MANY_ACTIVE * lru_length(LRU_INACTIVE) <
-		       lru_length(LRU_ACTIVE) && rounds++ < 16) {
-		n = lru_isolate(LRU_ACTIVE, frames, RECLAIM_MAX_BATCH / 4);
-		struct family *held = NULL;
+	while (lru_deactivate(RECLAIM_BATCH, false))
+		;
+	unsigned n = lru_young(looks, RECLAIM_MAX_BATCH / 2);
 
-		for (unsigned i = 0; i < n; i++) {
-			bool dirty;
+	for (unsigned i = 0; i < n; i++) {
+		struct frame *f = looks[i].frame;
 
-			families[i] = frames[i]->family;
-			held = relock(held, families[i], i);
-			bool used = rmap_age(frames[i], &dirty);
-
-			if (pass_release(frames[i], true, used ? LRU_ACTIVE :
-								 LRU_INACTIVE))
-				frame_free(frames[i]);
-			moved += !used;
+		held = relock(held, looks[i].family, i);
+		if (f->family == held) {
+			rmap_age(f, &dirty);
+			f->young = false;
 		}
-		relock(held, NULL, 0);
-		for (unsigned i = 0; i < n; i++)
-			family_put(families[i]);
-		if (!n)
-			break;
 	}
-	stat_add(WEIR_C_pgdeactivate, moved);
+	relock(held, NULL, 0);
+	for (unsigned i = 0; i < n; i++)
+		family_put(looks[i].family);
 }
 
 /* [page-out 1/7] Takes a batch of the oldest inactive frames. */
@@ -384,8 +371,8 @@ static uint64_t pass_release_all(struct pass *p, bool lazy,
 		struct frame *f = it->frame;
 		bool waits = lazy && it->unmapped;
 		enum lru_list list = waits ? LRU_NLISTS :
-				     it->fate == FATE_ROTATE ? LRU_INACTIVE :
-							       LRU_ACTIVE;
+				     it->fate == FATE_LEFT ? LRU_INACTIVE :
+							     LRU_ACTIVE;
 
 		if (!f)
 			continue;
@@ -422,7 +409,7 @@ static uint64_t reclaim_pass(struct pass *p, enum paged_rule paged,
 	uint64_t freed = 0;
 
 	p->paged = paged;
-	p->left_alone = p->rotated = false;
+	p->left_alone = false;
 	p->policy = __atomic_load_n(&tlb_policy, __ATOMIC_ACQUIRE);
 	p->batch = &current()->batch;
 	assert(!p->batch->flush_required); /* I10: never nested */
@@ -504,14 +491,8 @@ uint64_t reclaim_usable(void)
 uint64_t one_pass(enum paged_rule paged, struct frame **kept)
 {
 	struct pass *p = pass_get();
-	uint64_t freed;
-	bool left_alone = false;
-
-	do { /* a frame is new only once */
-		cond_resched();
-		freed = reclaim_pass(p, paged, kept);
-		left_alone |= p->left_alone;
-	} while (!freed && p->rotated);
+	uint64_t freed = reclaim_pass(p, paged, kept);
+	bool left_alone = p->left_alone;
 
 	pass_put(p);
 	if (left_alone)

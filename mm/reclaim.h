@@ -65,11 +65,6 @@ void reclaim_free(struct frame *f, struct frame **kept);
 
 enum lru_list { LRU_ACTIVE, LRU_INACTIVE, LRU_NLISTS };
 
-/* Active frames for each inactive one: with fewer new ones become active,
- * with more old ones inactive. */
-#define LRU_FEW_ACTIVE 2
-#define LRU_MANY_ACTIVE 3
-
 /* Takes up to `max` of the oldest frames off a list: state ISOLATED, each
  * with a reference to its family. Returns how many. No lock held. */
 unsigned lru_isolate(enum lru_list list, struct frame **out, unsigned max);
@@ -81,11 +76,25 @@ void lru_add(struct frame *f, enum lru_list list);
 /* A frame that a fault has filled. Once there are active ones enough it starts
  * inactive, and its first access does not count: so what a loop over more than
  * there is memory for uses next is not driven out by what it has just used.
- * One in a few becomes active all the same, so that a working set larger than
- * the inactive list finds its way in (Qureshi et al., "Adaptive insertion
- * policies for high performance caching", ISCA 2007: bimodal insertion).
- * Context as above. */
+ * It becomes active in the place of one that was evicted because nobody used
+ * it any more: so a new working set finds its way in. And one in many does
+ * all the same (Qureshi et al., "Adaptive insertion policies for high
+ * performance caching", ISCA 2007: bimodal insertion). Context as above. */
 void lru_add_new(struct frame *f);
+
+/* The frame is taken from its page. Caller holds the lock of its family. */
+void lru_evicted(const struct frame *f);
+
+/* A frame, and its family, to which a reference is held; that of the frame may
+ * be another by the time that its lock is held. */
+struct lru_look {
+	struct frame *frame;
+	struct family *family;
+};
+
+/* Up to `max` of the youngest inactive frames, as many as are `young`: whose
+ * accessed bits are to be cleared. Returns how many. No lock held. */
+unsigned lru_young(struct lru_look *out, unsigned max);
 
 /* Takes a frame that nobody names any more off its list; false: reclaim has
  * it. */
@@ -94,9 +103,10 @@ bool lru_remove(struct frame *f);
  * of its family. */
 void lru_pin(struct frame *f, bool on);
 
-/* Up to `max` of the oldest active frames become inactive, used or not. False:
- * no more are active. */
-bool lru_deactivate(unsigned max);
+/* Up to `max` of the oldest active frames become inactive, used or not: `all`,
+ * or as many as are too many beside the inactive ones. False: there were not
+ * so many. */
+bool lru_deactivate(unsigned max, bool all);
 
 uint64_t lru_length(enum lru_list list);
 /* Frames on both lists. */

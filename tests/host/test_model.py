@@ -60,7 +60,7 @@ PROTOCOL = (
 
 # Why a name of the protocol is not in the model.
 NOT_MODELLED = {
-    **dict.fromkeys(("FRAME_INACTIVE", "newcomer", "rmap_age",
+    **dict.fromkeys(("FRAME_INACTIVE", "young", "rmap_age",
                      "pass_age"),
                     "which frames are old: a pass may isolate any"),
     "reclaim_usable": "how much there is: memory is never short",
