@@ -90,7 +90,8 @@ int64_t sys_thread_exit(struct trapframe *tf, const struct cap *cap)
 int64_t sys_thread_ctl(struct trapframe *tf, const struct cap *none)
 {
 	struct thread *t = current();
-	uint64_t arg = ARG2(tf);
+	uint64_t op = ARG1(tf), arg = ARG2(tf);
+	bool own;
 	int status;
 
 	if (ARG0(tf)) {
@@ -100,36 +101,25 @@ int64_t sys_thread_ctl(struct trapframe *tf, const struct cap *none)
 			return status;
 		t = t->other.object;
 	}
-	switch (ARG1(tf)) {
-	case WEIR_THREAD_FSBASE:
-		if (t != current() || arg >= WEIR_USER_TOP)
-			return -WEIR_EINVAL;
+	own = t == current();
+	if (op == WEIR_THREAD_FSBASE && own && arg < WEIR_USER_TOP) {
 		t->fs_base = arg;
 		set_fs_base(arg);
-		return 0;
-	case WEIR_THREAD_PRIO:
-		if (arg >= PRIORITIES)
-			return -WEIR_EINVAL;
+	} else if (op == WEIR_THREAD_PRIO && arg < PRIORITIES) {
 		ipc_set_prio(t, arg);
-		return 0;
-	case WEIR_THREAD_AFFINITY:
-		if (arg == 0 || arg & ~sched_cpus())
-			return -WEIR_EINVAL;
+	} else if (op == WEIR_THREAD_AFFINITY && arg &&
+		   !(arg & ~sched_cpus())) {
 		sched_set_affinity(t, arg);
-		return 0;
-	case WEIR_THREAD_YIELD:
-		if (t != current())
-			return -WEIR_EINVAL;
+	} else if (op == WEIR_THREAD_YIELD && own) {
 		sched_kick(t->cpu);
-		return 0;
-	case WEIR_THREAD_SUSPEND:
-	case WEIR_THREAD_RESUME:
-		thread_suspend(t, ARG1(tf) == WEIR_THREAD_SUSPEND);
-		return 0;
-	case WEIR_THREAD_CPU:
-		return t == current() ? (int64_t)cpu_id() : -WEIR_EINVAL;
+	} else if (op == WEIR_THREAD_SUSPEND || op == WEIR_THREAD_RESUME) {
+		thread_suspend(t, op == WEIR_THREAD_SUSPEND);
+	} else if (op == WEIR_THREAD_CPU && own) {
+		return cpu_id();
+	} else {
+		return -WEIR_EINVAL;
 	}
-	return -WEIR_EINVAL;
+	return 0;
 }
 
 /* ---- what a handle names ------------------------------------------------- */

@@ -68,28 +68,18 @@ static int add_entry(struct acpi_info *out, const uint8_t *e, unsigned n)
 
 	if (e[0] < sizeof(least) && n < least[e[0]])
 		return 0;
-	switch (e[0]) {
-	case 0:
-		if (e[3] != 0xff)
-			add_cpu(out, e[3], get(e + 4, 4));
-		break;
-	case 1:
-		if (out->nioapics < ACPI_MAX_IOAPICS)
-			out->ioapic[out->nioapics++] = (struct acpi_ioapic){
-				get(e + 4, 4), get(e + 8, 4) };
-		break;
-	case 2:
-		if (e[2] == 0 && e[3] < ACPI_ISA_IRQS)
-			out->isa[e[3]] = (struct acpi_isa){
-				get(e + 4, 4), get(e + 8, 2) };
-		break;
-	case 5:
+	if (e[0] == 0 && e[3] != 0xff)
+		add_cpu(out, e[3], get(e + 4, 4));
+	else if (e[0] == 1 && out->nioapics < ACPI_MAX_IOAPICS)
+		out->ioapic[out->nioapics++] = (struct acpi_ioapic){
+			get(e + 4, 4), get(e + 8, 4) };
+	else if (e[0] == 2 && e[2] == 0 && e[3] < ACPI_ISA_IRQS)
+		out->isa[e[3]] = (struct acpi_isa){
+			get(e + 4, 4), get(e + 8, 2) };
+	else if (e[0] == 5)
 		out->lapic_pa = get(e + 4, 8);
-		break;
-	case 9:
+	else if (e[0] == 9)
 		add_cpu(out, get(e + 4, 4), get(e + 8, 4));
-		break;
-	}
 	return 1;
 }
 
