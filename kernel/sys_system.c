@@ -124,56 +124,38 @@ static int64_t ctl_swap(uint64_t mem)
 
 int64_t sys_sys_ctl(struct trapframe *tf, const struct cap *cap)
 {
-	uint64_t arg = ARG1(tf);
+	uint64_t op = ARG0(tf), arg = ARG1(tf);
 	char text[4];
 
 	if (!current()->task->privileged)
 		return -WEIR_EPERM;
-	switch (ARG0(tf)) {
-	case WEIR_CTL_POWEROFF:
-		if (arg > 99)
-			return -WEIR_EINVAL;
+	if (op == WEIR_CTL_POWEROFF && arg <= 99) {
 		com2_record("exit", text,
 			    ksnprintf(text, sizeof(text), "%lu", arg));
 		power_off(arg);
-	case WEIR_CTL_POLICY:
-		if (arg >= WEIR_NPOLICIES)
-			return -WEIR_EINVAL;
+	} else if (op == WEIR_CTL_POLICY && arg < WEIR_NPOLICIES) {
 		tlb_policy_set(arg);
 		if (!PLANTED(Z9))
 			reclaim_drain();
-		return 0;
-	case WEIR_CTL_BATCH:
-		if (arg < 1 || arg > RECLAIM_MAX_BATCH)
-			return -WEIR_EINVAL;
+	} else if (op == WEIR_CTL_BATCH && arg && arg <= RECLAIM_MAX_BATCH) {
 		reclaim_set_batch(arg);
-		return 0;
-	case WEIR_CTL_DELAY:
-		if (arg > DELAY_MAX_US)
-			return -WEIR_EINVAL;
+	} else if (op == WEIR_CTL_DELAY && arg <= DELAY_MAX_US) {
 		__atomic_store_n(&params.delay_us, arg, __ATOMIC_RELAXED);
-		return 0;
-	case WEIR_CTL_SWAP:
+	} else if (op == WEIR_CTL_SWAP) {
 		return ctl_swap(arg);
-	case WEIR_CTL_RECLAIM:
+	} else if (op == WEIR_CTL_RECLAIM) {
 		return reclaim_some(arg);
-	case WEIR_CTL_FAULT:
+	} else if (op == WEIR_CTL_FAULT) {
 		return inject_set(arg, ARG2(tf));
-	case WEIR_CTL_TEST:
-		if (arg == WEIR_TEST_PANIC)
-			panic(WEIR_TEST_SENTENCE);
-		if (arg == WEIR_TEST_AUDIT)
-			return audit();
-		if (arg == WEIR_TEST_SYSTEM) {
-			current()->as->system = ARG2(tf);
-			return 0;
-		}
-		if (arg == WEIR_TEST_FUSE) {
-			current()->task->fuse = ARG2(tf);
-			task_hold(current()->task);
-			return 0;
-		}
+	} else if (op == WEIR_CTL_TEST && arg == WEIR_TEST_AUDIT) {
+		return audit();
+	} else if (op == WEIR_CTL_TEST && arg == WEIR_TEST_FUSE) {
+		current()->task->fuse = ARG2(tf);
+		task_hold(current()->task);
+	} else if (op == WEIR_CTL_TEST) {
 		return mm_test_op(current()->as, arg, ARG2(tf));
+	} else {
+		return -WEIR_EINVAL;
 	}
-	return -WEIR_EINVAL;
+	return 0;
 }
