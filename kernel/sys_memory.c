@@ -24,15 +24,8 @@ int64_t sys_mem_create(struct trapframe *tf, const struct cap *cap)
 			   WEIR_R_ALL);
 }
 
-/* The numbers of the rights on memory, too. */
-#define PROT_ALL (WEIR_P_READ | WEIR_P_WRITE | WEIR_P_EXEC)
-
-/* W^X: no page is writable and executable at once. */
-static bool prot_valid(uint64_t prot)
-{
-	return !(prot & ~(uint64_t)PROT_ALL) && (prot & WEIR_P_READ) &&
-	       !(prot & WEIR_P_WRITE && prot & WEIR_P_EXEC);
-}
+/* Of the rights on memory the numbers are those of enum weir_prot. */
+#define MEM_RIGHTS (WEIR_R_READ | WEIR_R_WRITE | WEIR_R_EXEC)
 
 static struct aspace *space_of(const struct cap *task)
 {
@@ -42,18 +35,14 @@ static struct aspace *space_of(const struct cap *task)
 int64_t sys_mem_map(struct trapframe *tf, const struct cap *task)
 {
 	struct cap *mem = &current()->other;
-	uint64_t va = ARG3(tf), prot = ARG5(tf);
+	uint64_t va = ARG3(tf);
 	int status;
 
-	if (!prot_valid(prot))
-		return -WEIR_EINVAL;
 	status = lookup(ARG1(tf), WEIR_OBJ_MEM, WEIR_R_READ, mem);
 	if (status)
 		return status;
-	if (prot & ~(uint64_t)mem->rights)
-		return -WEIR_ERIGHTS;
 	status = aspace_map(space_of(task), mem->object, ARG2(tf), &va,
-			    ARG4(tf), prot, mem->rights & PROT_ALL);
+			    ARG4(tf), ARG5(tf), mem->rights & MEM_RIGHTS);
 	return status ? status : (int64_t)va;
 }
 
@@ -64,8 +53,6 @@ int64_t sys_mem_unmap(struct trapframe *tf, const struct cap *task)
 
 int64_t sys_mem_protect(struct trapframe *tf, const struct cap *task)
 {
-	if (!prot_valid(ARG3(tf)))
-		return -WEIR_EINVAL;
 	return aspace_protect(space_of(task), ARG1(tf), ARG2(tf), ARG3(tf));
 }
 
