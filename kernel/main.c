@@ -75,8 +75,7 @@ static void beat(void *arg)
 	for (;;) {
 		thread_sleep_ns(BEAT_NS);
 		int n = ksnprintf(text, sizeof(text),
-				  "progress=%lu waiting=%u idle=%d",
-				  progress(), task_sleepers(),
+				  "progress=%lu idle=%d", progress(),
 				  sched_all_idle());
 		com2_record("beat", text, n);
 		audit();

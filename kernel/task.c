@@ -263,21 +263,3 @@ bool task_info(unsigned index, struct weir_task *out)
 	spin_unlock(&tasks_lock);
 	return t;
 }
-
-unsigned task_sleepers(void)
-{
-	unsigned n = 0;
-	struct task *task;
-	struct thread *t;
-
-	spin_lock(&tasks_lock);
-	LIST_FOREACH(task, &tasks, all_link) {
-		spin_lock(&task->lock);
-		LIST_FOREACH(t, &task->threads, task_link)
-			n += t->state == THREAD_SLEEPING ||
-			     t->state == THREAD_WAITING;
-		spin_unlock(&task->lock);
-	}
-	spin_unlock(&tasks_lock);
-	return n;
-}

@@ -77,5 +77,3 @@ int64_t audit(void);
 
 /* Fills *out for the index-th living task; false: there are not so many. */
 bool task_info(unsigned index, struct weir_task *out);
-/* Threads of all tasks that are asleep, about. */
-unsigned task_sleepers(void);
