@@ -82,14 +82,7 @@ void kmap_set_allocator(uint64_t (*alloc_page_pa)(void))
 /* A zeroed page; 0: none left. */
 static uint64_t new_page(void)
 {
-	uint64_t pa;
-
-	if (!alloc_page)
-		return early_alloc(1);
-	pa = alloc_page();
-	if (pa)
-		memset(KVA(pa), 0, PAGE);
-	return pa;
+	return alloc_page ? alloc_page() : early_alloc(1);
 }
 
 /* The entry for `va` in the kernel's tables that maps 1 << shift bytes (12,
