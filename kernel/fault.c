@@ -28,9 +28,8 @@ static void report_fault(struct trapframe *tf, enum weir_fault kind,
 		.label = WEIR_MSG_FAULT,
 		.w = { kind, addr, tf->rip, error, t->id } };
 
-	if (thread_killed())
-		return;
-	if (kind != WEIR_FAULT_NOMEM && task->fault.type == WEIR_OBJ_ENDPOINT &&
+	if (!thread_killed() && kind != WEIR_FAULT_NOMEM &&
+	    task->fault.type == WEIR_OBJ_ENDPOINT &&
 	    !ipc_call(&task->fault, &msg, false)) {
 		if (msg.handle)
 			handle_close(&task->handles, msg.handle);

@@ -18,11 +18,9 @@ struct aspace *aspace_create(struct account *account)
 {
 	static uint64_t last_id; /* atomic */
 	struct aspace *as = kzalloc(sizeof(*as));
-	struct frame *root;
+	struct frame *root = as ? frame_alloc(FRAME_MAYWAIT | FRAME_ZERO) :
+				  NULL;
 
-	if (!as)
-		return NULL;
-	root = frame_alloc(FRAME_MAYWAIT | FRAME_ZERO);
 	if (!root) {
 		kfree(as);
 		return NULL;

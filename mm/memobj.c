@@ -20,10 +20,8 @@ static unsigned levels_for(uint64_t npages)
 {
 	unsigned levels = 1;
 
-	while (npages > RADIX_WAYS) {
-		npages = (npages + RADIX_WAYS - 1) >> RADIX_BITS;
+	while (npages > 1ull << RADIX_BITS * levels)
 		levels++;
-	}
 	return levels;
 }
 
