@@ -6,7 +6,6 @@
  * sleep runs in the thread `start`; the boot stacks become the idle threads.
  */
 #include "arch/x86_64/apic.h"
-#include "arch/x86_64/fwcfg.h"
 #include "boot/bootinfo.h"
 #include "kernel/sched.h"
 #include "mm/mm.h"
