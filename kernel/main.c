@@ -25,11 +25,10 @@ static void complain(const char *sentence)
 static void read_params(void)
 {
 	static char text[CMDLINE_MAX];
-	int n;
 
 	param_defaults(&params);
 	param_parse(boot_info.cmdline, &params, complain);
-	n = fwcfg_read("opt/weir/cmdline", text, sizeof(text) - 1);
+	int n = fwcfg_read("opt/weir/cmdline", text, sizeof(text) - 1);
 	if (n < 0)
 		return;
 	text[n] = 0;

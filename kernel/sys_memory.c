@@ -36,9 +36,8 @@ int64_t sys_mem_map(struct trapframe *tf, const struct cap *task)
 {
 	struct cap *mem = &current()->other;
 	uint64_t va = ARG3(tf);
-	int status;
+	int status = lookup(ARG1(tf), WEIR_OBJ_MEM, WEIR_R_READ, mem);
 
-	status = lookup(ARG1(tf), WEIR_OBJ_MEM, WEIR_R_READ, mem);
 	if (status)
 		return status;
 	status = aspace_map(space_of(task), mem->object, ARG2(tf), &va,
@@ -91,18 +90,16 @@ int64_t sys_pager_create(struct trapframe *tf, const struct cap *ntfn)
 	struct pager_client client = { ntfn_signal, object_put, ntfn->object,
 				       1ull << ARG1(tf) % 64 };
 	struct memobj *obj;
-	struct pager *p;
-	int64_t h, mem;
 
 	if (ARG1(tf) > 63 || ARG2(tf) == 0 || ARG2(tf) > MEMOBJ_MAX_PAGES)
 		return -WEIR_EINVAL;
-	p = pager_create(ARG2(tf), client, ARG3(tf),
-			 current()->task->account, &obj);
+	struct pager *p = pager_create(ARG2(tf), client, ARG3(tf),
+				       current()->task->account, &obj);
 	if (!p)
 		return -WEIR_ENOMEM;
 	object_get(ntfn->object);
-	mem = give_handle(WEIR_OBJ_MEM, obj, WEIR_R_ALL);
-	h = give_handle(WEIR_OBJ_PAGER, p, WEIR_R_ALL);
+	int64_t mem = give_handle(WEIR_OBJ_MEM, obj, WEIR_R_ALL);
+	int64_t h = give_handle(WEIR_OBJ_PAGER, p, WEIR_R_ALL);
 	if (mem < 0 || h < 0) {
 		/* An error names no handle. */
 		handle_close(&current()->task->handles, mem);

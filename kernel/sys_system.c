@@ -27,16 +27,14 @@ int64_t sys_klog(struct trapframe *tf, const struct cap *cap)
 int64_t sys_report(struct trapframe *tf, const struct cap *cap)
 {
 	uint64_t kind = ARG0(tf), n = ARG2(tf);
-	char *bytes;
-	int status;
 
 	if (kind < WEIR_REPORT_OUT || kind > WEIR_REPORT_NOTE ||
 	    n > REPORT_MAX)
 		return -WEIR_EINVAL;
-	bytes = kzalloc(REPORT_MAX);
+	char *bytes = kzalloc(REPORT_MAX);
 	if (!bytes)
 		return -WEIR_ENOMEM;
-	status = copy_from_user(bytes, ARG1(tf), n);
+	int status = copy_from_user(bytes, ARG1(tf), n);
 	if (!status)
 		com2_record(kind == WEIR_REPORT_OUT ? "out" : "note", bytes,
 			    n);
@@ -55,11 +53,9 @@ int64_t sys_clock(struct trapframe *tf, const struct cap *cap)
 static int64_t give_info(const struct trapframe *tf, const void *from,
 			 uint64_t n)
 {
-	int status;
-
 	if (ARG3(tf) < n)
 		return -WEIR_EINVAL;
-	status = copy_to_user(ARG2(tf), from, n);
+	int status = copy_to_user(ARG2(tf), from, n);
 	return status ? status : (int64_t)n;
 }
 
@@ -114,11 +110,10 @@ int64_t sys_sys_info(struct trapframe *tf, const struct cap *cap)
 static int64_t ctl_swap(uint64_t mem)
 {
 	struct cap *cap = &current()->other;
-	int status;
 
 	if (!params.swap_virtio)
 		return -WEIR_EPERM;
-	status = lookup(mem, WEIR_OBJ_MEM, WEIR_R_MANAGE, cap);
+	int status = lookup(mem, WEIR_OBJ_MEM, WEIR_R_MANAGE, cap);
 	return status ? status : swap_attach(cap->object);
 }
 

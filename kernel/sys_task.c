@@ -72,13 +72,12 @@ int64_t sys_task_kill(struct trapframe *tf, const struct cap *cap)
 int64_t sys_thread_create(struct trapframe *tf, const struct cap *cap)
 {
 	struct thread *t;
-	int status;
 
 	if (!PLANTED(W6) &&
 	    (ARG1(tf) >= WEIR_USER_TOP || ARG2(tf) > WEIR_USER_TOP))
 		return -WEIR_EINVAL;
-	status = thread_create_user(cap->object, ARG1(tf), ARG2(tf), ARG3(tf),
-				    &t);
+	int status = thread_create_user(cap->object, ARG1(tf), ARG2(tf),
+					ARG3(tf), &t);
 	return status ? status : give_handle(WEIR_OBJ_THREAD, t, WEIR_R_ALL);
 }
 
@@ -91,17 +90,15 @@ int64_t sys_thread_ctl(struct trapframe *tf, const struct cap *none)
 {
 	struct thread *t = current();
 	uint64_t op = ARG1(tf), arg = ARG2(tf);
-	bool own;
-	int status;
 
 	if (ARG0(tf)) {
-		status = lookup(ARG0(tf), WEIR_OBJ_THREAD, WEIR_R_MANAGE,
-				&t->other);
+		int status = lookup(ARG0(tf), WEIR_OBJ_THREAD, WEIR_R_MANAGE,
+				    &t->other);
 		if (status)
 			return status;
 		t = t->other.object;
 	}
-	own = t == current();
+	bool own = t == current();
 	if (op == WEIR_THREAD_FSBASE && own && arg < WEIR_USER_TOP) {
 		t->fs_base = arg;
 		set_fs_base(arg);
@@ -162,11 +159,10 @@ int64_t sys_object_info(struct trapframe *tf, const struct cap *none)
 {
 	struct weir_object_info info = { 0 };
 	struct cap *cap = &current()->other;
-	int status;
 
 	if (ARG2(tf) < sizeof(info))
 		return -WEIR_EINVAL;
-	status = lookup(ARG0(tf), WEIR_OBJ_NONE, 0, cap);
+	int status = lookup(ARG0(tf), WEIR_OBJ_NONE, 0, cap);
 	if (status)
 		return status;
 	info.type = cap->type;

@@ -164,11 +164,9 @@ static bool clear_region(struct region *r)
 static void settle(struct aspace *as, uint64_t va, uint64_t npages,
 		   bool changed)
 {
-	uint64_t gen, owed;
-
 	spin_lock(&as->lock);
-	gen = changed ? tlb_debt(as) : 0;
-	owed = as->owed;
+	uint64_t gen = changed ? tlb_debt(as) : 0;
+	uint64_t owed = as->owed;
 	ORACLE(recorded(as));
 	spin_unlock(&as->lock);
 	if (changed)
@@ -239,11 +237,9 @@ bool aspace_restrict(struct aspace *as, uint64_t va, uint64_t end,
 
 static bool protect_region(struct region *r, unsigned prot)
 {
-	bool changed;
-
 	spin_lock(&r->as->lock);
 	r->prot = prot;
-	changed = aspace_restrict(r->as, r->start, r->end, prot);
+	bool changed = aspace_restrict(r->as, r->start, r->end, prot);
 	spin_unlock(&r->as->lock);
 	return changed;
 }
@@ -255,12 +251,11 @@ static int change_range(struct aspace *as, uint64_t va, uint64_t npages,
 	uint64_t end = va + npages * WEIR_PAGE_SIZE;
 	bool changed = false;
 	struct region *r;
-	int status;
 
 	if (!range_valid(va, npages))
 		return -WEIR_EINVAL;
 	mutex_lock(&as->map_mutex);
-	status = prot ? protect_check(as, va, end, prot) : 0;
+	int status = prot ? protect_check(as, va, end, prot) : 0;
 	if (!status)
 		status = split_at(as, va);
 	if (!status)

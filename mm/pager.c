@@ -112,11 +112,9 @@ void pager_get(struct pager *p)
 static void die(struct pager *p)
 {
 	for (;;) {
-		struct pageio *io;
-
 		spin_lock(&p->lock);
 		p->dead = true;
-		io = TAILQ_FIRST(&p->requests);
+		struct pageio *io = TAILQ_FIRST(&p->requests);
 		if (io)
 			unlink_request(p, io);
 		spin_unlock(&p->lock);
@@ -145,13 +143,12 @@ void pager_submit(struct pageio *io)
 {
 	struct pager *p = io->pager;
 	unsigned state = io->frame->state;
-	bool dead;
 
 	assert(state == (io->write ? FRAME_LAUNDRY : FRAME_INBOUND));
 	io->due_ns = time_ns() + p->deadline_ns;
 	io->taken = false;
 	spin_lock(&p->lock);
-	dead = p->dead;
+	bool dead = p->dead;
 	if (!dead) {
 		io->cookie = ++p->last_cookie;
 		TAILQ_INSERT_TAIL(&p->requests, io, link);
@@ -208,10 +205,8 @@ static struct pageio *find(struct pager *p, uint64_t cookie)
 
 void pager_untake(struct pager *p, uint64_t cookie)
 {
-	struct pageio *io;
-
 	spin_lock(&p->lock);
-	io = find(p, cookie);
+	struct pageio *io = find(p, cookie);
 	if (io)
 		io->taken = false;
 	spin_unlock(&p->lock);
@@ -220,10 +215,8 @@ void pager_untake(struct pager *p, uint64_t cookie)
 int pager_done(struct pager *p, uint64_t cookie, const void *bounce,
 	       int status)
 {
-	struct pageio *io;
-
 	spin_lock(&p->lock);
-	io = find(p, cookie);
+	struct pageio *io = find(p, cookie);
 	if (io)
 		unlink_request(p, io);
 	if (io && io->write && status)

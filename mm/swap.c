@@ -189,18 +189,16 @@ void frame_drop_slot(struct frame *f)
 int swap_attach(struct memobj *obj)
 {
 	uint64_t nslots = obj->npages - 1; /* page 0 is no slot */
-	struct swapdev d;
-	bool busy;
 
 	if (!obj->family->pager || nslots == 0)
 		return -WEIR_EINVAL;
-	d = fresh_device(nslots);
+	struct swapdev d = fresh_device(nslots);
 	if (!d.bits)
 		return -WEIR_ENOMEM;
 	d.object = memobj_get(obj);
 	spin_lock(&slot_lock);
-	busy = devs[1].object && (devs[1].nfree != devs[1].total ||
-				  swap_slot_takes_writes(ATTACHED));
+	bool busy = devs[1].object && (devs[1].nfree != devs[1].total ||
+				       swap_slot_takes_writes(ATTACHED));
 	if (!busy) {
 		struct swapdev old = devs[1];
 

@@ -18,16 +18,14 @@ static int test_pte(struct aspace *as, uint64_t va, bool clear)
 {
 	uint64_t index;
 	struct memobj *obj = aspace_object(as, va, WEIR_P_READ, &index);
-	struct region *r;
 	int was = 0;
-	pte_t *pte;
 
 	if (!obj)
 		return -WEIR_EFAULT;
 	spin_lock(&obj->family->lock);
 	spin_lock(&as->lock);
-	r = aspace_region(as, va);
-	pte = aspace_pte(as, va);
+	struct region *r = aspace_region(as, va);
+	pte_t *pte = aspace_pte(as, va);
 	if (r && r->obj == obj && pte && (*pte & PTE_P)) {
 		was = *pte & (PTE_P | PTE_W | PTE_A | PTE_D);
 		if (clear)

@@ -103,28 +103,25 @@ static const char *parse_madt(const uint8_t *t, size_t len,
 const char *acpi_parse(const uint8_t *rsdp, acpi_map_fn *map,
 		       struct acpi_info *out)
 {
-	const uint8_t *root;
 	size_t len, width = 4;
-	uint64_t pa;
 
 	memset(out, 0, sizeof(*out));
 	if (memcmp(rsdp, "RSD PTR ", 8) || !sum_is_zero(rsdp, RSDP1_BYTES))
 		return "the RSDP is corrupt";
-	pa = get(rsdp + 16, 4);
+	uint64_t pa = get(rsdp + 16, 4);
 	if (rsdp[15] >= 2 && sum_is_zero(rsdp, RSDP2_BYTES) &&
 	    get(rsdp + 24, 8)) {
 		pa = get(rsdp + 24, 8);
 		width = 8;
 	}
-	root = map_table(map, pa, &len);
+	const uint8_t *root = map_table(map, pa, &len);
 	if (!root || memcmp(root, width == 8 ? "XSDT" : "RSDT", 4))
 		return "the ACPI root table is corrupt";
 	for (size_t at = HEADER_BYTES; at + width <= len; at += width) {
-		const uint8_t *t;
 		size_t n;
 
 		pa = get(root + at, width);
-		t = pa ? map(pa, HEADER_BYTES) : NULL;
+		const uint8_t *t = pa ? map(pa, HEADER_BYTES) : NULL;
 		if (!t || memcmp(t, "APIC", 4))
 			continue;
 		t = map_table(map, pa, &n);
