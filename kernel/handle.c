@@ -94,14 +94,11 @@ static int grow(struct handle_table *t)
 /* Takes a free slot: its index, or an error. Holds the lock. */
 static int take_slot(struct handle_table *t)
 {
-	int status = 0;
-
 	if (t->closed)
 		return -WEIR_EPEER;
 	if (!account_charge(t->owner->account, ACCOUNT_HANDLES, 1))
 		return -WEIR_EFULL;
-	if (!t->free_head)
-		status = grow(t);
+	int status = t->free_head ? 0 : grow(t);
 	if (status) {
 		account_uncharge(t->owner->account, ACCOUNT_HANDLES, 1);
 		return status;

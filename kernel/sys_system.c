@@ -61,48 +61,43 @@ static int64_t give_info(const struct trapframe *tf, const void *from,
 
 int64_t sys_sys_info(struct trapframe *tf, const struct cap *cap)
 {
-	uint64_t index = ARG1(tf), counters[WEIR_NCOUNTERS];
-	struct weir_system system;
+	uint64_t topic = ARG0(tf), index = ARG1(tf), counters[WEIR_NCOUNTERS];
 	struct weir_fault_point point;
 	struct weir_task task;
 
-	if (index && ARG0(tf) != WEIR_INFO_TASK && ARG0(tf) != WEIR_INFO_FAULT)
-		return -WEIR_EINVAL;
-	switch (ARG0(tf)) {
-	case WEIR_INFO_SYSTEM:
-		system = (struct weir_system){
-			.cpus = cpu_count(),
-			.policy = tlb_policy - tlb_policies,
-			.batch = reclaim_batch(),
-			.delay_us = params.delay_us,
-			.frames_total = nr_frames(),
-			.frames_free = nr_free(),
-			.frames_reserve = watermarks.high,
-			.frames_anon = lru_frames(),
-			.swap_total = swap_slots_total(),
-			.swap_free = swap_slots_free(),
-			.seed = params.seed,
-			.uptime_ns = time_ns(),
-			.swap_virtio = params.swap_virtio,
-		};
-		return give_info(tf, &system, sizeof(system));
-	case WEIR_INFO_TASK:
-		if (index > UINT32_MAX || !task_info(index, &task))
-			return -WEIR_EINVAL;
+	if (topic == WEIR_INFO_TASK && task_info(index, &task))
 		return give_info(tf, &task, sizeof(task));
-	case WEIR_INFO_CMDLINE:
+	if (topic == WEIR_INFO_FAULT && inject_describe(index, &point))
+		return give_info(tf, &point, sizeof(point));
+	if (index) /* of all others there is one */
+		return -WEIR_EINVAL;
+	if (topic == WEIR_INFO_CMDLINE)
 		return give_info(tf, params.run, strlen(params.run) + 1);
-	case WEIR_INFO_FAULTS:
+	if (topic == WEIR_INFO_FAULTS)
 		return give_info(tf, params.fault, strlen(params.fault) + 1);
-	case WEIR_INFO_FAULT:
-		return !inject_describe(index, &point) ? -WEIR_EINVAL :
-		       give_info(tf, &point, sizeof(point));
-	case WEIR_INFO_COUNTERS:
+	if (topic == WEIR_INFO_COUNTERS) {
 		for (unsigned c = 0; c < WEIR_NCOUNTERS; c++)
 			counters[c] = stat_sum(c);
 		return give_info(tf, counters, sizeof(counters));
 	}
-	return -WEIR_EINVAL;
+	if (topic != WEIR_INFO_SYSTEM)
+		return -WEIR_EINVAL;
+	const struct weir_system system = {
+		.cpus = cpu_count(),
+		.policy = tlb_policy - tlb_policies,
+		.batch = reclaim_batch(),
+		.delay_us = params.delay_us,
+		.frames_total = nr_frames(),
+		.frames_free = nr_free(),
+		.frames_reserve = watermarks.high,
+		.frames_anon = lru_frames(),
+		.swap_total = swap_slots_total(),
+		.swap_free = swap_slots_free(),
+		.seed = params.seed,
+		.uptime_ns = time_ns(),
+		.swap_virtio = params.swap_virtio,
+	};
+	return give_info(tf, &system, sizeof(system));
 }
 
 /* ---- control ------------------------------------------------------------- */

@@ -241,7 +241,7 @@ void task_kill(struct task *task, int64_t status)
 		teardown(task, false);
 }
 
-bool task_info(unsigned index, struct weir_task *out)
+bool task_info(uint64_t index, struct weir_task *out)
 {
 	struct task *t;
 

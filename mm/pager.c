@@ -72,16 +72,15 @@ static void finish(struct pageio *io, int status)
 bool pager_cancel(struct pageio *io)
 {
 	struct pager *p = io->pager;
-	bool queued, late, said;
 
 	if (!p)
 		return false;
-	late = time_ns() >= io->due_ns;
+	bool late = time_ns() >= io->due_ns;
 	spin_lock(&p->lock);
-	queued = io->cookie;
+	bool queued = io->cookie;
 	if (queued)
 		unlink_request(p, io);
-	said = io->write && p->late; /* once is enough */
+	bool said = io->write && p->late; /* once is enough */
 	p->late |= queued && late && io->write;
 	spin_unlock(&p->lock);
 	if (queued && late && !said)
