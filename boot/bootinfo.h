@@ -8,6 +8,7 @@
 #pragma once
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #define BOOT_MAX_MMAP 128
@@ -41,3 +42,7 @@ extern struct bootinfo boot_info;
  * compiles on the host. */
 const char *multiboot_parse(uint32_t magic, const void *info,
 			    struct bootinfo *out);
+
+/* arch/: reads at most n bytes of the file `name` that QEMU hands over: bytes
+ * read, or -1 when there is no such file or no such device. Boot. */
+int fwcfg_read(const char *name, char *buf, size_t n);

@@ -8,8 +8,6 @@
  */
 #include "boot/bootinfo.h"
 
-#include <stddef.h>
-
 #define MAGIC 0x36d76289
 #define LONGEST_INFO (1u << 20)
 #define RSDP1_BYTES 20

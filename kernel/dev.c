@@ -26,10 +26,8 @@ static struct irq irqs[ACPI_ISA_IRQS];
 /* From now on interrupts go to `n`, or nowhere. */
 static void aim(struct irq *i, struct object *n, uint64_t bits)
 {
-	struct object *was;
-
 	spin_lock(&i->lock);
-	was = i->ntfn;
+	struct object *was = i->ntfn;
 	i->ntfn = n;
 	i->bits = bits;
 	spin_unlock(&i->lock);
@@ -71,12 +69,12 @@ int64_t sys_dev_irq(struct trapframe *tf, const struct cap *irq)
 {
 	struct irq *i = irq->object;
 	struct cap *ntfn = &current()->other;
-	int status;
 
 	if (ARG1(tf) == WEIR_IRQ_BIND) {
 		if (ARG3(tf) > 63)
 			return -WEIR_EINVAL;
-		status = lookup(ARG2(tf), WEIR_OBJ_NTFN, WEIR_R_WRITE, ntfn);
+		int status = lookup(ARG2(tf), WEIR_OBJ_NTFN, WEIR_R_WRITE,
+				    ntfn);
 		if (status)
 			return status;
 		if (!ioapic_set(i - irqs, true))

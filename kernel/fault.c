@@ -28,9 +28,8 @@ static void report_fault(struct trapframe *tf, enum weir_fault kind,
 		.label = WEIR_MSG_FAULT,
 		.w = { kind, addr, tf->rip, error, t->id } };
 
-	if (thread_killed())
-		return;
-	if (kind != WEIR_FAULT_NOMEM && task->fault.type == WEIR_OBJ_ENDPOINT &&
+	if (!thread_killed() && kind != WEIR_FAULT_NOMEM &&
+	    task->fault.type == WEIR_OBJ_ENDPOINT &&
 	    !ipc_call(&task->fault, &msg, false)) {
 		if (msg.handle)
 			handle_close(&task->handles, msg.handle);
@@ -48,12 +47,10 @@ static void report_fault(struct trapframe *tf, enum weir_fault kind,
 
 void kernel_page_fault(struct trapframe *tf, uint64_t cr2)
 {
-	int status;
-
 	if (tf->error & PF_RESERVED)
 		panic_trap(tf, "reserved bit in the page tables at %lx", cr2);
-	status = aspace_fault(current()->as, cr2, tf->error & PF_WRITE,
-			      tf->error & PF_EXEC);
+	int status = aspace_fault(current()->as, cr2, tf->error & PF_WRITE,
+				  tf->error & PF_EXEC);
 	if (status == 0)
 		return;
 	if (!trap_from_user(tf)) {

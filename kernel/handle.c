@@ -73,11 +73,10 @@ static int grow(struct handle_table *t)
 {
 	unsigned old = t->mask + 1;
 	unsigned capacity = t->mask ? 2 * old : FIRST_CAPACITY;
-	struct handle_slot *slots;
 
 	if (capacity > HANDLES_MAX)
 		return -WEIR_EFULL;
-	slots = kzalloc(capacity * sizeof(*slots));
+	struct handle_slot *slots = kzalloc(capacity * sizeof(*slots));
 	if (!slots)
 		return -WEIR_ENOMEM;
 	memcpy(slots, t->slots, old * sizeof(*slots));
@@ -95,30 +94,24 @@ static int grow(struct handle_table *t)
 /* Takes a free slot: its index, or an error. Holds the lock. */
 static int take_slot(struct handle_table *t)
 {
-	unsigned index;
-	int status = 0;
-
 	if (t->closed)
 		return -WEIR_EPEER;
 	if (!account_charge(t->owner->account, ACCOUNT_HANDLES, 1))
 		return -WEIR_EFULL;
-	if (!t->free_head)
-		status = grow(t);
+	int status = t->free_head ? 0 : grow(t);
 	if (status) {
 		account_uncharge(t->owner->account, ACCOUNT_HANDLES, 1);
 		return status;
 	}
-	index = t->free_head;
+	unsigned index = t->free_head;
 	t->free_head = t->slots[index].next_free;
 	return index;
 }
 
 int64_t handle_insert(struct handle_table *t, struct cap cap)
 {
-	int64_t result;
-
 	spin_lock(&t->lock);
-	result = take_slot(t);
+	int64_t result = take_slot(t);
 	if (result > 0) {
 		struct handle_slot *s = &t->slots[result];
 
@@ -163,10 +156,9 @@ int handle_lookup(uint64_t h, enum weir_object type, unsigned rights,
 {
 	struct handle_table *t = &current()->task->handles;
 	int status = -WEIR_EHANDLE;
-	struct handle_slot *s;
 
 	spin_lock(&t->lock);
-	s = handle_find(t, h);
+	struct handle_slot *s = handle_find(t, h);
 	if (s && (type == WEIR_OBJ_NONE || s->cap.type == type))
 		status = rights & ~s->cap.rights ? -WEIR_ERIGHTS : 0;
 	if (!status) {
@@ -183,10 +175,9 @@ int handle_lookup(uint64_t h, enum weir_object type, unsigned rights,
 int handle_close(struct handle_table *t, uint64_t h)
 {
 	struct cap cap = { .type = WEIR_OBJ_NONE };
-	struct handle_slot *s;
 
 	spin_lock(&t->lock);
-	s = handle_find(t, h);
+	struct handle_slot *s = handle_find(t, h);
 	if (s)
 		cap = free_slot(t, s);
 	spin_unlock(&t->lock);
@@ -196,10 +187,8 @@ int handle_close(struct handle_table *t, uint64_t h)
 
 void handle_move_end(struct handle_table *t, handle_t h, bool moved)
 {
-	struct handle_slot *s;
-
 	spin_lock(&t->lock);
-	s = &t->slots[h & t->mask];
+	struct handle_slot *s = &t->slots[h & t->mask];
 	assert(s->cap.type != WEIR_OBJ_NONE && s->name == (h ^ TRAVELS));
 	s->name = h;
 	if (moved)

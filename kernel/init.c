@@ -60,11 +60,10 @@ static const struct weir_init_header *check_image(const struct boot_module *m)
 static void map_anon(struct aspace *as, uint64_t start, uint64_t end)
 {
 	uint64_t npages = (end - start) / WEIR_PAGE_SIZE;
-	struct memobj *obj;
 
 	if (npages == 0)
 		return;
-	obj = memobj_create(npages, NULL, NULL);
+	struct memobj *obj = memobj_create(npages, NULL, NULL);
 	need(obj && !aspace_map(as, obj, 0, &start, npages,
 				WEIR_P_READ | WEIR_P_WRITE,
 				WEIR_P_READ | WEIR_P_WRITE | WEIR_P_EXEC));
@@ -85,13 +84,12 @@ static handle_t give(struct task *task, enum weir_object type, void *object,
 static handle_t give_initrd(struct task *task, uint64_t *size)
 {
 	const struct boot_module *m = find_module("initrd");
-	uint64_t npages;
 
 	if (!m || !m->len)
 		return 0; /* init says so */
 	if (m->pa % WEIR_PAGE_SIZE)
 		panic("initrd is not at a page boundary: %lx", m->pa);
-	npages = pages_of(m->len);
+	uint64_t npages = pages_of(m->len);
 	memset((char *)KVA(m->pa) + m->len, 0,
 	       npages * WEIR_PAGE_SIZE - m->len);
 	*size = m->len;
@@ -121,30 +119,27 @@ void init_start(void)
 {
 	const struct cap nobody = { .type = WEIR_OBJ_NONE };
 	const struct boot_module *m = find_module("init");
-	const struct weir_init_header *h;
 	const uint64_t base = WEIR_INIT_BASE;
-	uint64_t first, bytes;
-	struct task *task;
 	struct thread *t;
 
 	if (!m)
 		panic("init is missing: the boot loader passed no module "
 		      "'init'");
-	h = check_image(m);
-	task = task_create(NULL, nobody, "init", true, NULL);
+	const struct weir_init_header *h = check_image(m);
+	struct task *task = task_create(NULL, nobody, "init", true, NULL);
 	need(task);
 	task->as->system = true;
 	thread_use_space(task->as);
 	map_anon(task->as, base, h->text_end);
 	map_anon(task->as, h->text_end, h->bss_end);
-	bytes = h->data_end - base;
+	uint64_t bytes = h->data_end - base;
 	need(!copy_to_user(base, h, bytes < m->len ? bytes : m->len));
 	/* Executable when it is no longer writable. */
 	if (aspace_protect(task->as, base, pages_of(h->text_end - base),
 			   WEIR_P_READ | WEIR_P_EXEC))
 		panic("init: its code cannot be protected");
 	map_anon(task->as, STACK_TOP - STACK_PAGES * WEIR_PAGE_SIZE, STACK_TOP);
-	first = give_first(task);
+	uint64_t first = give_first(task);
 	thread_use_space(NULL);
 	need(!thread_create_user(task, h->entry, first, first, &t));
 	object_put(&t->object);

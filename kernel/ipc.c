@@ -79,19 +79,12 @@ static void unlink_client(struct thread *t)
 /* `t` waits in vain: takes it out of where it is. */
 static void cancel(struct thread *t)
 {
-	switch (t->ipc.state) {
-	case IPC_CALLING:
+	if (t->ipc.state == IPC_CALLING)
 		TAILQ_REMOVE(&t->ipc.ep->callers, t, ipc.link);
-		break;
-	case IPC_RECEIVING:
+	else if (t->ipc.state == IPC_RECEIVING)
 		TAILQ_REMOVE(&t->ipc.ep->receivers, t, ipc.link);
-		break;
-	case IPC_AWAIT_REPLY:
+	else if (t->ipc.state == IPC_AWAIT_REPLY)
 		unlink_client(t->ipc.server);
-		break;
-	case IPC_NONE:
-		break;
-	}
 	complete(t, -WEIR_EPEER, false);
 }
 

@@ -6,7 +6,6 @@
  * sleep runs in the thread `start`; the boot stacks become the idle threads.
  */
 #include "arch/x86_64/apic.h"
-#include "arch/x86_64/fwcfg.h"
 #include "boot/bootinfo.h"
 #include "kernel/sched.h"
 #include "mm/mm.h"
@@ -26,11 +25,10 @@ static void complain(const char *sentence)
 static void read_params(void)
 {
 	static char text[CMDLINE_MAX];
-	int n;
 
 	param_defaults(&params);
 	param_parse(boot_info.cmdline, &params, complain);
-	n = fwcfg_read("opt/weir/cmdline", text, sizeof(text) - 1);
+	int n = fwcfg_read("opt/weir/cmdline", text, sizeof(text) - 1);
 	if (n < 0)
 		return;
 	text[n] = 0;
@@ -75,8 +73,7 @@ static void beat(void *arg)
 	for (;;) {
 		thread_sleep_ns(BEAT_NS);
 		int n = ksnprintf(text, sizeof(text),
-				  "progress=%lu waiting=%u idle=%d",
-				  progress(), task_sleepers(),
+				  "progress=%lu idle=%d", progress(),
 				  sched_all_idle());
 		com2_record("beat", text, n);
 		audit();

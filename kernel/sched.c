@@ -217,7 +217,6 @@ void sched_enqueue(struct thread *t, bool here)
 {
 	unsigned cpu = choose_cpu(t, here);
 	struct runq *rq = lock_rq_of(t); /* it has left its last CPU */
-	bool preempts;
 
 	if (cpu != t->cpu && t->affinity >> cpu & 1) {
 		t->cpu = cpu;
@@ -226,7 +225,7 @@ void sched_enqueue(struct thread *t, bool here)
 	}
 	__atomic_store_n(&t->state, THREAD_RUNNABLE, __ATOMIC_SEQ_CST);
 	rq_insert(rq, t);
-	preempts = rq->prio < t->prio;
+	bool preempts = rq->prio < t->prio;
 	spin_unlock(&rq->lock);
 	if (preempts)
 		sched_kick(rq - runqs);

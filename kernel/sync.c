@@ -78,7 +78,6 @@ static bool sleep_on(struct waitq *wq, struct spinlock *release,
 		     uint64_t deadline_ns, enum thread_state state)
 {
 	struct thread *t = current();
-	bool slept;
 
 	assert(!release || spin_held(release));
 	spin_lock(&wq->lock);
@@ -88,7 +87,7 @@ static bool sleep_on(struct waitq *wq, struct spinlock *release,
 	TAILQ_INSERT_TAIL(&wq->threads, t, wait_link);
 	if (deadline_ns)
 		sleepq_insert(t, deadline_ns);
-	slept = sched_sleep(state, &wq->lock, release);
+	bool slept = sched_sleep(state, &wq->lock, release);
 	spin_lock(&wq->lock);
 	if (t->on_wq)
 		TAILQ_REMOVE(&wq->threads, t, wait_link);

@@ -24,15 +24,8 @@ int64_t sys_mem_create(struct trapframe *tf, const struct cap *cap)
 			   WEIR_R_ALL);
 }
 
-/* The numbers of the rights on memory, too. */
-#define PROT_ALL (WEIR_P_READ | WEIR_P_WRITE | WEIR_P_EXEC)
-
-/* W^X: no page is writable and executable at once. */
-static bool prot_valid(uint64_t prot)
-{
-	return !(prot & ~(uint64_t)PROT_ALL) && (prot & WEIR_P_READ) &&
-	       !(prot & WEIR_P_WRITE && prot & WEIR_P_EXEC);
-}
+/* Of the rights on memory the numbers are those of enum weir_prot. */
+#define MEM_RIGHTS (WEIR_R_READ | WEIR_R_WRITE | WEIR_R_EXEC)
 
 static struct aspace *space_of(const struct cap *task)
 {
@@ -42,18 +35,13 @@ static struct aspace *space_of(const struct cap *task)
 int64_t sys_mem_map(struct trapframe *tf, const struct cap *task)
 {
 	struct cap *mem = &current()->other;
-	uint64_t va = ARG3(tf), prot = ARG5(tf);
-	int status;
+	uint64_t va = ARG3(tf);
+	int status = lookup(ARG1(tf), WEIR_OBJ_MEM, WEIR_R_READ, mem);
 
-	if (!prot_valid(prot))
-		return -WEIR_EINVAL;
-	status = lookup(ARG1(tf), WEIR_OBJ_MEM, WEIR_R_READ, mem);
 	if (status)
 		return status;
-	if (prot & ~(uint64_t)mem->rights)
-		return -WEIR_ERIGHTS;
 	status = aspace_map(space_of(task), mem->object, ARG2(tf), &va,
-			    ARG4(tf), prot, mem->rights & PROT_ALL);
+			    ARG4(tf), ARG5(tf), mem->rights & MEM_RIGHTS);
 	return status ? status : (int64_t)va;
 }
 
@@ -64,8 +52,6 @@ int64_t sys_mem_unmap(struct trapframe *tf, const struct cap *task)
 
 int64_t sys_mem_protect(struct trapframe *tf, const struct cap *task)
 {
-	if (!prot_valid(ARG3(tf)))
-		return -WEIR_EINVAL;
 	return aspace_protect(space_of(task), ARG1(tf), ARG2(tf), ARG3(tf));
 }
 
@@ -104,18 +90,16 @@ int64_t sys_pager_create(struct trapframe *tf, const struct cap *ntfn)
 	struct pager_client client = { ntfn_signal, object_put, ntfn->object,
 				       1ull << ARG1(tf) % 64 };
 	struct memobj *obj;
-	struct pager *p;
-	int64_t h, mem;
 
 	if (ARG1(tf) > 63 || ARG2(tf) == 0 || ARG2(tf) > MEMOBJ_MAX_PAGES)
 		return -WEIR_EINVAL;
-	p = pager_create(ARG2(tf), client, ARG3(tf),
-			 current()->task->account, &obj);
+	struct pager *p = pager_create(ARG2(tf), client, ARG3(tf),
+				       current()->task->account, &obj);
 	if (!p)
 		return -WEIR_ENOMEM;
 	object_get(ntfn->object);
-	mem = give_handle(WEIR_OBJ_MEM, obj, WEIR_R_ALL);
-	h = give_handle(WEIR_OBJ_PAGER, p, WEIR_R_ALL);
+	int64_t mem = give_handle(WEIR_OBJ_MEM, obj, WEIR_R_ALL);
+	int64_t h = give_handle(WEIR_OBJ_PAGER, p, WEIR_R_ALL);
 	if (mem < 0 || h < 0) {
 		/* An error names no handle. */
 		handle_close(&current()->task->handles, mem);

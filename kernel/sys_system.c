@@ -27,16 +27,14 @@ int64_t sys_klog(struct trapframe *tf, const struct cap *cap)
 int64_t sys_report(struct trapframe *tf, const struct cap *cap)
 {
 	uint64_t kind = ARG0(tf), n = ARG2(tf);
-	char *bytes;
-	int status;
 
 	if (kind < WEIR_REPORT_OUT || kind > WEIR_REPORT_NOTE ||
 	    n > REPORT_MAX)
 		return -WEIR_EINVAL;
-	bytes = kzalloc(REPORT_MAX);
+	char *bytes = kzalloc(REPORT_MAX);
 	if (!bytes)
 		return -WEIR_ENOMEM;
-	status = copy_from_user(bytes, ARG1(tf), n);
+	int status = copy_from_user(bytes, ARG1(tf), n);
 	if (!status)
 		com2_record(kind == WEIR_REPORT_OUT ? "out" : "note", bytes,
 			    n);
@@ -55,58 +53,51 @@ int64_t sys_clock(struct trapframe *tf, const struct cap *cap)
 static int64_t give_info(const struct trapframe *tf, const void *from,
 			 uint64_t n)
 {
-	int status;
-
 	if (ARG3(tf) < n)
 		return -WEIR_EINVAL;
-	status = copy_to_user(ARG2(tf), from, n);
+	int status = copy_to_user(ARG2(tf), from, n);
 	return status ? status : (int64_t)n;
 }
 
 int64_t sys_sys_info(struct trapframe *tf, const struct cap *cap)
 {
-	uint64_t index = ARG1(tf), counters[WEIR_NCOUNTERS];
-	struct weir_system system;
+	uint64_t topic = ARG0(tf), index = ARG1(tf), counters[WEIR_NCOUNTERS];
 	struct weir_fault_point point;
 	struct weir_task task;
 
-	if (index && ARG0(tf) != WEIR_INFO_TASK && ARG0(tf) != WEIR_INFO_FAULT)
-		return -WEIR_EINVAL;
-	switch (ARG0(tf)) {
-	case WEIR_INFO_SYSTEM:
-		system = (struct weir_system){
-			.cpus = cpu_count(),
-			.policy = tlb_policy - tlb_policies,
-			.batch = reclaim_batch(),
-			.delay_us = params.delay_us,
-			.frames_total = nr_frames(),
-			.frames_free = nr_free(),
-			.frames_reserve = watermarks.high,
-			.frames_anon = lru_frames(),
-			.swap_total = swap_slots_total(),
-			.swap_free = swap_slots_free(),
-			.seed = params.seed,
-			.uptime_ns = time_ns(),
-			.swap_virtio = params.swap_virtio,
-		};
-		return give_info(tf, &system, sizeof(system));
-	case WEIR_INFO_TASK:
-		if (index > UINT32_MAX || !task_info(index, &task))
-			return -WEIR_EINVAL;
+	if (topic == WEIR_INFO_TASK && task_info(index, &task))
 		return give_info(tf, &task, sizeof(task));
-	case WEIR_INFO_CMDLINE:
+	if (topic == WEIR_INFO_FAULT && inject_describe(index, &point))
+		return give_info(tf, &point, sizeof(point));
+	if (index) /* of all others there is one */
+		return -WEIR_EINVAL;
+	if (topic == WEIR_INFO_CMDLINE)
 		return give_info(tf, params.run, strlen(params.run) + 1);
-	case WEIR_INFO_FAULTS:
+	if (topic == WEIR_INFO_FAULTS)
 		return give_info(tf, params.fault, strlen(params.fault) + 1);
-	case WEIR_INFO_FAULT:
-		return !inject_describe(index, &point) ? -WEIR_EINVAL :
-		       give_info(tf, &point, sizeof(point));
-	case WEIR_INFO_COUNTERS:
+	if (topic == WEIR_INFO_COUNTERS) {
 		for (unsigned c = 0; c < WEIR_NCOUNTERS; c++)
 			counters[c] = stat_sum(c);
 		return give_info(tf, counters, sizeof(counters));
 	}
-	return -WEIR_EINVAL;
+	if (topic != WEIR_INFO_SYSTEM)
+		return -WEIR_EINVAL;
+	const struct weir_system system = {
+		.cpus = cpu_count(),
+		.policy = tlb_policy - tlb_policies,
+		.batch = reclaim_batch(),
+		.delay_us = params.delay_us,
+		.frames_total = nr_frames(),
+		.frames_free = nr_free(),
+		.frames_reserve = watermarks.high,
+		.frames_anon = lru_frames(),
+		.swap_total = swap_slots_total(),
+		.swap_free = swap_slots_free(),
+		.seed = params.seed,
+		.uptime_ns = time_ns(),
+		.swap_virtio = params.swap_virtio,
+	};
+	return give_info(tf, &system, sizeof(system));
 }
 
 /* ---- control ------------------------------------------------------------- */
@@ -114,66 +105,47 @@ int64_t sys_sys_info(struct trapframe *tf, const struct cap *cap)
 static int64_t ctl_swap(uint64_t mem)
 {
 	struct cap *cap = &current()->other;
-	int status;
 
 	if (!params.swap_virtio)
 		return -WEIR_EPERM;
-	status = lookup(mem, WEIR_OBJ_MEM, WEIR_R_MANAGE, cap);
+	int status = lookup(mem, WEIR_OBJ_MEM, WEIR_R_MANAGE, cap);
 	return status ? status : swap_attach(cap->object);
 }
 
 int64_t sys_sys_ctl(struct trapframe *tf, const struct cap *cap)
 {
-	uint64_t arg = ARG1(tf);
+	uint64_t op = ARG0(tf), arg = ARG1(tf);
 	char text[4];
 
 	if (!current()->task->privileged)
 		return -WEIR_EPERM;
-	switch (ARG0(tf)) {
-	case WEIR_CTL_POWEROFF:
-		if (arg > 99)
-			return -WEIR_EINVAL;
+	if (op == WEIR_CTL_POWEROFF && arg <= 99) {
 		com2_record("exit", text,
 			    ksnprintf(text, sizeof(text), "%lu", arg));
 		power_off(arg);
-	case WEIR_CTL_POLICY:
-		if (arg >= WEIR_NPOLICIES)
-			return -WEIR_EINVAL;
+	} else if (op == WEIR_CTL_POLICY && arg < WEIR_NPOLICIES) {
 		tlb_policy_set(arg);
 		if (!PLANTED(Z9))
 			reclaim_drain();
-		return 0;
-	case WEIR_CTL_BATCH:
-		if (arg < 1 || arg > RECLAIM_MAX_BATCH)
-			return -WEIR_EINVAL;
+	} else if (op == WEIR_CTL_BATCH && arg && arg <= RECLAIM_MAX_BATCH) {
 		reclaim_set_batch(arg);
-		return 0;
-	case WEIR_CTL_DELAY:
-		if (arg > DELAY_MAX_US)
-			return -WEIR_EINVAL;
+	} else if (op == WEIR_CTL_DELAY && arg <= DELAY_MAX_US) {
 		__atomic_store_n(&params.delay_us, arg, __ATOMIC_RELAXED);
-		return 0;
-	case WEIR_CTL_SWAP:
+	} else if (op == WEIR_CTL_SWAP) {
 		return ctl_swap(arg);
-	case WEIR_CTL_RECLAIM:
+	} else if (op == WEIR_CTL_RECLAIM) {
 		return reclaim_some(arg);
-	case WEIR_CTL_FAULT:
+	} else if (op == WEIR_CTL_FAULT) {
 		return inject_set(arg, ARG2(tf));
-	case WEIR_CTL_TEST:
-		if (arg == WEIR_TEST_PANIC)
-			panic(WEIR_TEST_SENTENCE);
-		if (arg == WEIR_TEST_AUDIT)
-			return audit();
-		if (arg == WEIR_TEST_SYSTEM) {
-			current()->as->system = ARG2(tf);
-			return 0;
-		}
-		if (arg == WEIR_TEST_FUSE) {
-			current()->task->fuse = ARG2(tf);
-			task_hold(current()->task);
-			return 0;
-		}
+	} else if (op == WEIR_CTL_TEST && arg == WEIR_TEST_AUDIT) {
+		return audit();
+	} else if (op == WEIR_CTL_TEST && arg == WEIR_TEST_FUSE) {
+		current()->task->fuse = ARG2(tf);
+		task_hold(current()->task);
+	} else if (op == WEIR_CTL_TEST) {
 		return mm_test_op(current()->as, arg, ARG2(tf));
+	} else {
+		return -WEIR_EINVAL;
 	}
-	return -WEIR_EINVAL;
+	return 0;
 }

@@ -72,13 +72,12 @@ int64_t sys_task_kill(struct trapframe *tf, const struct cap *cap)
 int64_t sys_thread_create(struct trapframe *tf, const struct cap *cap)
 {
 	struct thread *t;
-	int status;
 
 	if (!PLANTED(W6) &&
 	    (ARG1(tf) >= WEIR_USER_TOP || ARG2(tf) > WEIR_USER_TOP))
 		return -WEIR_EINVAL;
-	status = thread_create_user(cap->object, ARG1(tf), ARG2(tf), ARG3(tf),
-				    &t);
+	int status = thread_create_user(cap->object, ARG1(tf), ARG2(tf),
+					ARG3(tf), &t);
 	return status ? status : give_handle(WEIR_OBJ_THREAD, t, WEIR_R_ALL);
 }
 
@@ -90,46 +89,34 @@ int64_t sys_thread_exit(struct trapframe *tf, const struct cap *cap)
 int64_t sys_thread_ctl(struct trapframe *tf, const struct cap *none)
 {
 	struct thread *t = current();
-	uint64_t arg = ARG2(tf);
-	int status;
+	uint64_t op = ARG1(tf), arg = ARG2(tf);
 
 	if (ARG0(tf)) {
-		status = lookup(ARG0(tf), WEIR_OBJ_THREAD, WEIR_R_MANAGE,
-				&t->other);
+		int status = lookup(ARG0(tf), WEIR_OBJ_THREAD, WEIR_R_MANAGE,
+				    &t->other);
 		if (status)
 			return status;
 		t = t->other.object;
 	}
-	switch (ARG1(tf)) {
-	case WEIR_THREAD_FSBASE:
-		if (t != current() || arg >= WEIR_USER_TOP)
-			return -WEIR_EINVAL;
+	bool own = t == current();
+	if (op == WEIR_THREAD_FSBASE && own && arg < WEIR_USER_TOP) {
 		t->fs_base = arg;
 		set_fs_base(arg);
-		return 0;
-	case WEIR_THREAD_PRIO:
-		if (arg >= PRIORITIES)
-			return -WEIR_EINVAL;
+	} else if (op == WEIR_THREAD_PRIO && arg < PRIORITIES) {
 		ipc_set_prio(t, arg);
-		return 0;
-	case WEIR_THREAD_AFFINITY:
-		if (arg == 0 || arg & ~sched_cpus())
-			return -WEIR_EINVAL;
+	} else if (op == WEIR_THREAD_AFFINITY && arg &&
+		   !(arg & ~sched_cpus())) {
 		sched_set_affinity(t, arg);
-		return 0;
-	case WEIR_THREAD_YIELD:
-		if (t != current())
-			return -WEIR_EINVAL;
+	} else if (op == WEIR_THREAD_YIELD && own) {
 		sched_kick(t->cpu);
-		return 0;
-	case WEIR_THREAD_SUSPEND:
-	case WEIR_THREAD_RESUME:
-		thread_suspend(t, ARG1(tf) == WEIR_THREAD_SUSPEND);
-		return 0;
-	case WEIR_THREAD_CPU:
-		return t == current() ? (int64_t)cpu_id() : -WEIR_EINVAL;
+	} else if (op == WEIR_THREAD_SUSPEND || op == WEIR_THREAD_RESUME) {
+		thread_suspend(t, op == WEIR_THREAD_SUSPEND);
+	} else if (op == WEIR_THREAD_CPU && own) {
+		return cpu_id();
+	} else {
+		return -WEIR_EINVAL;
 	}
-	return -WEIR_EINVAL;
+	return 0;
 }
 
 /* ---- what a handle names ------------------------------------------------- */
@@ -172,11 +159,10 @@ int64_t sys_object_info(struct trapframe *tf, const struct cap *none)
 {
 	struct weir_object_info info = { 0 };
 	struct cap *cap = &current()->other;
-	int status;
 
 	if (ARG2(tf) < sizeof(info))
 		return -WEIR_EINVAL;
-	status = lookup(ARG0(tf), WEIR_OBJ_NONE, 0, cap);
+	int status = lookup(ARG0(tf), WEIR_OBJ_NONE, 0, cap);
 	if (status)
 		return status;
 	info.type = cap->type;

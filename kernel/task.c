@@ -185,13 +185,12 @@ int task_enter(struct task *task, struct thread *t)
 void task_leave(struct thread *t)
 {
 	struct task *task = t->task;
-	bool last;
 
 	thread_use_space(NULL); /* the last thread frees its tables */
 	spin_lock(&task->lock);
 	LIST_REMOVE(t, task_link);
 	account_uncharge(task->account, ACCOUNT_THREADS, 1);
-	last = --task->nthreads == 0;
+	bool last = --task->nthreads == 0;
 	if (last)
 		mark(task, TASK_KILLED | TASK_TORN_DOWN);
 	spin_unlock(&task->lock);
@@ -207,11 +206,10 @@ void task_leave(struct thread *t)
 static uint8_t mark_and_hold(struct task *task, uint8_t bits)
 {
 	struct thread *t;
-	uint8_t was;
 
 	spin_lock(&ipc_lock);
 	spin_lock(&task->lock);
-	was = mark(task, bits);
+	uint8_t was = mark(task, bits);
 	LIST_FOREACH(t, &task->threads, task_link)
 		t->held = true;
 	spin_unlock(&ipc_lock);
@@ -227,14 +225,13 @@ void task_hold(struct task *task)
 void task_kill(struct task *task, int64_t status)
 {
 	struct thread *t;
-	bool empty;
 
 	if (!(mark_and_hold(task, TASK_KILLED) & TASK_KILLED))
 		task->status = status;
 	LIST_FOREACH(t, &task->threads, task_link)
 		if (!sched_wake(t, true, false))
 			sched_kick(t->cpu);
-	empty = task->nthreads == 0 && !(task->killed & TASK_TORN_DOWN);
+	bool empty = task->nthreads == 0 && !(task->killed & TASK_TORN_DOWN);
 	if (empty)
 		mark(task, TASK_TORN_DOWN);
 	spin_unlock(&task->lock);
@@ -244,7 +241,7 @@ void task_kill(struct task *task, int64_t status)
 		teardown(task, false);
 }
 
-bool task_info(unsigned index, struct weir_task *out)
+bool task_info(uint64_t index, struct weir_task *out)
 {
 	struct task *t;
 
@@ -262,22 +259,4 @@ bool task_info(unsigned index, struct weir_task *out)
 	}
 	spin_unlock(&tasks_lock);
 	return t;
-}
-
-unsigned task_sleepers(void)
-{
-	unsigned n = 0;
-	struct task *task;
-	struct thread *t;
-
-	spin_lock(&tasks_lock);
-	LIST_FOREACH(task, &tasks, all_link) {
-		spin_lock(&task->lock);
-		LIST_FOREACH(t, &task->threads, task_link)
-			n += t->state == THREAD_SLEEPING ||
-			     t->state == THREAD_WAITING;
-		spin_unlock(&task->lock);
-	}
-	spin_unlock(&tasks_lock);
-	return n;
 }

@@ -76,6 +76,4 @@ extern struct task_list tasks;
 int64_t audit(void);
 
 /* Fills *out for the index-th living task; false: there are not so many. */
-bool task_info(unsigned index, struct weir_task *out);
-/* Threads of all tasks that are asleep, about. */
-unsigned task_sleepers(void);
+bool task_info(uint64_t index, struct weir_task *out);

@@ -61,21 +61,19 @@ int thread_create_user(struct task *task, uint64_t ip, uint64_t sp,
 		       uint64_t arg, struct thread **out)
 {
 	struct thread *t = thread_alloc(PRIO_DEFAULT);
-	struct trapframe *tf;
-	int status;
 
 	if (!t)
 		return -WEIR_ENOMEM;
 	t->task = task;
 	t->as = task->as;
 	fpu_init(t->fpu);
-	tf = thread_frame(t);
+	struct trapframe *tf = thread_frame(t);
 	*tf = (struct trapframe){ .rip = ip, .rsp = sp, .cs = USER_CS,
 				  .ss = USER_SS, .rflags = 0x202 };
 	/* As if it had received a message with the badge `arg`: in RDI. */
 	t->ipc.msg.badge = arg;
 	context_make(&t->fresh, tf, ipc_resume, t);
-	status = task_enter(task, t);
+	int status = task_enter(task, t);
 	if (status) {
 		t->task = NULL;
 		object_put(&t->object);

@@ -18,11 +18,9 @@ struct aspace *aspace_create(struct account *account)
 {
 	static uint64_t last_id; /* atomic */
 	struct aspace *as = kzalloc(sizeof(*as));
-	struct frame *root;
+	struct frame *root = as ? frame_alloc(FRAME_MAYWAIT | FRAME_ZERO) :
+				  NULL;
 
-	if (!as)
-		return NULL;
-	root = frame_alloc(FRAME_MAYWAIT | FRAME_ZERO);
 	if (!root) {
 		kfree(as);
 		return NULL;
@@ -78,10 +76,8 @@ void aspace_destroy_mappings(struct aspace *as)
 
 struct region *aspace_region(struct aspace *as, uint64_t va)
 {
-	struct region *r;
-
 	assert(spin_held(&as->lock));
-	r = region_at_or_above(&as->regions, va);
+	struct region *r = region_at_or_above(&as->regions, va);
 	return r && r->start <= va ? r : NULL;
 }
 
@@ -89,10 +85,9 @@ struct memobj *aspace_object(struct aspace *as, uint64_t va, unsigned prot,
 			     uint64_t *index)
 {
 	struct memobj *obj = NULL;
-	struct region *r;
 
 	spin_lock(&as->lock);
-	r = aspace_region(as, va);
+	struct region *r = aspace_region(as, va);
 	if (r && !r->dying && (r->prot & prot) == prot) {
 		obj = memobj_get(r->obj);
 		*index = r->offset + (va - r->start) / WEIR_PAGE_SIZE;

@@ -65,10 +65,11 @@ void aspace_destroy_mappings(struct aspace *as);
 
 /* Maps `npages` of obj from page `page_off` at *va (0: a free place, put
  * into *va) with `prot`; later protects may not exceed `maxprot`. Takes a
- * reference to obj. Sleeps. 0, -WEIR_EINVAL (range, alignment), -WEIR_EBUSY
- * (overlaps), -WEIR_ENOMEM, -WEIR_EFULL (regions). */
+ * reference to obj. Sleeps. 0, -WEIR_EINVAL (range, alignment, prot: R, RW or
+ * RX), -WEIR_ERIGHTS (maxprot), -WEIR_EBUSY (overlaps), -WEIR_ENOMEM,
+ * -WEIR_EFULL (regions). */
 int aspace_map(struct aspace *as, struct memobj *obj, uint64_t page_off,
-	       uint64_t *va, uint64_t npages, unsigned prot,
+	       uint64_t *va, uint64_t npages, uint64_t prot,
 	       unsigned maxprot);
 
 /* Removes every mapping in the range; unmapped parts are no error. On return
@@ -79,7 +80,7 @@ int aspace_unmap(struct aspace *as, uint64_t va, uint64_t npages);
  * above. 0, -WEIR_EINVAL, -WEIR_EFAULT (hole), -WEIR_ERIGHTS (maxprot),
  * -WEIR_ENOMEM, -WEIR_EFULL (regions). Sleeps. */
 int aspace_protect(struct aspace *as, uint64_t va, uint64_t npages,
-		   unsigned prot);
+		   uint64_t prot);
 
 /* Makes `va` usable for the access, or says why not: 0 (retry the access),
  * -WEIR_EFAULT, -WEIR_ENOMEM, -WEIR_EFULL (over a limit), -WEIR_EIO. Sleeps;

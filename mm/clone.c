@@ -70,16 +70,14 @@ static int clone_leaf(struct memobj *obj, struct memobj *clone, uint64_t first)
 {
 	struct spinlock *lock = &obj->family->lock;
 	struct tlb_batch *b = &current()->batch;
-	int status;
-	bool there;
 
 	spin_lock(lock);
-	there = memobj_entry(obj, first);
+	bool there = memobj_entry(obj, first);
 	spin_unlock(lock);
 	if (!there)
 		return 0;
-	status = radix_prepare(&clone->array, first,
-			       FRAME_MAYWAIT | FRAME_ZERO);
+	int status = radix_prepare(&clone->array, first,
+				   FRAME_MAYWAIT | FRAME_ZERO);
 	if (status)
 		return status;
 	spin_lock(lock);
@@ -107,12 +105,11 @@ int memobj_clone(struct memobj *obj, struct account *account,
 		 struct memobj **out)
 {
 	struct family *fam = obj->family;
-	struct memobj *clone;
 	int status = 0;
 
 	if (obj->wired || fam->pager)
 		return -WEIR_EINVAL;
-	clone = memobj_create_member(obj->npages, fam, account);
+	struct memobj *clone = memobj_create_member(obj->npages, fam, account);
 	if (!clone)
 		return -WEIR_ENOMEM;
 	set_cloning(fam, 1);

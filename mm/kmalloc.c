@@ -38,11 +38,10 @@ static uint64_t all_pieces(unsigned shift)
 static void *small_alloc(unsigned shift)
 {
 	struct class *c = &classes[shift - MIN_SHIFT];
-	struct frame *f;
 	char *p = NULL;
 
 	spin_lock(&c->lock);
-	f = TAILQ_FIRST(&c->partial);
+	struct frame *f = TAILQ_FIRST(&c->partial);
 	if (!f && (f = (frame_alloc)(0))) {
 		f->index = MARK | shift;
 		f->pieces = all_pieces(shift);
@@ -77,13 +76,12 @@ static void *large_alloc(unsigned shift)
 void *(kzalloc)(size_t size)
 {
 	unsigned shift = MIN_SHIFT;
-	void *p;
 
 	if (size == 0 || size > KMALLOC_MAX)
 		return NULL;
 	while (1ul << shift < size)
 		shift++;
-	p = shift < PAGE_SHIFT ? small_alloc(shift) : large_alloc(shift);
+	void *p = shift < PAGE_SHIFT ? small_alloc(shift) : large_alloc(shift);
 	if (p)
 		memset(p, 0, 1ul << shift);
 	return p;
@@ -111,13 +109,10 @@ static void small_free(struct frame *f, unsigned shift, void *p)
 
 void kfree(void *p)
 {
-	struct frame *f;
-	uint64_t shift;
-
 	if (!p)
 		return;
-	f = frame_of_kva(p);
-	shift = f->index ^ MARK;
+	struct frame *f = frame_of_kva(p);
+	uint64_t shift = f->index ^ MARK;
 	if (f->state != FRAME_PINNED || shift < MIN_SHIFT || shift > MAX_SHIFT)
 		panic("kfree: %p is not from kzalloc, or freed already", p);
 	if ((uintptr_t)p % WEIR_PAGE_SIZE & ((1ul << shift) - 1))

@@ -89,10 +89,8 @@ void lru_evicted(const struct frame *f)
 
 bool lru_remove(struct frame *f)
 {
-	bool removed;
-
 	spin_lock(&lru_lock);
-	removed = on_list(f) || f->state == FRAME_PINNED;
+	bool removed = on_list(f) || f->state == FRAME_PINNED;
 	if (on_list(f)) {
 		pull(f);
 		frame_set_state(f, FRAME_LIMBO);

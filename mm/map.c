@@ -28,6 +28,13 @@ static bool range_valid(uint64_t va, uint64_t npages)
 	       va <= WEIR_USER_TOP - npages * WEIR_PAGE_SIZE;
 }
 
+/* W^X: no page is writable and executable at once. */
+static bool prot_valid(uint64_t prot)
+{
+	return prot == WEIR_P_READ || prot == (WEIR_P_READ | WEIR_P_WRITE) ||
+	       prot == (WEIR_P_READ | WEIR_P_EXEC);
+}
+
 /* Makes `r` a region with the first fields of `like`. Holds the family's lock
  * and as->lock. */
 static void add_region(struct region *r, struct region like)
@@ -40,17 +47,18 @@ static void add_region(struct region *r, struct region like)
 }
 
 int aspace_map(struct aspace *as, struct memobj *obj, uint64_t page_off,
-	       uint64_t *va, uint64_t npages, unsigned prot, unsigned maxprot)
+	       uint64_t *va, uint64_t npages, uint64_t prot, unsigned maxprot)
 {
 	uint64_t bytes = npages * WEIR_PAGE_SIZE;
 	struct region *r;
 	int status = 0;
 
 	if (npages > obj->npages || page_off > obj->npages - npages ||
-	    (prot & ~maxprot))
+	    !range_valid(*va, npages) || (*va && *va < WEIR_USER_BASE) ||
+	    !prot_valid(prot))
 		return -WEIR_EINVAL;
-	if (!range_valid(*va, npages) || (*va && *va < WEIR_USER_BASE))
-		return -WEIR_EINVAL;
+	if (prot & ~maxprot)
+		return -WEIR_ERIGHTS;
 	r = kzalloc(sizeof(*r));
 	if (!r)
 		return -WEIR_ENOMEM;
@@ -156,11 +164,9 @@ static bool clear_region(struct region *r)
 static void settle(struct aspace *as, uint64_t va, uint64_t npages,
 		   bool changed)
 {
-	uint64_t gen, owed;
-
 	spin_lock(&as->lock);
-	gen = changed ? tlb_debt(as) : 0;
-	owed = as->owed;
+	uint64_t gen = changed ? tlb_debt(as) : 0;
+	uint64_t owed = as->owed;
 	ORACLE(recorded(as));
 	spin_unlock(&as->lock);
 	if (changed)
@@ -231,11 +237,9 @@ bool aspace_restrict(struct aspace *as, uint64_t va, uint64_t end,
 
 static bool protect_region(struct region *r, unsigned prot)
 {
-	bool changed;
-
 	spin_lock(&r->as->lock);
 	r->prot = prot;
-	changed = aspace_restrict(r->as, r->start, r->end, prot);
+	bool changed = aspace_restrict(r->as, r->start, r->end, prot);
 	spin_unlock(&r->as->lock);
 	return changed;
 }
@@ -247,12 +251,11 @@ static int change_range(struct aspace *as, uint64_t va, uint64_t npages,
 	uint64_t end = va + npages * WEIR_PAGE_SIZE;
 	bool changed = false;
 	struct region *r;
-	int status;
 
 	if (!range_valid(va, npages))
 		return -WEIR_EINVAL;
 	mutex_lock(&as->map_mutex);
-	status = prot ? protect_check(as, va, end, prot) : 0;
+	int status = prot ? protect_check(as, va, end, prot) : 0;
 	if (!status)
 		status = split_at(as, va);
 	if (!status)
@@ -277,10 +280,9 @@ int aspace_unmap(struct aspace *as, uint64_t va, uint64_t npages)
 }
 
 int aspace_protect(struct aspace *as, uint64_t va, uint64_t npages,
-		   unsigned prot)
+		   uint64_t prot)
 {
-	if (!(prot & WEIR_P_READ) ||
-	    (prot & WEIR_P_WRITE && prot & WEIR_P_EXEC))
+	if (!prot_valid(prot))
 		return -WEIR_EINVAL;
 	return change_range(as, va, npages, prot);
 }

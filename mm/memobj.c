@@ -20,21 +20,17 @@ static unsigned levels_for(uint64_t npages)
 {
 	unsigned levels = 1;
 
-	while (npages > RADIX_WAYS) {
-		npages = (npages + RADIX_WAYS - 1) >> RADIX_BITS;
+	while (npages > 1ull << RADIX_BITS * levels)
 		levels++;
-	}
 	return levels;
 }
 
 struct memobj *memobj_create_member(uint64_t npages, struct family *fam,
 				    struct account *account)
 {
-	struct memobj *obj;
-
 	if (npages == 0 || npages > MEMOBJ_MAX_PAGES)
 		return NULL;
-	obj = kzalloc(sizeof(*obj));
+	struct memobj *obj = kzalloc(sizeof(*obj));
 	if (!obj)
 		return NULL;
 	LIST_INIT(&obj->regions);
@@ -55,7 +51,6 @@ struct memobj *memobj_create(uint64_t npages, struct pager *pager,
 			     struct account *account)
 {
 	struct family *fam = kzalloc(sizeof(*fam));
-	struct memobj *obj;
 
 	if (!fam)
 		return NULL;
@@ -63,7 +58,7 @@ struct memobj *memobj_create(uint64_t npages, struct pager *pager,
 	LIST_INIT(&fam->members);
 	waitq_init(&fam->cloned);
 	fam->pager = pager;
-	obj = memobj_create_member(npages, fam, account);
+	struct memobj *obj = memobj_create_member(npages, fam, account);
 	if (!obj) {
 		kfree(fam);
 		return NULL;
@@ -88,7 +83,6 @@ struct memobj *memobj_create_wired(uint64_t pa, uint64_t npages)
 
 struct memobj *memobj_create_block(uint64_t npages)
 {
-	struct memobj *obj;
 	struct frame *f;
 	unsigned order = 0;
 
@@ -98,7 +92,7 @@ struct memobj *memobj_create_block(uint64_t npages)
 	if (!f)
 		return NULL;
 	memset(frame_kva(f), 0, npages * WEIR_PAGE_SIZE);
-	obj = memobj_create_wired(frame_pa(f), npages);
+	struct memobj *obj = memobj_create_wired(frame_pa(f), npages);
 	if (obj)
 		obj->block = true;
 	else

@@ -19,7 +19,7 @@ static unsigned default_swap_mib(void)
 	return all * 3 / 4 < most ? all * 3 / 4 : most;
 }
 
-/* A page for the kernel's page tables and stacks; 0 when there is none. */
+/* A zeroed page for the kernel's page tables and stacks; 0: there is none. */
 static uint64_t alloc_table(void)
 {
 	struct frame *f = frame_alloc(FRAME_ZERO);

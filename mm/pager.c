@@ -72,16 +72,15 @@ static void finish(struct pageio *io, int status)
 bool pager_cancel(struct pageio *io)
 {
 	struct pager *p = io->pager;
-	bool queued, late, said;
 
 	if (!p)
 		return false;
-	late = time_ns() >= io->due_ns;
+	bool late = time_ns() >= io->due_ns;
 	spin_lock(&p->lock);
-	queued = io->cookie;
+	bool queued = io->cookie;
 	if (queued)
 		unlink_request(p, io);
-	said = io->write && p->late; /* once is enough */
+	bool said = io->write && p->late; /* once is enough */
 	p->late |= queued && late && io->write;
 	spin_unlock(&p->lock);
 	if (queued && late && !said)
@@ -112,11 +111,9 @@ void pager_get(struct pager *p)
 static void die(struct pager *p)
 {
 	for (;;) {
-		struct pageio *io;
-
 		spin_lock(&p->lock);
 		p->dead = true;
-		io = TAILQ_FIRST(&p->requests);
+		struct pageio *io = TAILQ_FIRST(&p->requests);
 		if (io)
 			unlink_request(p, io);
 		spin_unlock(&p->lock);
@@ -145,13 +142,12 @@ void pager_submit(struct pageio *io)
 {
 	struct pager *p = io->pager;
 	unsigned state = io->frame->state;
-	bool dead;
 
 	assert(state == (io->write ? FRAME_LAUNDRY : FRAME_INBOUND));
 	io->due_ns = time_ns() + p->deadline_ns;
 	io->taken = false;
 	spin_lock(&p->lock);
-	dead = p->dead;
+	bool dead = p->dead;
 	if (!dead) {
 		io->cookie = ++p->last_cookie;
 		TAILQ_INSERT_TAIL(&p->requests, io, link);
@@ -208,10 +204,8 @@ static struct pageio *find(struct pager *p, uint64_t cookie)
 
 void pager_untake(struct pager *p, uint64_t cookie)
 {
-	struct pageio *io;
-
 	spin_lock(&p->lock);
-	io = find(p, cookie);
+	struct pageio *io = find(p, cookie);
 	if (io)
 		io->taken = false;
 	spin_unlock(&p->lock);
@@ -220,10 +214,8 @@ void pager_untake(struct pager *p, uint64_t cookie)
 int pager_done(struct pager *p, uint64_t cookie, const void *bounce,
 	       int status)
 {
-	struct pageio *io;
-
 	spin_lock(&p->lock);
-	io = find(p, cookie);
+	struct pageio *io = find(p, cookie);
 	if (io)
 		unlink_request(p, io);
 	if (io && io->write && status)

@@ -88,11 +88,9 @@ static void transfer(struct pageio *io)
 
 bool ramdisk_submit(struct pageio *io)
 {
-	bool now;
-
 	spin_lock(&disk_lock);
 	io->due_ns = due_time(io);
-	now = !io->write && io->due_ns == AT_ONCE;
+	bool now = !io->write && io->due_ns == AT_ONCE;
 	if (!now)
 		enqueue(io);
 	spin_unlock(&disk_lock);

@@ -103,14 +103,11 @@ bool swap_is_tight(void)
 	return swap_slots_free() <= swap_slots_total() / 8;
 }
 
-static bool dev_takes_writes(const struct swapdev *d)
-{
-	return !d->object || pager_takes_writes(d->object->family->pager);
-}
-
 bool swap_slot_takes_writes(uint32_t slot)
 {
-	return dev_takes_writes(dev_of(slot));
+	const struct memobj *obj = dev_of(slot)->object;
+
+	return !obj || pager_takes_writes(obj->family->pager);
 }
 
 /* Takes a free slot of the device; 0: there is none. Holds slot_lock. */
@@ -144,7 +141,7 @@ uint32_t swap_slot_alloc(bool vital)
 	if (INJECT("swap-full"))
 		return 0;
 	spin_lock(&slot_lock);
-	if (!vital && devs[1].nfree && dev_takes_writes(&devs[1]))
+	if (!vital && devs[1].nfree && swap_slot_takes_writes(ATTACHED))
 		slot = take_slot(&devs[1]) | ATTACHED;
 	else
 		slot = take_slot(&devs[0]);
@@ -192,18 +189,16 @@ void frame_drop_slot(struct frame *f)
 int swap_attach(struct memobj *obj)
 {
 	uint64_t nslots = obj->npages - 1; /* page 0 is no slot */
-	struct swapdev d;
-	bool busy;
 
 	if (!obj->family->pager || nslots == 0)
 		return -WEIR_EINVAL;
-	d = fresh_device(nslots);
+	struct swapdev d = fresh_device(nslots);
 	if (!d.bits)
 		return -WEIR_ENOMEM;
 	d.object = memobj_get(obj);
 	spin_lock(&slot_lock);
-	busy = devs[1].object && (devs[1].nfree != devs[1].total ||
-				  dev_takes_writes(&devs[1]));
+	bool busy = devs[1].object && (devs[1].nfree != devs[1].total ||
+				       swap_slot_takes_writes(ATTACHED));
 	if (!busy) {
 		struct swapdev old = devs[1];
 

@@ -13,31 +13,21 @@
 #include "mm/swap.h"
 #include "mm/tlb.h"
 
-/* A present one. */
-static int describe(pte_t pte)
-{
-	return WEIR_PTE_PRESENT | (pte & PTE_W ? WEIR_PTE_WRITABLE : 0) |
-	       (pte & PTE_A ? WEIR_PTE_ACCESSED : 0) |
-	       (pte & PTE_D ? WEIR_PTE_DIRTY : 0);
-}
-
 /* LOOK and CLEAR. */
 static int test_pte(struct aspace *as, uint64_t va, bool clear)
 {
 	uint64_t index;
 	struct memobj *obj = aspace_object(as, va, WEIR_P_READ, &index);
-	struct region *r;
 	int was = 0;
-	pte_t *pte;
 
 	if (!obj)
 		return -WEIR_EFAULT;
 	spin_lock(&obj->family->lock);
 	spin_lock(&as->lock);
-	r = aspace_region(as, va);
-	pte = aspace_pte(as, va);
+	struct region *r = aspace_region(as, va);
+	pte_t *pte = aspace_pte(as, va);
 	if (r && r->obj == obj && pte && (*pte & PTE_P)) {
-		was = describe(*pte);
+		was = *pte & (PTE_P | PTE_W | PTE_A | PTE_D);
 		if (clear)
 			aspace_clear_pte(r, va, pte);
 	}
@@ -47,49 +37,40 @@ static int test_pte(struct aspace *as, uint64_t va, bool clear)
 	return was;
 }
 
-static int test_flush(struct aspace *as)
+static void test_flush(struct aspace *as)
 {
 	spin_lock(&as->lock);
 	tlb_debt(as);
 	spin_unlock(&as->lock);
 	aspace_flush_pending(as);
-	return 0;
-}
-
-static int test_point(uint64_t op, enum weir_point p, int cpu)
-{
-	if (p >= WEIR_NPOINTS)
-		return -WEIR_EINVAL;
-	if (op == WEIR_TEST_HELD)
-		return point_held(p);
-	if (op == WEIR_TEST_HOLD)
-		point_hold(p, cpu);
-	else
-		point_release(p);
-	return 0;
 }
 
 int mm_test_op(struct aspace *as, uint64_t op, uint64_t arg)
 {
-	uint64_t va = arg & ~(WEIR_PAGE_SIZE - 1);
+	enum weir_point point = arg % 256;
 
-	switch (op) {
-	case WEIR_TEST_CLEAR:
-		return test_pte(as, va, true);
-	case WEIR_TEST_LOOK:
-		return test_pte(as, va, false);
-	case WEIR_TEST_LEAK:
+	if (op == WEIR_TEST_CLEAR || op == WEIR_TEST_LOOK)
+		return test_pte(as, arg & ~(WEIR_PAGE_SIZE - 1),
+				op == WEIR_TEST_CLEAR);
+	if (op == WEIR_TEST_LEAK)
 		return swap_slot_alloc(false);
-	case WEIR_TEST_FLUSH:
-		return test_flush(as);
-	case WEIR_TEST_LOCK_ORDER: /* see lock_order.h */
+	if (op == WEIR_TEST_PANIC)
+		panic(WEIR_TEST_SENTENCE);
+	if (op == WEIR_TEST_HELD && point < WEIR_NPOINTS)
+		return point_held(point);
+	if (op == WEIR_TEST_HOLD && point < WEIR_NPOINTS) {
+		point_hold(point, (int)(arg / 256) - 1);
+	} else if (op == WEIR_TEST_RELEASE && point < WEIR_NPOINTS) {
+		point_release(point);
+	} else if (op == WEIR_TEST_FLUSH) {
+		test_flush(as);
+	} else if (op == WEIR_TEST_SYSTEM) {
+		as->system = arg;
+	} else if (op == WEIR_TEST_LOCK_ORDER) { /* see lock_order.h */
 		spin_lock(&as->lock);
 		spin_lock(&(struct spinlock)SPINLOCK_INIT(family));
-		return 0;
-	case WEIR_TEST_HOLD:
-	case WEIR_TEST_HELD:
-	case WEIR_TEST_RELEASE:
-		return test_point(op, arg % 256, (int)(arg / 256) - 1);
+	} else {
+		return -WEIR_EINVAL;
 	}
-	return -WEIR_EINVAL;
+	return 0;
 }

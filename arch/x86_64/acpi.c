@@ -68,28 +68,18 @@ static int add_entry(struct acpi_info *out, const uint8_t *e, unsigned n)
 
 	if (e[0] < sizeof(least) && n < least[e[0]])
 		return 0;
-	switch (e[0]) {
-	case 0:
-		if (e[3] != 0xff)
-			add_cpu(out, e[3], get(e + 4, 4));
-		break;
-	case 1:
-		if (out->nioapics < ACPI_MAX_IOAPICS)
-			out->ioapic[out->nioapics++] = (struct acpi_ioapic){
-				get(e + 4, 4), get(e + 8, 4) };
-		break;
-	case 2:
-		if (e[2] == 0 && e[3] < ACPI_ISA_IRQS)
-			out->isa[e[3]] = (struct acpi_isa){
-				get(e + 4, 4), get(e + 8, 2) };
-		break;
-	case 5:
+	if (e[0] == 0 && e[3] != 0xff)
+		add_cpu(out, e[3], get(e + 4, 4));
+	else if (e[0] == 1 && out->nioapics < ACPI_MAX_IOAPICS)
+		out->ioapic[out->nioapics++] = (struct acpi_ioapic){
+			get(e + 4, 4), get(e + 8, 4) };
+	else if (e[0] == 2 && e[2] == 0 && e[3] < ACPI_ISA_IRQS)
+		out->isa[e[3]] = (struct acpi_isa){
+			get(e + 4, 4), get(e + 8, 2) };
+	else if (e[0] == 5)
 		out->lapic_pa = get(e + 4, 8);
-		break;
-	case 9:
+	else if (e[0] == 9)
 		add_cpu(out, get(e + 4, 4), get(e + 8, 4));
-		break;
-	}
 	return 1;
 }
 
@@ -113,28 +103,25 @@ static const char *parse_madt(const uint8_t *t, size_t len,
 const char *acpi_parse(const uint8_t *rsdp, acpi_map_fn *map,
 		       struct acpi_info *out)
 {
-	const uint8_t *root;
 	size_t len, width = 4;
-	uint64_t pa;
 
 	memset(out, 0, sizeof(*out));
 	if (memcmp(rsdp, "RSD PTR ", 8) || !sum_is_zero(rsdp, RSDP1_BYTES))
 		return "the RSDP is corrupt";
-	pa = get(rsdp + 16, 4);
+	uint64_t pa = get(rsdp + 16, 4);
 	if (rsdp[15] >= 2 && sum_is_zero(rsdp, RSDP2_BYTES) &&
 	    get(rsdp + 24, 8)) {
 		pa = get(rsdp + 24, 8);
 		width = 8;
 	}
-	root = map_table(map, pa, &len);
+	const uint8_t *root = map_table(map, pa, &len);
 	if (!root || memcmp(root, width == 8 ? "XSDT" : "RSDT", 4))
 		return "the ACPI root table is corrupt";
 	for (size_t at = HEADER_BYTES; at + width <= len; at += width) {
-		const uint8_t *t;
 		size_t n;
 
 		pa = get(root + at, width);
-		t = pa ? map(pa, HEADER_BYTES) : NULL;
+		const uint8_t *t = pa ? map(pa, HEADER_BYTES) : NULL;
 		if (!t || memcmp(t, "APIC", 4))
 			continue;
 		t = map_table(map, pa, &n);

@@ -165,15 +165,13 @@ static void pic_off(uint16_t port, uint8_t vector, uint8_t cascade)
 
 static void read_madt(void)
 {
-	const char *wrong;
-
 	if (!boot_info.has_rsdp) {
 		kprintf("acpi: no tables, so this CPU stays alone\n");
 		acpi_info.ncpus = 1;
 		acpi_info.lapic_pa = LAPIC_PA;
 		return;
 	}
-	wrong = acpi_parse(boot_info.rsdp, mmio_map, &acpi_info);
+	const char *wrong = acpi_parse(boot_info.rsdp, mmio_map, &acpi_info);
 	if (wrong)
 		panic("acpi: %s", wrong);
 }

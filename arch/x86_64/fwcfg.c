@@ -1,10 +1,9 @@
 /*
  * fwcfg.c - QEMU's fw_cfg device, by port IO.
  */
-#include "arch/x86_64/fwcfg.h"
-
 #include "arch/x86_64/cpu.h"
 #include "arch/x86_64/string.h"
+#include "boot/bootinfo.h"
 
 #define FWCFG_SELECT 0x510
 #define FWCFG_DATA 0x511

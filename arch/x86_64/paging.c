@@ -82,14 +82,7 @@ void kmap_set_allocator(uint64_t (*alloc_page_pa)(void))
 /* A zeroed page; 0: none left. */
 static uint64_t new_page(void)
 {
-	uint64_t pa;
-
-	if (!alloc_page)
-		return early_alloc(1);
-	pa = alloc_page();
-	if (pa)
-		memset(KVA(pa), 0, PAGE);
-	return pa;
+	return alloc_page ? alloc_page() : early_alloc(1);
 }
 
 /* The entry for `va` in the kernel's tables that maps 1 << shift bytes (12,
@@ -124,23 +117,19 @@ static void put_pte(pte_t *e, uint64_t pa, uint64_t flags)
 
 bool kmap_present(uint64_t va)
 {
-	pte_t *e;
-
 	/* Canonical, and in the kernel half. */
 	if (va >> 47 != 0x1ffff || !kernel_pml4_pa)
 		return false;
-	e = entry_of(va, 12, false);
+	pte_t *e = entry_of(va, 12, false);
 	return e && (*e & PTE_P);
 }
 
 /* May one page of 1 << shift bytes begin here? Not over a table. */
 static bool page_fits(uint64_t va, uint64_t pa, uint64_t len, unsigned shift)
 {
-	pte_t *e;
-
 	if (len >> shift == 0 || ((va | pa) & ((1ull << shift) - 1)))
 		return false;
-	e = entry_of(va, shift, true);
+	pte_t *e = entry_of(va, shift, true);
 	return e && (!(*e & PTE_P) || (*e & PTE_PS));
 }
 
@@ -149,11 +138,10 @@ static void map_range(uint64_t va, uint64_t pa, uint64_t len, uint64_t flags)
 {
 	while (len) {
 		unsigned shift = cpu_features.gib_pages ? 30 : 21;
-		pte_t *e;
 
 		while (shift > 12 && !page_fits(va, pa, len, shift))
 			shift -= 9;
-		e = entry_of(va, shift, true);
+		pte_t *e = entry_of(va, shift, true);
 		if (!e)
 			panic("no memory for a page table of the kernel");
 		if (!(*e & PTE_P))
@@ -224,13 +212,12 @@ static void *stack_new(void)
 
 	for (uint64_t va = base; va < top; va += PAGE) {
 		pte_t *e = entry_of(va, 12, true);
-		uint64_t pa;
 
 		if (!e)
 			return NULL;
 		if (*e & PTE_P)
 			continue;
-		pa = new_page();
+		uint64_t pa = new_page();
 		if (!pa)
 			return NULL;
 		put_pte(e, pa, PTE_W | PTE_NX);
@@ -277,11 +264,10 @@ bool kstack_guard(uint64_t va)
 void *mmio_map(uint64_t pa, uint64_t len)
 {
 	uint64_t first = pa & -PAGE, end = (pa + len + PAGE - 1) & -PAGE;
-	void *at;
 
 	spin_lock(&kmap_lock);
 	assert(!kmap_present(mmio_next));
-	at = (void *)(mmio_next + pa - first);
+	void *at = (void *)(mmio_next + pa - first);
 	map_range(mmio_next, first, end - first,
 		  PTE_W | PTE_NX | PTE_PCD | PTE_PWT);
 	mmio_next += end - first + PAGE; /* one page stays free */

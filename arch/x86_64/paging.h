@@ -107,8 +107,8 @@ bool ram_is_free(uint64_t pa, uint64_t len);
 /* Is `va` mapped in the kernel's tables? Takes no lock. */
 bool kmap_present(uint64_t va);
 
-/* From now on tables and stacks come from `alloc_page_pa` (0: none left),
- * and early_alloc is over. */
+/* From now on tables and stacks come from `alloc_page_pa`, which zeroes them
+ * (0: none left), and early_alloc is over. */
 void kmap_set_allocator(uint64_t (*alloc_page_pa)(void));
 
 /* Boot, before kmap_set_allocator: `npages` zeroed contiguous pages; never

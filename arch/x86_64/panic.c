@@ -82,10 +82,9 @@ static void say(const char *fmt, ...)
 {
 	char line[LONGEST_LINE];
 	va_list ap;
-	size_t n;
 
 	va_start(ap, fmt);
-	n = kvsnprintf(line, sizeof(line), fmt, ap);
+	size_t n = kvsnprintf(line, sizeof(line), fmt, ap);
 	va_end(ap);
 	com1_write(line, n);
 	if (record_len + n > sizeof(record))
@@ -170,7 +169,6 @@ static _Noreturn void panic_from(const struct trapframe *tf, const char *fmt,
 {
 	struct cpu *self = this_cpu();
 	uint32_t nobody = 0;
-	size_t own;
 
 	irq_disable();
 	if (!__atomic_compare_exchange_n(&speaker, &nobody, self->id + 1,
@@ -191,7 +189,7 @@ static _Noreturn void panic_from(const struct trapframe *tf, const char *fmt,
 	say("%s\n", record);
 	kprintf("cpu %u, which panicked:\n", self->id);
 	say_cpu(tf);
-	own = record_len;
+	size_t own = record_len;
 	for (unsigned i = 0; i < MAX_CPUS; i++) {
 		if (!cpus[i].online || &cpus[i] == self)
 			continue;

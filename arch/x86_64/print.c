@@ -91,10 +91,9 @@ int kvsnprintf(char *buf, size_t n, const char *fmt, va_list args)
 int ksnprintf(char *buf, size_t n, const char *fmt, ...)
 {
 	va_list ap;
-	int len;
 
 	va_start(ap, fmt);
-	len = kvsnprintf(buf, n, fmt, ap);
+	int len = kvsnprintf(buf, n, fmt, ap);
 	va_end(ap);
 	return len;
 }
@@ -103,10 +102,9 @@ void kprintf(const char *fmt, ...)
 {
 	char line[LONGEST_LINE];
 	va_list ap;
-	size_t len;
 
 	va_start(ap, fmt);
-	len = kvsnprintf(line, sizeof(line), fmt, ap);
+	size_t len = kvsnprintf(line, sizeof(line), fmt, ap);
 	va_end(ap);
 	com1_write(line, len < sizeof(line) ? len : sizeof(line) - 1);
 }

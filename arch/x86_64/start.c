@@ -14,13 +14,11 @@ static char ist_stacks[IST_STACKS] __attribute__((aligned(4096)));
 /* Where boot.asm ends, on the boot stack and tables. */
 _Noreturn void arch_start(uint32_t magic, uint32_t info_pa)
 {
-	const char *wrong;
-
 	uart_init();
 	idt_init();
 	cpu_setup(0, ist_stacks + IST_STACKS);
 	this_cpu()->online = true;
-	wrong = multiboot_parse(magic, KVA(info_pa), &boot_info);
+	const char *wrong = multiboot_parse(magic, KVA(info_pa), &boot_info);
 	if (wrong)
 		panic("boot: %s", wrong);
 	paging_init();

@@ -59,10 +59,11 @@ enum weir_point { WEIR_POINTS(WEIR_POINT) WEIR_NPOINTS };
 
 #define WEIR_TEST_SENTENCE "a test asked for this panic"
 
-/* What CLEAR and LOOK return: bits, 0 for a PTE that is not present. */
+/* What CLEAR and LOOK return: these bits of the PTE, where the hardware has
+ * them; 0 for one that is not present. */
 enum weir_test_pte {
 	WEIR_PTE_PRESENT = 1 << 0,
 	WEIR_PTE_WRITABLE = 1 << 1,
-	WEIR_PTE_ACCESSED = 1 << 2,
-	WEIR_PTE_DIRTY = 1 << 3,
+	WEIR_PTE_ACCESSED = 1 << 5,
+	WEIR_PTE_DIRTY = 1 << 6,
 };

@@ -80,7 +80,7 @@ boot:	db "@weir boot 6", 10, "cpus=1", 10, 0
 out:	db "@weir out 6", 10, "hello", 10, 10
 	db "@weir exit 1", 10, "7", 10, 0
 panic:	db "@weir panic 21", 10, "the weir has burst", 10, "r1", 10, 0
-beat:	db "@weir beat 27", 10, "progress="
-digit:	db "2 waiting=3 idle=1", 10, 0
+beat:	db "@weir beat 17", 10, "progress="
+digit:	db "2 idle=1", 10, 0
 no_idt:	dw 0
 	dd 0

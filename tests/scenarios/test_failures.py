@@ -37,7 +37,7 @@ def test_panic(weir):
         # A program's functions are not the kernel's to name.
         assert functions(text) or " cs 23 " in dump, report(result)
     assert "which panicked" in cpus[0]
-    assert functions(cpus[0])[0] == "sys_sys_ctl"
+    assert functions(cpus[0])[0] == "mm_test_op"
     assert functions(cpus[0])[-1] == "syscall_dispatch"
     assert "-- trap 256, from user mode" in cpus[0]
     (record,) = [p.decode() for kind, p in result.records if kind == "panic"]
