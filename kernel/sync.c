@@ -132,9 +132,7 @@ void waitq_wake(struct waitq *wq, unsigned max)
 
 void mutex_init(struct mutex *m)
 {
-	spin_init(&m->lock, RANK_mutex);
-	m->owner = NULL;
-	waitq_init(&m->waiters);
+	*m = (struct mutex)MUTEX_INIT(*m);
 }
 
 void mutex_lock(struct mutex *m)

@@ -46,6 +46,8 @@ struct mutex {
 	struct waitq waiters;
 };
 
+#define MUTEX_INIT(m) \
+	{ SPINLOCK_INIT(mutex), NULL, WAITQ_INIT((m).waiters) }
 void mutex_init(struct mutex *m);
 void mutex_lock(struct mutex *m);
 void mutex_unlock(struct mutex *m);

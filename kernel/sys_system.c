@@ -5,7 +5,7 @@
 #include "kernel/syscall.h"
 #include "mm/kmalloc.h"
 #include "mm/mm.h"
-#include "mm/reclaim.h"
+#include "mm/limbo.h"
 #include "mm/swap.h"
 
 #define KLOG_MAX 256u
@@ -88,7 +88,7 @@ int64_t sys_sys_info(struct trapframe *tf, const struct cap *cap)
 		.batch = reclaim_batch(),
 		.delay_us = params.delay_us,
 		.frames_total = nr_frames(),
-		.frames_free = nr_free(),
+		.frames_free = nr_free() + limbo_frames(),
 		.frames_reserve = watermarks.high,
 		.frames_anon = lru_frames(),
 		.swap_total = swap_slots_total(),

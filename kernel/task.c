@@ -15,7 +15,7 @@
 
 static struct spinlock tasks_lock = SPINLOCK_INIT(tasks);
 struct task_list tasks = LIST_HEAD_INITIALIZER(tasks);
-static struct waitq task_gone = WAITQ_INIT(task_gone);
+static struct waitq childless = WAITQ_INIT(childless);
 static uint32_t last_id;
 
 static uint8_t mark(struct task *t, uint8_t bits)
@@ -23,18 +23,18 @@ static uint8_t mark(struct task *t, uint8_t bits)
 	return __atomic_fetch_or(&t->killed, bits, __ATOMIC_SEQ_CST);
 }
 
-/* A child of `parent`, NULL: none is left. `living`: with a reference; whose
- * last one is gone is about to be torn down by who dropped it. Holds
- * tasks_lock. */
-static struct task *child_of(const struct task *parent, bool living)
+/* A living child of `parent`, with a reference; NULL: none is left. Whose
+ * last reference is gone is about to be torn down by who dropped it. */
+static struct task *living_child(const struct task *parent)
 {
 	struct task *t;
 
+	spin_lock(&tasks_lock);
 	LIST_FOREACH(t, &tasks, all_link)
-		if (t->parent == parent->id &&
-		    (!living || (!(t->killed & TASK_KILLED) &&
-				 object_get_live(&t->object))))
+		if (t->parent == parent && !(t->killed & TASK_KILLED) &&
+		    object_get_live(&t->object))
 			break;
+	spin_unlock(&tasks_lock);
 	return t;
 }
 
@@ -46,14 +46,10 @@ static void take_apart(struct task *t)
 
 	if (!t->parent)
 		panic("init exited with status %ld", (long)t->status);
-	spin_lock(&tasks_lock);
-	while ((child = child_of(t, true))) {
-		spin_unlock(&tasks_lock);
+	while ((child = living_child(t))) {
 		task_kill(child, -WEIR_EPEER);
 		object_put(&child->object);
-		spin_lock(&tasks_lock);
 	}
-	spin_unlock(&tasks_lock);
 	aspace_destroy_mappings(t->as);
 	handles_close_all(&t->handles);
 }
@@ -66,12 +62,13 @@ static void forget(struct task *t, bool tell)
 				.w = { (uint64_t)t->status } };
 
 	spin_lock(&tasks_lock);
-	while (child_of(t, false)) {
-		waitq_sleep(&task_gone, &tasks_lock);
+	while (t->nchildren) {
+		waitq_sleep(&childless, &tasks_lock);
 		spin_lock(&tasks_lock);
 	}
 	LIST_REMOVE(t, all_link);
-	waitq_wake_all(&task_gone);
+	if (--t->parent->nchildren == 0)
+		waitq_wake_all(&childless);
 	spin_unlock(&tasks_lock);
 	if (tell && t->fault.type == WEIR_OBJ_ENDPOINT)
 		ipc_call(&t->fault, &msg, true);
@@ -146,7 +143,7 @@ struct task *task_create(struct task *parent, struct cap fault,
 		return NULL;
 	}
 	t->id = __atomic_add_fetch(&last_id, 1, __ATOMIC_RELAXED);
-	t->parent = parent ? parent->id : 0;
+	t->parent = parent;
 	t->privileged = privileged;
 	t->fault = fault;
 	cap_get(fault);
@@ -158,6 +155,8 @@ struct task *task_create(struct task *parent, struct cap fault,
 	handles_init(&t->handles, t);
 	spin_lock(&tasks_lock);
 	LIST_INSERT_HEAD(&tasks, t, all_link);
+	if (parent)
+		parent->nchildren++;
 	spin_unlock(&tasks_lock);
 	return t;
 }
@@ -251,7 +250,7 @@ bool task_info(uint64_t index, struct weir_task *out)
 			break;
 	if (t) {
 		*out = (struct weir_task){
-			.id = t->id, .parent = t->parent,
+			.id = t->id, .parent = t->parent ? t->parent->id : 0,
 			.threads = t->nthreads, .privileged = t->privileged,
 			.resident = t->as->resident,
 			.cpu_ns = time_of_ticks(t->cpu_tsc) };

@@ -18,7 +18,8 @@ struct task {
 	struct object object; /* handles, threads */
 
 	/* Constant after creation. */
-	uint32_t id, parent;
+	uint32_t id;
+	struct task *parent; /* outlives it; NULL: it is init */
 	bool privileged;
 	char name[32];
 	struct aspace *as;
@@ -36,7 +37,8 @@ struct task {
 	int64_t status; /* of its exit */
 
 	struct task *next_dying; /* only who takes it apart */
-	LIST_ENTRY(task) all_link; /* under tasks_lock */
+	LIST_ENTRY(task) all_link; /* under tasks_lock, as the next */
+	unsigned nchildren;
 };
 
 /* A task without threads; one reference, whose end may sleep. It gets

@@ -8,9 +8,9 @@
  * two steps may look like is in frame_seen; all else has no steps between two
  * holds of a lock, but for references and charges that somebody has in hand.
  */
+#include "mm/limbo.h"
 #include "mm/mm.h"
 
-#include "mm/reclaim.h"
 #include "mm/swap.h"
 
 static uint64_t states[FRAME_NSTATES]; /* frames in each */
@@ -165,6 +165,9 @@ static void frames_seen(void)
 {
 	for (struct frame *f = frames; f < frames + frames_end; f++)
 		frame_seen(f);
+	compare("frames that wait", NULL, states[FRAME_LIMBO], limbo_frames(),
+		false);
+	states[FRAME_LIMBO] -= limbo_frames();
 	compare("free frames", NULL, nr_free(), states[FRAME_FREE], true);
 	for (unsigned i = 0; i <= FRAME_MAX_ORDER; i++)
 		list_seen(&buddy[i], FRAME_FREE);

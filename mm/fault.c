@@ -25,7 +25,6 @@
 #include "mm/limbo.h"
 #include "mm/oracle.h"
 #include "mm/point.h"
-#include "mm/reclaim.h"
 #include "mm/swap.h"
 
 /* One fault under way. */
@@ -81,14 +80,13 @@ static int fault_read(struct fault *t, memobj_entry_t was)
 	struct pageio io = { .frame = f, .page = t->index,
 			     .slot = entry_slot(was),
 			     .pager = was ? NULL : fam->pager };
-	int status;
 
 	f->slot = io.slot;
 	if (was)
 		family_replace(fam, t->index, was, (memobj_entry_t)f);
 	frame_set_state(f, FRAME_INBOUND);
 	spin_unlock(&fam->lock);
-	status = pageio_read(&io);
+	int status = pageio_read(&io);
 	point(WEIR_POINT_read);
 	spin_lock(&fam->lock);
 	stat_add(WEIR_C_pgmajfault, 1);
@@ -147,7 +145,7 @@ static bool fault_waits(struct fault *t, struct frame *f)
 	struct family *fam = t->obj->family;
 	bool alone = t->write || t->pin;
 
-	if (alone && limbo_owes(fam) && !PLANTED(L2)) {
+	if (alone && limbo_owes(fam)) {
 		spin_unlock(&fam->lock);
 		limbo_reap(true, NULL);
 	} else if (alone && fam->cloning)
@@ -233,7 +231,7 @@ static bool may_write(struct fault *t, struct frame *f)
 	struct family *fam = t->obj->family;
 
 	return !fam->cloning && !f->copied &&
-	       (!limbo_owes(fam) || PLANTED(L2)) &&
+	       !limbo_owes(fam) &&
 	       (f->state != FRAME_LAUNDRY || PLANTED(Z29)) &&
 	       !memobj_shares(t->obj, t->index);
 }
@@ -244,10 +242,9 @@ static bool may_write(struct fault *t, struct frame *f)
 static bool fault_map(struct fault *t, uint64_t pa, struct frame *f)
 {
 	bool mapped = false;
-	struct region *r;
 
 	spin_lock(&t->as->lock);
-	r = aspace_region(t->as, t->va);
+	struct region *r = aspace_region(t->as, t->va);
 	pte_t *pte = aspace_pte(t->as, t->va);
 
 	if (r && pte && !r->dying && r->obj == t->obj &&

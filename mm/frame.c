@@ -85,12 +85,11 @@ static void buddy_put(struct frame *f, unsigned order)
 static struct frame *buddy_take(unsigned order)
 {
 	unsigned have;
-	struct frame *f;
 
 	for (have = order; TAILQ_EMPTY(&buddy[have]); have++)
 		if (have == FRAME_MAX_ORDER)
 			return NULL;
-	f = TAILQ_FIRST(&buddy[have]);
+	struct frame *f = TAILQ_FIRST(&buddy[have]);
 	unlist_block(f);
 	while (have > order) {
 		have--;
@@ -160,12 +159,10 @@ static uint64_t floor_of(unsigned flags)
 
 static struct frame *cache_take(struct frame_cache *cache)
 {
-	struct frame *f;
-
 	spin_lock(&cache->lock);
 	if (!cache->count)
 		cache_resize(cache, (cache_max + 1) / 2);
-	f = TAILQ_FIRST(&cache->list);
+	struct frame *f = TAILQ_FIRST(&cache->list);
 	if (f) {
 		TAILQ_REMOVE(&cache->list, f, lru);
 		cache->count--;
@@ -186,15 +183,13 @@ static bool may_take(unsigned order, unsigned flags)
 /* One try, without waiting. */
 static struct frame *alloc_try(unsigned order, unsigned flags)
 {
-	struct frame *f;
-
 	if (nr_free() < floor_of(flags) + (1ull << order) ||
 	    !may_take(order, flags))
 		return NULL;
 	if (!order)
 		return cache_take(&caches[cpu_id()]);
 	spin_lock(&frame_lock);
-	f = buddy_take(order);
+	struct frame *f = buddy_take(order);
 	if (f)
 		block_claim(f, order);
 	spin_unlock(&frame_lock);

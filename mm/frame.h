@@ -171,8 +171,8 @@ void frame_check_freeable(const struct frame *f);
 
 /* check=poison: what is free holds a pattern, and is looked at when it is given
  * out: what was stored there meanwhile came by a translation or a pointer that
- * should have been gone (P1). Frames that wait for their flush (limbo.c) are not
- * free yet, so the two go together (I23).
+ * should have been gone (P1). Frames that wait for their flush (limbo.c) are
+ * not free yet, so the two go together (I23).
  * `n` bytes of the direct map, a multiple of 8. False, and nothing is done: it
  * is off. */
 bool poison_fill(uint64_t *at, size_t n);

@@ -57,13 +57,12 @@ bool reclaim_laundering(void)
 struct frame *reclaim_direct(bool impatient)
 {
 	struct frame *kept = NULL;
-	uint64_t freed;
 
 	stat_add(WEIR_C_allocstall, 1);
 	limbo_reap(true, &kept);
 	if (kept)
 		return kept;
-	freed = one_pass(impatient ? PAGED_SWAP : PAGED_LEAVE, &kept);
+	uint64_t freed = one_pass(impatient ? PAGED_SWAP : PAGED_LEAVE, &kept);
 	stat_add(WEIR_C_pgsteal_direct, freed);
 	return kept;
 }
@@ -75,9 +74,8 @@ uint64_t reclaim_some(uint64_t n)
 	uint64_t looks = 2 * (n < all ? n : all) / RECLAIM_BATCH;
 	unsigned idle = 0;
 
-	while (n >= RECLAIM_BATCH && 4 * n > all &&
-	       lru_deactivate(reclaim_batch(), true))
-		cond_resched();
+	for (uint64_t i = 0; i < n && lru_deactivate(true); i++)
+		;
 	while (freed < n && idle < IDLE_PASSES + looks) {
 		uint64_t got = one_pass(PAGED_LEAVE, NULL);
 
@@ -95,17 +93,17 @@ static bool fill_up(enum paged_rule paged)
 	unsigned idle = 0;
 	bool must = paged == PAGED_GIVE;
 
-	limbo_reap(nr_free() < watermarks.min, NULL);
-	while (must || (nr_free() + limbo_frames() < watermarks.high &&
-			idle < IDLE_PASSES)) {
+	for (;; must = false) {
+		limbo_reap(nr_free() < watermarks.low, NULL);
+		if (!must && (nr_free() + limbo_frames() >= watermarks.high ||
+			      idle == IDLE_PASSES))
+			return idle == 0;
 		uint64_t freed = one_pass(paged, NULL);
 
 		stat_add(WEIR_C_pgsteal_kswapd, freed);
 		idle = freed ? 0 : idle + 1;
-		must = false;
 		cond_resched();
 	}
-	return idle == 0;
 }
 
 /* Either of them. Where passes free nothing kreclaimd waits a little: direct

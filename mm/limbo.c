@@ -25,7 +25,7 @@ static struct group {
 	struct tlb_batch batch;
 	struct frame_list frames;
 } ring[GROUPS]; /* number n is at n % GROUPS */
-static struct mutex limbo_mutex;
+static struct mutex limbo_mutex = MUTEX_INIT(limbo_mutex);
 static uint64_t waiting; /* atomic: frames */
 uint64_t limbo_flushed;
 
@@ -72,6 +72,7 @@ void limbo_open(void)
 	if (tlb_round - limbo_flushed == GROUPS)
 		reap(true, NULL);
 	__atomic_add_fetch(&tlb_round, 1, __ATOMIC_SEQ_CST);
+	TAILQ_INIT(&ring[tlb_round % GROUPS].frames);
 }
 
 void limbo_add(struct frame *f, struct family *fam)
@@ -88,11 +89,4 @@ void limbo_close(struct tlb_batch *b)
 	ring[tlb_round % GROUPS].batch = *b;
 	*b = (struct tlb_batch){ 0 };
 	mutex_unlock(&limbo_mutex);
-}
-
-void limbo_init(void)
-{
-	mutex_init(&limbo_mutex);
-	for (unsigned i = 0; i < GROUPS; i++)
-		TAILQ_INIT(&ring[i].frames);
 }

@@ -12,10 +12,9 @@ extern uint64_t limbo_flushed;
  * its lock. */
 static inline bool limbo_owes(const struct family *fam)
 {
-	return fam->limbo > __atomic_load_n(&limbo_flushed, __ATOMIC_SEQ_CST);
+	return !PLANTED(L2) &&
+	       fam->limbo > __atomic_load_n(&limbo_flushed, __ATOMIC_SEQ_CST);
 }
-
-void limbo_init(void);
 
 /* Opens a group, after its frames were unmapped: others wait until it is
  * closed. Sleeps. */

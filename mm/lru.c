@@ -149,23 +149,22 @@ unsigned lru_young(struct lru_look *out, unsigned max)
 	return n;
 }
 
-bool lru_deactivate(unsigned max, bool all)
+bool lru_deactivate(bool must)
 {
 	struct frame *f = NULL;
 
 	spin_lock(&lru_lock);
-	for (; max && (all || MANY_ACTIVE * lists[LRU_INACTIVE].length <
-				      lists[LRU_ACTIVE].length); max--) {
+	if (must || MANY_ACTIVE * lists[LRU_INACTIVE].length <
+			    lists[LRU_ACTIVE].length)
 		f = TAILQ_LAST(&lists[LRU_ACTIVE].frames, frame_list);
-		if (!f)
-			break;
+	if (f) {
 		pull(f);
 		f->young = f->aged = true;
 		push(f, LRU_INACTIVE);
-		stat_add(WEIR_C_pgdeactivate, 1);
 	}
 	spin_unlock(&lru_lock);
-	return f && !max;
+	stat_add(WEIR_C_pgdeactivate, f != NULL);
+	return f;
 }
 
 uint64_t lru_length(enum lru_list list)

@@ -14,12 +14,6 @@ struct wait {
 	bool done; /* under lock */
 };
 
-static void check(struct pageio *io)
-{
-	if (io->slot && !io->status)
-		swap_check(io);
-}
-
 bool pageio_submit(struct pageio *io)
 {
 	ORACLE(io(io->frame, !io->write)); /* P2, whoever starts it */
@@ -30,13 +24,13 @@ bool pageio_submit(struct pageio *io)
 	}
 	if (!swap_submit(io))
 		return false;
-	check(io);
+	swap_check(io);
 	return true;
 }
 
 void pageio_end(struct pageio *io)
 {
-	check(io);
+	swap_check(io);
 	io->done(io);
 }
 
@@ -53,10 +47,8 @@ static void read_done(struct pageio *io)
 
 int pageio_read(struct pageio *io)
 {
-	struct wait w = { .done = false };
+	struct wait w = { SPINLOCK_INIT(pageio), WAITQ_INIT(w.wq), false };
 
-	spin_init(&w.lock, RANK_pageio);
-	waitq_init(&w.wq);
 	io->done = read_done;
 	io->arg = &w;
 	if (pageio_submit(io))

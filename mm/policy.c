@@ -9,7 +9,7 @@
  */
 #include "arch/x86_64/panic.h"
 #include "kernel/abi/weir.h"
-#include "mm/tlb_switch.h"
+#include "mm/tlb.h"
 
 const struct tlb_policy tlb_policies[WEIR_NPOLICIES] = {
 	[WEIR_TLB_IMMEDIATE] = { "immediate", .at_clean = true,
@@ -24,6 +24,5 @@ const struct tlb_policy *tlb_policy = &tlb_policies[WEIR_TLB_TWO_PASS];
 void tlb_policy_set(unsigned policy)
 {
 	assert(policy < WEIR_NPOLICIES);
-	tlb_slow_switch |= tlb_policies[policy].lazy;
 	__atomic_store_n(&tlb_policy, &tlb_policies[policy], __ATOMIC_RELEASE);
 }

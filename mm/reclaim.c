@@ -271,9 +271,11 @@ static void pass_age(void)
 	struct family *held = NULL;
 	bool dirty;
 
-	while (lru_deactivate(RECLAIM_BATCH, false))
-		;
-	unsigned n = lru_young(looks, RECLAIM_MAX_BATCH / 2);
+	unsigned n = 0;
+
+	while (n < RECLAIM_MAX_BATCH && lru_deactivate(false))
+		n++;
+	n = lru_young(looks, RECLAIM_MAX_BATCH / 2);
 
 	for (unsigned i = 0; i < n; i++) {
 		struct frame *f = looks[i].frame;
@@ -350,11 +352,12 @@ static void pass_wait_io(struct pass *p)
  * write to them, and what a pager keeps it may change. */
 static bool pass_may_wait(struct pass *p)
 {
-	bool may = p->policy->lazy && p->batch->flush_required;
+	bool may = p->policy->lazy && p->batch->flush_required &&
+		   !p->batch->writable && !PLANTED(Z2);
 
-	for (unsigned i = 0; i < p->n; i++)
-		may &= !p->items[i].frame->family->pager;
-	return may && !p->batch->writable;
+	for (unsigned i = 0; may && i < p->n; i++)
+		may = !p->items[i].frame->family->pager;
+	return may;
 }
 
 /* Releases the items, or if `lazy`, before fence 2: those that were not
@@ -430,9 +433,10 @@ static uint64_t reclaim_pass(struct pass *p, enum paged_rule paged,
 		freed = pass_release_all(p, true, NULL);
 		limbo_close(p->batch);
 		limbo_reap(kept || p->left, kept);
+	} else {
+		/* [page-out 6/7] Fence 2. */
+		tlb_batch_flush_before_free(p->batch);
 	}
-	/* [page-out 6/7] Fence 2. */
-	tlb_batch_flush_before_free(p->batch);
 	point(WEIR_POINT_free);
 	freed += pass_release_all(p, false, kept);
 	__atomic_sub_fetch(&isolated, p->n, __ATOMIC_RELAXED);
@@ -492,17 +496,15 @@ uint64_t one_pass(enum paged_rule paged, struct frame **kept)
 {
 	struct pass *p = pass_get();
 	uint64_t freed = reclaim_pass(p, paged, kept);
-	bool left_alone = p->left_alone;
 
-	pass_put(p);
-	if (left_alone)
+	if (p->left_alone)
 		klaunderd_wake();
+	pass_put(p);
 	return freed;
 }
 
 void passes_init(void)
 {
-	limbo_init();
 	for (unsigned i = 0; i < NPASSES; i++) {
 		struct pass *p = (kzalloc)(sizeof(*p));
 

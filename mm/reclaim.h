@@ -25,8 +25,8 @@ bool reclaim_laundering(void);
  * most a few too many or too few while passes go on. */
 uint64_t reclaim_usable(void);
 
-/* Passes until `n` frames were freed or nothing more can be; if that is a good
- * part of all, active frames are made inactive first. Sleeps. */
+/* Passes until `n` frames were freed or nothing more can be; as many active
+ * ones become inactive first. Sleeps. */
 uint64_t reclaim_some(uint64_t n);
 
 /* Returns when every pass that was under way at the call has ended, and with
@@ -103,10 +103,9 @@ bool lru_remove(struct frame *f);
  * of its family. */
 void lru_pin(struct frame *f, bool on);
 
-/* Up to `max` of the oldest active frames become inactive, used or not: `all`,
- * or as many as are too many beside the inactive ones. False: there were not
- * so many. */
-bool lru_deactivate(unsigned max, bool all);
+/* The oldest active frame becomes inactive, used or not, if there are too many
+ * beside the inactive ones, or if it must. False: none did. */
+bool lru_deactivate(bool must);
 
 uint64_t lru_length(enum lru_list list);
 /* Frames on both lists. */

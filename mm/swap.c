@@ -53,6 +53,8 @@ static uint16_t checksum(const struct frame *f)
 
 void swap_check(const struct pageio *io)
 {
+	if (!io->slot || io->status)
+		return;
 	const uint16_t *sums = dev_of(io->slot)->sums;
 
 	if (sums && sums[io->slot % ATTACHED] != checksum(io->frame))

@@ -49,10 +49,10 @@ bool swap_is_tight(void);
  * frame INBOUND (read) or LAUNDRY (write). As pageio_submit. */
 bool swap_submit(struct pageio *io);
 
-/* check=slots: the IO, which is over and has not failed, has carried the page
- * as it was when it was given to the device: the frame has not changed while
- * it was written (I9), or is what was written to the slot (I17). Panics if
- * not. The frame is still LAUNDRY or INBOUND. */
+/* check=slots: the IO is over; unless it failed, or had no slot, it has carried
+ * the page as it was when it was given to the device: the frame has not
+ * changed while it was written (I9), or is what was written to the slot (I17).
+ * Panics if not. The frame is still LAUNDRY or INBOUND. */
 void swap_check(const struct pageio *io);
 
 /* The slots of device 0 on their own, for swap_init and the host tests; false:

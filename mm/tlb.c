@@ -89,7 +89,6 @@ static uint64_t choose_tag(struct tlb_cpu *c, struct aspace *as, uint64_t gen)
 
 void tlb_load(struct tlb_cpu *c, struct aspace *as)
 {
-	uint64_t round = LOAD(&tlb_round);
 	uint64_t gen = LOAD(&as->tlb_pending), cr3 = as->pml4_pa;
 
 	if (pcid_on)
@@ -97,7 +96,6 @@ void tlb_load(struct tlb_cpu *c, struct aspace *as)
 	c->seen = gen;
 	ORACLE(loads(as, cr3));
 	write_cr3(cr3);
-	__atomic_store_n(&c->passed, round, __ATOMIC_SEQ_CST);
 }
 
 /* Goes over to the kernel's own tables. What its tag, and those of other

@@ -156,7 +156,7 @@ enum weir_topic {
 struct weir_system {
 	uint32_t cpus, policy, batch, delay_us;
 	uint64_t frames_total;    /* frames that the allocator manages */
-	uint64_t frames_free;
+	uint64_t frames_free;     /* or will be, after a flush (lazy) */
 	uint64_t frames_reserve;  /* the high watermark */
 	uint64_t frames_anon;     /* ACTIVE and INACTIVE */
 	uint64_t swap_total, swap_free; /* slots of one page */

@@ -82,7 +82,7 @@ static bool judge(unsigned policy, bool dirty, const struct counters *c)
 	uint64_t freed = c->v[WEIR_C_pgsteal];
 	uint64_t rounds = c->v[WEIR_C_nr_tlb_remote_flush];
 	bool each = policy == WEIR_TLB_IMMEDIATE ||
-		    (dirty && policy != WEIR_TLB_TWO_PASS);
+		    (dirty && policy < WEIR_TLB_TWO_PASS);
 
 	if (freed < npages / 2)
 		return false; /* nothing was measured */

@@ -153,6 +153,7 @@ enum wrong {
 	OBJECT, HANDLE, FAMILY, OBJECT_PAGES, RESIDENT, INDEX, OWNER,
 	MAPCOUNT, COPY, LEAK, DOUBLE, FREE_SLOT, WRONG_PAGE, WRITABLE,
 	FORBIDDEN, OUTSIDE, PINNED, UNNAMED, LIST, FREE_FRAMES, LRU_LENGTH,
+	WAITS,
 };
 static const char *const said[] = {
 	[OBJECT] = "audit: object", [HANDLE] = "audit: object",
@@ -166,7 +167,16 @@ static const char *const said[] = {
 	[OUTSIDE] = "pages of space", [PINNED] = "PINNED, family",
 	[UNNAMED] = "ACTIVE, family", [LIST] = "state of",
 	[FREE_FRAMES] = "free frames", [LRU_LENGTH] = "LRU lists",
+	[WAITS] = "audit: frames that wait",
 };
+
+/* What waits for its flush (mm/limbo.c). */
+static uint64_t waits;
+
+uint64_t limbo_frames(void)
+{
+	return waits;
+}
 
 static void go_wrong(enum wrong what)
 {
@@ -194,6 +204,7 @@ static void go_wrong(enum wrong what)
 	case LIST: frame(3)->state = FRAME_INACTIVE; break;
 	case FREE_FRAMES: TAILQ_FIRST(&buddy[9])[1].state = FRAME_PINNED; break;
 	case LRU_LENGTH: lists[LRU_INACTIVE].length++; break;
+	case WAITS: waits++; break;
 	}
 }
 
