@@ -89,7 +89,7 @@ bool swap_submit(struct pageio *io)
 
 void swap_check(const struct pageio *io)
 {
-	CHECK(!"a paged object's page has a slot");
+	CHECK(!io->slot); /* what a pager keeps has none */
 }
 
 /* ---- the model ----------------------------------------------------------- */
