@@ -5,7 +5,7 @@ from collections import Counter
 import pytest
 from weirlib import belady
 
-TRACES = ("loop:7", "random:12289", "zipf:16384:7", "zipf:16384:8",
+TRACES = ("loop:7", "turns:1", "turns:7", "turns:610", "random:12289", "zipf:16384:7", "zipf:16384:8",
           "zipf:1048576:7", "zipf:1:8")
 
 

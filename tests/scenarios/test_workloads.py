@@ -117,6 +117,17 @@ def test_traces(clean):
     assert 0 < timed["p50_ns"] <= timed["p99_ns"], timed
 
 
+def test_a_new_working_set_gets_in(clean):
+    """Each half of the pages fits, and is gone round eight times: about one
+    time in eight is missed, and who kept the old half would miss all."""
+    half = SMALL_FRAMES * 9 // 20
+    trace, ops = f"turns:{2 * half}", 4 * 8 * half
+    (found,) = json_lines(clean("wl", "--json", f"trace={trace}",
+                                f"ops={ops}", "seed=1", cpus=1, **SMALL))
+    least = belady.optimum(trace, 1, ops, SMALL_FRAMES)
+    assert least <= found["pgmajfault"] < ops // 4, (least, found)
+
+
 def test_a_page_that_many_map_is_reclaimed(clean):
     result = clean("mapped", "--json", "tasks=20", "pages=128", cpus=2,
                    mem=56, swap=24)

@@ -55,6 +55,10 @@ def pages(trace, seed, ops):
         found = zipf(n, int(numbers[1]), seed)
     elif kind == "random":
         found = ((x >> 16) % n for x in randoms(seed))
+    elif kind == "turns":
+        half = (n + 1) // 2
+        found = (i // (8 * half) % 2 * (n - half) + i % half
+                 for i in count())
     else:
         found = (i % n for i in count())
     return list(islice(found, ops))

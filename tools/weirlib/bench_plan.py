@@ -29,6 +29,7 @@ TRACES = {
     "scan": ("loop", 1.5, ""),
     "loop-1.1": ("loop", 1.1, ""),
     "loop-1.25": ("loop", 1.25, ""),
+    "turns": ("turns", 1.6, ""),        # each half fits
     "zipf-0.875": ("zipf", 2, ":7"),
     "zipf-1": ("zipf", 2, ":8"),
     "random": ("random", 1.5, ""),      # of which the faults are timed

@@ -111,7 +111,7 @@ TARGETS = (
      "growth_instructions_per_page", {**WRITE, "cpus": 8}, 1.5),
     *((f"major faults, {name}, by Linux's", "two-pass",
        "ratio_major_faults_per_million", {**ALONE, "workload": name}, 1)
-      for name in TRACES if name != "random"),
+      for name in TRACES if name not in ("random", "turns")),
 )
 
 

@@ -4,6 +4,7 @@
  * Integers alone, so that every machine, and tools/weirlib/belady.py, gets
  * the same pages. A trace is written KIND:PAGES, zipf as zipf:PAGES:EIGHTHS:
  *   loop    pages 0, 1, ... and again from 0
+ *   turns   half of them so, 8 times, then the other half, and again
  *   random  each as likely
  *   zipf    the k-th of them in proportion to k to the -EIGHTHS/8, 7 or 8;
  *           which page is the k-th is scattered
@@ -15,13 +16,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum trace_kind { TRACE_NONE, TRACE_LOOP, TRACE_RANDOM, TRACE_ZIPF };
+enum trace_kind {
+	TRACE_NONE, TRACE_LOOP, TRACE_TURNS, TRACE_RANDOM, TRACE_ZIPF
+};
 
 struct trace {
 	enum trace_kind kind;
 	uint64_t pages;
 	unsigned eighths;
-	uint64_t at;   /* loop: the next page; else the generator's state */
+	uint64_t at;   /* loop, turns: touched so far; else the generator's */
 	uint64_t *sum; /* zipf: of the weights of the first k + 1 */
 };
 
@@ -47,6 +50,7 @@ static inline uint64_t rnd(uint64_t *s)
 static int trace_parse(const char *word, struct trace *t)
 {
 	static const char *const names[] = { [TRACE_LOOP] = "loop:",
+					     [TRACE_TURNS] = "turns:",
 					     [TRACE_RANDOM] = "random:",
 					     [TRACE_ZIPF] = "zipf:" };
 	char *end;
@@ -92,7 +96,7 @@ static void trace_start(struct trace *t, uint64_t seed, uint64_t *room)
 {
 	uint64_t sum = 0;
 
-	t->at = t->kind == TRACE_LOOP ? 0 : mix(seed) | 1;
+	t->at = t->kind < TRACE_RANDOM ? 0 : mix(seed) | 1;
 	t->sum = room;
 	if (t->kind == TRACE_ZIPF)
 		for (uint64_t k = 0; k < t->pages; k++)
@@ -101,10 +105,14 @@ static void trace_start(struct trace *t, uint64_t seed, uint64_t *room)
 
 static uint64_t trace_next(struct trace *t)
 {
-	uint64_t low = 0, high = t->pages - 1, x;
+	uint64_t low = 0, high = t->pages - 1, x, half = high / 2 + 1;
 
 	if (t->kind == TRACE_LOOP)
 		return t->at++ % t->pages;
+	if (t->kind == TRACE_TURNS) {
+		x = t->at++;
+		return x / (8 * half) % 2 * (t->pages - half) + x % half;
+	}
 	x = rnd(&t->at);
 	if (t->kind == TRACE_RANDOM)
 		return (x >> 16) % t->pages;

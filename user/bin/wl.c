@@ -323,8 +323,8 @@ static void usage(const char *arg)
 	printf("wl: bad argument '%s'\n"
 	       "usage: wl [--json] [T=1..64] [W=MiB] [variant=threads|procs]"
 	       " [ops=N] [seed=N]\n          [dirty=PERCENT] [policy=NAME]"
-	       " [clean=N]\n          [trace=loop:PAGES|random:PAGES|"
-	       "zipf:PAGES:7|8]\n", arg);
+	       " [clean=N]\n          [trace=loop:PAGES|turns:PAGES|"
+	       "random:PAGES|zipf:PAGES:7|8]\n", arg);
 	exit(STATUS_USAGE);
 }
 
