@@ -85,6 +85,7 @@ class Run:
         boots = [(test, n, seed) for test in tests
                  for n, seed in test.boots(seeds) if n == (cpus or n)]
         pool = ThreadPoolExecutor(self.cores.count)
+        grade_boot.LIVE.add(self.grader)
         try:
             futures = [pool.submit(self._boot, *boot, outcomes[boot[0].id])
                        for boot in boots]
@@ -95,6 +96,7 @@ class Run:
             raise
         finally:
             pool.shutdown(cancel_futures=True)
+            grade_boot.LIVE.discard(self.grader)
         return [row(test, outcomes[test.id]) for test in tests
                 if outcomes[test.id]]
 
@@ -201,6 +203,8 @@ def add_verbs(sub):
                       help="grade each folder in DIR: docs/grading.md")
     verb.add_argument("--overlay", metavar="STAFF",
                       help="trusted files, laid over each tree")
+    verb.add_argument("--starter", metavar="DIR",
+                      help="the lab's tree; default: as `make lab` makes it")
     verb.add_argument("--only", metavar="NAME", help="one of the batch")
     verb.add_argument("--out", metavar="DIR",
                       help="of the batch's results; default: DIR.results")

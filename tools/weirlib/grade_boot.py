@@ -61,20 +61,20 @@ class Outcome:
 
 
 @lru_cache
-def sandbox(isolated):
-    """Puts a program in bounds, and lets it end with us. Of those that are
-    isolated also the network is gone, where the host lets us."""
-    net = ("unshare", "--map-root-user", "--net")
-    limits = ("prlimit", "--core=0", f"--fsize={CONSOLE_MIB << 20}",
-              f"--as={QEMU_GIB << 30}")
-    dies = ("setpriv", "--pdeathsig", "KILL")
-    prefix = []
-    for words in ((net,) if isolated else ()) + (limits, dies):
-        if shutil.which(words[0]) and subprocess.run(
-                [*words, "true"], capture_output=True,
-                check=False).returncode == 0:
-            prefix += words
-    return tuple(prefix)
+def usable(*words):
+    """These, if a command may stand behind them on this host; else ()."""
+    fine = shutil.which(words[0]) and subprocess.run(
+        [*words, "true"], capture_output=True, check=False).returncode == 0
+    return words if fine else ()
+
+
+def bounds(isolated, file_mib, memory_gib):
+    """Before a command: it may write files of that size, have so much
+    address space, and ends with us; one that is isolated has no network."""
+    net = usable("unshare", "--map-root-user", "--net") if isolated else ()
+    return [*net, *usable("prlimit", "--core=0", f"--fsize={file_mib << 20}",
+                          f"--as={memory_gib << 30}"),
+            *usable("setpriv", "--pdeathsig", "KILL")]
 
 
 def waited(pid):
@@ -119,7 +119,8 @@ class Machine(vm.Machine):
         self.stopped = False        # by us, for all is to end
 
     def arguments(self):
-        return [*sandbox(self.isolated), *super().arguments(), "-qmp",
+        return [*bounds(self.isolated, CONSOLE_MIB, QEMU_GIB),
+                *super().arguments(), "-qmp",
                 f"unix:{self.dir}/qmp,server=on,wait=off"]
 
     @property
@@ -243,6 +244,14 @@ def judge(result, report, places):
     if result.status == vm.TIMEOUT:
         return "OVERBUDGET", said
     return ended(result, report)
+
+
+LIVE = set()            # Graders that boot now
+
+
+def stop_all():
+    for grader in list(LIVE):
+        grader.stop()
 
 
 class Grader:

@@ -14,6 +14,7 @@ import subprocess
 from weirlib import host
 
 DEEPEST = 8
+ROOMS = r"^.*/(?=(boot|arch|mm|kernel)/)"
 KERNEL = 0xFFFF800000000000     # addresses from here on
 INTERRUPTS = 0x200              # in RFLAGS
 SECONDS = 5                     # that the monitor may take to answer
@@ -60,8 +61,7 @@ def places(elf, addresses):
     for i, address in enumerate(addresses):
         name, line = lines[2 * i:2 * i + 2] or ("??", "??")
         line = re.sub(r" \(discriminator.*", "", line)
-        line = line.removeprefix(f"{elf.resolve().parents[1]}/")
-        line = line.split("//")[-1].removeprefix("./")
+        line = re.sub(ROOMS, "", line)  # it was built in another place
         found.append(f"{name} ({line})" if name != "??" else f"{address:#x}")
     return found
 
