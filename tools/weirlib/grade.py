@@ -46,7 +46,8 @@ def worst(verdicts):
 
 
 def row(test, outcomes):
-    """What results.json says of a test."""
+    """What results.json says of a test, whichever boot ended first."""
+    outcomes = sorted(outcomes, key=lambda o: (o.cpus, o.seed or 0))
     right, out_of = min((o.share for o in outcomes),
                         key=lambda share: share[0] / share[1])
     verdict = worst(o.verdict for o in outcomes)
@@ -104,25 +105,25 @@ class Run:
 def results(lab, rows, seconds, refused=None, name=None, notes=()):
     """The whole of results.json. A tree that is not booted has no rows; a
     test of which the host alone is to blame makes the score incomplete."""
-    total = sum(r["points"] for r in rows) or lab.total
     verdict, sentence = refused or (worst(r["verdict"] for r in rows), "")
     return {"schema": SCHEMA, "lab": lab.name, "title": lab.title,
             "submission": name, "verdict": verdict, "sentence": sentence,
-            "score": sum(r["earned"] for r in rows), "total": total,
+            "score": sum(r["earned"] for r in rows), "total": lab.total,
             "complete": verdict != "INFRA" and "INFRA" not in
             [r["verdict"] for r in rows],
             "seconds": round(seconds, 1), "notes": list(notes),
             "tests": rows}
 
 
-def chosen(lab, names):
-    """The tests that are asked for; regression tests come last."""
+def choose(lab, names):
+    """Leaves the tests that are asked for; regression tests come last."""
     tests = sorted(lab.tests, key=lambda test: test.regression)
     unknown = set(names) - {test.id for test in tests}
     if unknown:
         raise labs.LabError(f"labs/{lab.name}/lab.toml:1: there is no test "
                             f"{', '.join(sorted(unknown))}")
-    return [test for test in tests if not names or test.id in names]
+    lab.tests = [t for t in tests if not names or t.id in names]
+    return lab
 
 
 def grade_tree(tree, lab, args, cores, **more):
@@ -142,7 +143,7 @@ def grade_tree(tree, lab, args, cores, **more):
     grader = grade_boot.Grader(tree, lab, key, more.get("isolated", False),
                                args.patience)
     rows = Run(grader, cores, say).all(
-        chosen(lab, args.test), args.cpus,
+        lab.tests, args.cpus,
         [args.seed] if args.seed else
         range(1, args.seeds + 1) if args.seeds else None)
     return results(lab, rows, time.monotonic() - start, **about)
@@ -165,7 +166,7 @@ def grade(args):
         if args.batch:
             from weirlib import grade_batch     # which uses this module
             return grade_batch.batch(lab, args)
-        chosen(lab, args.test)
+        choose(lab, args.test)
     except labs.LabError as error:
         print(f"grade: {error}", file=sys.stderr)
         return 2

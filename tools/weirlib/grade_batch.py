@@ -265,7 +265,8 @@ def batch(lab, args):
     except Refused as refused:
         print(f"grade: the tree itself: {refused.args[1]}", file=sys.stderr)
         return 2
-    work = Batch(labs.load(lab.name, base), args, out, base)
+    lab = grade.choose(labs.load(lab.name, base), args.test)
+    work = Batch(lab, args, out, base)
     pool = ThreadPoolExecutor(work.cores.count)
     try:
         everybody = list(pool.map(work.one, [folder / n for n in names]))
