@@ -48,8 +48,8 @@ KERNEL_OBJ := $(KERNEL_C:%.c=$(OUT)/%.o) $(KERNEL_ASM:%.asm=$(OUT)/%.asm.o)
 
 include user/rules.mk
 
-.PHONY: run test iso bench storm soak machines fuzz mutants model gdb clean \
-	help doctor setup
+.PHONY: run test test-labs iso bench storm soak machines fuzz mutants model \
+	grade gdb clean help doctor setup
 
 run: SETUP := --no-tests
 run: setup ## build, boot on 4 CPUs, demo, then a shell
@@ -59,7 +59,13 @@ run: setup ## build, boot on 4 CPUs, demo, then a shell
 test: setup ## build, then every test; the last line is the count
 	@$(MAKE) --no-print-directory iso
 	@$(MAKE) --no-print-directory iso UP=1
-	@$(PYTHON) -m pytest -q -n $(or $(JOBS),2) tests/host tests/scenarios
+	@$(PYTHON) -m pytest -q -n $(or $(JOBS),2) -m "not labs" \
+		tests/host tests/scenarios
+
+test-labs: setup ## each lab's solutions and the grader at large: 40 minutes
+	@$(MAKE) --no-print-directory iso
+	@$(PYTHON) -m pytest -q -n $(or $(JOBS),1) -m labs \
+		tests/host tests/scenarios
 
 iso: $(OUT)/weir.iso ## build build/weir.iso
 
@@ -101,8 +107,12 @@ bench: setup ## Weir and Linux side by side, an hour; QUICK=1: 5 minutes
 model: setup ## each policy proved on a model, each bug's shortest way
 	@tools/weir model
 
-gdb: iso ## boot stopped, with gdb attached to the kernel
-	@tools/weir gdb
+grade: SETUP := --no-tests
+grade: setup ## LAB=NAME: the lab's tests; the last line is the score
+	@tools/weir grade $(LAB)
+
+gdb: iso ## boot stopped, with gdb attached; LAB=NAME: at what you wrote
+	@tools/weir gdb $(if $(LAB),--lab $(LAB))
 
 doctor: ## what is needed, what is installed, how to install it
 	@tools/weir doctor
@@ -115,7 +125,7 @@ clean: ## remove everything that was built
 	rm -rf $(BUILD)
 
 help: ## this list
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1\t\2/p' Makefile | expand -t16
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1\t\2/p' Makefile | expand -t16
 	@echo "make PLANTED=1	the ISO with all planted bugs, for plant=NAME (mm/planted.h)"
 	@echo "make UP=1	the ISO for one CPU, where nothing is deferred (mm/tlb.c)"
 

@@ -118,6 +118,7 @@ def check_class(made, out):
         assert row["total"] == "20" and row["complete"] == "True", row
 
 
+@pytest.mark.labs
 def test_a_hostile_class_gets_the_stated_verdicts(batch):
     start = time.time()
     made, out, command = batch(*toyclass.EXPECTED)
@@ -132,6 +133,7 @@ def test_a_hostile_class_gets_the_stated_verdicts(batch):
     check_class(made, out)
 
 
+@pytest.mark.labs
 def test_staff_has_hidden_tests_and_files_of_its_own(batch, tmp_path):
     made, out, command = batch("right")
     staff = tmp_path / "staff"
@@ -206,6 +208,7 @@ def make_keys(folder):
                         folder / name], check=True)
 
 
+@pytest.mark.labs
 def test_a_class_over_ssh_by_gnu_parallel(batch, tmp_path, daemons):
     """The same command, one for each submission, on a host of ssh's."""
     if os.geteuid() == 0:
@@ -254,6 +257,7 @@ TaskPlugin=task/none
 JobAcctGatherType=jobacct_gather/none
 AccountingStorageType=accounting_storage/none
 MpiDefault=none
+SchedulerParameters=sched_interval=1,batch_sched_delay=0
 SwitchType=switch/none
 SelectType=select/cons_tres
 SelectTypeParameters=CR_CPU
@@ -289,6 +293,7 @@ def start_slurm(folder, daemons):
     return env
 
 
+@pytest.mark.labs
 def test_a_class_as_an_array_of_slurm_jobs(batch, tmp_path, daemons):
     env = start_slurm(tmp_path, daemons)
     made, out, command = batch("right", "syntax", "edits")

@@ -143,7 +143,7 @@ def make_base(lab, args, out):
         digest.update(f"{name}\0".encode())
         digest.update((tree / name).read_bytes())
     place = out / f"base-{digest.hexdigest()[:16]}"
-    if not place.exists():
+    if not place.is_dir():
         grade_build.build(tree, grade.Cores().count)
         try:
             tree.rename(place)
