@@ -309,3 +309,23 @@ def test_a_class_as_an_array_of_slurm_jobs(batch, tmp_path, daemons):
     assert done.returncode == 0, done.stdout + done.stderr + logs
     assert weir(*command).returncode == 0       # the summary
     check_class(made, out)
+
+
+# --- the debugger -------------------------------------------------------------
+def test_an_editor_can_attach_to_a_stopped_machine(tree, tmp_path, daemons):
+    """As .vscode/launch.json has it; gdb stops at the student's line."""
+    if not shutil.which("gdb"):
+        pytest.skip("gdb is not installed")
+    sock = tree / "build" / "gdb.sock"
+    daemons.start(str(tree / "tools" / "weir"), "gdb", "--serve",
+                  ready=sock.exists)
+    line = next(n for n, text in enumerate(
+        (tree / "kernel/main.c").read_text().splitlines(), 1)
+        if "mm_start();" in text)
+    done = subprocess.run(
+        ["gdb", "-q", "-nx", "-batch", str(tree / "build/weir.elf"),
+         "-ex", f"target remote {sock}", "-ex", f"hbreak kernel/main.c:{line}",
+         "-ex", "continue", "-ex", "kill"], capture_output=True, text=True,
+        check=False, timeout=100, stdin=subprocess.DEVNULL)
+    assert f"start (arg=0x0) at kernel/main.c:{line}" in done.stdout, \
+        done.stdout + done.stderr
