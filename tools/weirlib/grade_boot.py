@@ -24,6 +24,7 @@ VERDICTS = ("INFRA", "TAMPER", "BUILD", "TRIPLE-FAULT", "PANIC", "HANG",
 TRIES = 3               # of a boot that ends with INFRA
 CONSOLE_MIB = 16        # most that one file of a machine may have
 QEMU_GIB = 6            # of address space: memory is a fraction of it
+STARVED = 10            # gets less than one second in so many: it hangs
 SAMPLE_SECONDS = 0.25
 BOOT_BUDGET = 60        # seconds until the test begins
 STILL_SECONDS = 8       # of the budget's last: without progress it is a hang
@@ -115,6 +116,8 @@ class Machine(vm.Machine):
         self.clock = Clock(0.0)
         self.start = 0.0            # of the test, on our clock
         self.moved = 0.0            # when there was progress last
+        self.idle = False           # at the last beat
+        self.heard = (0.0, 0.0)     # the last sign: time, and on our clock
         self.places = []            # where its CPUs were
         self.stopped = False        # by us, for all is to end
 
@@ -141,6 +144,7 @@ class Machine(vm.Machine):
     def _beat(self, beat):
         before = self.progress
         super()._beat(beat)
+        self.idle = beat.get("idle") == "1"
         if self.progress != before:
             self.moved = self.clock.seconds
 
@@ -154,6 +158,13 @@ class Machine(vm.Machine):
                                      self.elf)
         return verdict
 
+    def _silent(self, now):
+        """Of the time that the machine got, unless it gets next to none."""
+        if self.last_sign != self.heard[0]:
+            self.heard = self.last_sign, self.clock.seconds
+        return max(self.clock.seconds - self.heard[1],
+                   (now - self.last_sign) / STARVED)
+
     def _over_budget(self):
         if self.stopped:
             return vm.HOST, "It was interrupted."
@@ -162,9 +173,8 @@ class Machine(vm.Machine):
             return None
         still = self.clock.seconds - self.moved
         if still > min(STILL_SECONDS, self.budget / 2):
-            idle = (self.last_beat or {}).get("idle") == "1"
             return (vm.HANG, f"Nothing happened for {still:.0f} s; " +
-                    ("every CPU is idle, and all threads wait" if idle
+                    ("every CPU is idle, and all threads wait" if self.idle
                      else "a CPU runs in circles, or waits") + ".")
         return (vm.TIMEOUT, f"It took more than {self.budget:g} s." if began
                 else f"No test began within {BOOT_BUDGET} s.")

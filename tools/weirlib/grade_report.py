@@ -98,11 +98,13 @@ def gradescope(done):
 
 def github(done):
     """The line that GitHub Classroom's reporter wants of a step. What is
-    hidden is only counted."""
-    tests = [{"name": r["title"], "score": r["earned"],
+    not public is only counted."""
+    tests = [{"name": r["title"] if r["visibility"] == "public" else "hidden",
+              "score": r["earned"], "message": "", "test_code": "",
               "status": "pass" if r["verdict"] == "PASS" else "fail",
-              "message": "\n".join(facts(r)), "test_code": r["repeat"],
-              "filename": "", "line_no": 0, "duration": 0}
+              "filename": "", "line_no": 0, "duration": 0,
+              **({"message": "\n".join(facts(r)), "test_code": r["repeat"]}
+                 if r["visibility"] == "public" else {})}
              for r in sorted_rows(done)]
     tests = tests or [{"name": done["verdict"], "score": 0,
                        "status": "error", "message": done["sentence"],

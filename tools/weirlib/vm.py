@@ -416,7 +416,7 @@ class Machine:
                 self.log_size, self.last_sign = size, now
         limit = BEAT_SECONDS if self.booted else BOOT_SECONDS
         limit *= LOGGED if o.exec_log else 1
-        if now - self.last_sign > limit:
+        if self._silent(now) > limit:
             where = "since the boot" if self.booted else "before the boot"
             return (HANG, "The machine hangs: no sign of life for "
                     f"{limit} s {where}.")
@@ -424,6 +424,10 @@ class Machine:
             return (HANG, f"The machine hangs: for {STILL_BEATS} s every CPU "
                     "was idle, and nothing went on.")
         return None
+
+    def _silent(self, now):
+        """For how many seconds there was no sign of life."""
+        return now - self.last_sign
 
     def stop(self):
         if self.process is not None and self.process.poll() is None:

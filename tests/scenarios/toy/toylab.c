@@ -70,6 +70,32 @@ static void seed(void)
 	CHECK(atoi(words[0]) != 2);
 }
 
+static volatile char *page;
+
+/* Has the page in its TLB until it has to acknowledge that it goes. */
+static void keep(void *arg)
+{
+	*(volatile bool *)arg = true;
+	for (;;)
+		(void)*page;
+}
+
+/* A CPU that is asked to flush does not answer. */
+static void acknowledge(void)
+{
+	static volatile bool there;
+
+	uthread_pin(0);
+	page = pages_map(1, NULL);
+	*page = 1;
+	uthread_start(keep, (void *)&there, 1);
+	while (!there)
+		uthread_yield();
+	sys_sys_ctl(WEIR_CTL_TEST, WEIR_TEST_HOLD,
+		    WEIR_POINT_handler + 256 * (1 + 1));
+	pages_unmap((void *)page, 1);
+}
+
 static const struct {
 	const char *name;
 	void (*fn)(void);
@@ -77,7 +103,7 @@ static const struct {
 	{ "parts", parts }, { "wrong", wrong },     { "forge", forge },
 	{ "off", off },     { "panic", panic },     { "fault", fault },
 	{ "spin", spin },   { "forever", forever }, { "busy", busy },
-	{ "flood", flood }, { "seed", seed },
+	{ "flood", flood }, { "seed", seed },       { "ack", acknowledge },
 };
 
 int main(int argc, char **argv)
