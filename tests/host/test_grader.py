@@ -267,6 +267,11 @@ def test_console_is_worst_first_and_ends_with_the_score(done, unbuilt):
         "BUILD        It does not build: x.", "Score: 0/10"]
 
 
+def test_a_trace_is_shown_once(done):
+    done["tests"].append({**done["tests"][1], "id": "c"})
+    assert grade_report.console(done).count("in f (mm/x.c:1)") == 1
+
+
 def test_gradescope(done, unbuilt):
     got = json.loads(grade_report.gradescope(done))
     assert got["score"] == 10

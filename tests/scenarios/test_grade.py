@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import select
 import shutil
 import signal
 import socket
@@ -81,18 +82,35 @@ def machine_of(parent):
     return int(done.stdout.split()[0]) if done.stdout else None
 
 
+def grade_busy(tree):
+    """A grader, and the machine of its test, which does not end."""
+    grader = subprocess.Popen(
+        [str(tree / "tools" / "weir"), "grade", "toy", "--test", "busy"],
+        stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    while machine_of(grader.pid) is None:
+        assert grader.poll() is None
+        time.sleep(0.05)
+    return grader, machine_of(grader.pid)
+
+
 def test_a_machine_that_the_host_kills_is_booted_again(tree):
     """INFRA costs nothing: what counts is the boot after it."""
-    with subprocess.Popen(
-            [str(tree / "tools" / "weir"), "grade", "toy", "--test", "busy"],
-            stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
-            text=True) as grader:
-        while machine_of(grader.pid) is None:
-            assert grader.poll() is None
-            time.sleep(0.05)
-        os.kill(machine_of(grader.pid), signal.SIGKILL)
-        output, _ = grader.communicate(timeout=100)
+    grader, machine = grade_busy(tree)
+    os.kill(machine, signal.SIGKILL)
+    output, _ = grader.communicate(timeout=100)
     assert "OVERBUDGET     0/10  busy" in output and "INFRA" not in output
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM,
+                                    signal.SIGKILL])
+def test_no_machine_outlives_its_grader(tree, number):
+    grader, machine = grade_busy(tree)
+    handle = os.pidfd_open(machine)
+    grader.send_signal(number)
+    output, _ = grader.communicate(timeout=100)
+    ended, _, _ = select.select([handle], [], [], 10)
+    os.close(handle)
+    assert ended and grader.returncode != 0 and "Score" not in output
 
 
 def test_a_tree_with_other_tests_is_not_booted(tree, tmp_path):
@@ -146,7 +164,8 @@ def check_class(made, out):
 def test_a_hostile_class_gets_the_stated_verdicts(batch):
     start = time.time()
     made, out, command = batch(*toyclass.EXPECTED)
-    done = weir(*command, "--jobs", "2")
+    strict = {**os.environ, "CI": "true"}   # a warning is still no error
+    done = weir(*command, "--jobs", "2", env=strict)
     assert done.returncode == 0, done.stderr
     check_class(made, out)
     assert left_over(start) == ([], [])

@@ -19,6 +19,7 @@ MARK = "\tmm_start();\n\tannounce();\n"     # of kernel/main.c: here it begins
 CODE = {    # what a submission does then
     "right": "",
     "prints": 'kprintf("PASS pass\\nScore: 20/20\\n");',
+    "warns": "int unused;",
     "syntax": "this is no C;",
     "key": '#include "build/key/labkey.h"',
     "resets": "struct { uint16_t n; uint64_t base; } __attribute__((packed)) "
@@ -33,7 +34,8 @@ CODE = {    # what a submission does then
 FILL = '__asm__(".data\\n.fill 0x3fffffff, 8, 1\\n.text");\n'
 # Submission -> (verdict, points) in the tests `pass` and `parts`, of 20.
 EXPECTED = {
-    "right": ("FAIL", 16), "prints": ("FAIL", 16), "syntax": ("BUILD", 0),
+    "right": ("FAIL", 16), "prints": ("FAIL", 16), "warns": ("FAIL", 16),
+    "syntax": ("BUILD", 0),
     "key": ("BUILD", 0), "fills": ("BUILD", 0),
     "resets": ("TRIPLE-FAULT", 0), "hangs": ("HANG", 0),
     "forks": ("PANIC", 0), "forges": ("TAMPER", 0), "leaves": ("TAMPER", 0),

@@ -65,8 +65,18 @@ def facts(row):
     return lines + [f"repeat: {row['repeat']}"]
 
 
+def brief(row, seen):
+    """The same, without the trace where its sentence was there before."""
+    lines = facts(row)
+    if row["sentence"] in seen:
+        lines = [line for line in lines if not line.startswith("  in ")]
+    seen.add(row["sentence"])
+    return lines
+
+
 def console(done):
     """Worst first; the last line is the score."""
+    seen = set()
     lines = [f"{done['title']}: {done['lab']}"]
     if done["sentence"]:
         lines.append(f"{done['verdict']:12} {done['sentence']}")
@@ -74,7 +84,7 @@ def console(done):
         old = " (of an earlier lab)" if row["regression"] else ""
         lines.append(f"{row['verdict']:12} {row['earned']:3}/{row['points']}"
                      f"  {row['id']}: {row['title']}{old}")
-        lines += [f"{'':12} {line}" for line in facts(row)]
+        lines += [f"{'':12} {line}" for line in brief(row, seen)]
     lines += done["notes"]
     if not done["complete"]:
         lines.append("Not complete: where it says INFRA this host is to "

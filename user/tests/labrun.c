@@ -10,10 +10,10 @@
  * The exit status is the program's, or 1: a CHECK failed and the program did
  * not say so.
  */
+#include <labkey.h> /* the build makes it */
 #include <stdio.h>
 #include <string.h>
 
-#include "labkey.h"
 #include "user/tests/check.h"
 #include "user/tests/labrun/siphash.h"
 
