@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 import toyclass
 from guest import ROOT
+from weirlib import grade_boot, grade_records, lab
 
 WEIR = str(ROOT / "tools" / "weir")
 # Test of the toy lab -> verdict, points of 10, words of the sentence.
@@ -113,6 +114,20 @@ def test_no_machine_outlives_its_grader(tree, number):
     assert ended and grader.returncode != 0 and "Score" not in output
 
 
+@pytest.mark.labs
+@pytest.mark.timeout(1500)
+def test_who_prints_without_end_does_not_fill_the_disk(tree, monkeypatch):
+    weir("grade", "toy", "--test", "pass", tree=tree)       # builds
+    toy = lab.load("toy", tree)
+    test = next(t for t in toy.tests if t.id == "flood")
+    test.budget = 100
+    monkeypatch.setattr(grade_boot, "CONSOLE_MIB", 1)
+    key = grade_records.read_key(tree / "build" / "key" / "labkey.h")
+    outcome = grade_boot.Grader(tree, toy, key).boot(test, 1, None)
+    assert (outcome.verdict, outcome.sentence) == (
+        "OVERBUDGET", "It wrote 1 MiB to a serial line.")
+
+
 def test_a_tree_with_other_tests_is_not_booted(tree, tmp_path):
     copy = tmp_path / "tree"
     shutil.copytree(tree, copy, symlinks=True,
@@ -161,6 +176,7 @@ def check_class(made, out):
 
 
 @pytest.mark.labs
+@pytest.mark.timeout(1500)
 def test_a_hostile_class_gets_the_stated_verdicts(batch):
     start = time.time()
     made, out, command = batch(*toyclass.EXPECTED)
@@ -177,8 +193,10 @@ def test_a_hostile_class_gets_the_stated_verdicts(batch):
 
 
 @pytest.mark.labs
+@pytest.mark.timeout(1500)
 def test_staff_has_hidden_tests_and_files_of_its_own(batch, tmp_path):
     made, out, command = batch("right")
+    name, = made
     staff = tmp_path / "staff"
     (staff / "labs" / "toy").mkdir(parents=True)
     (staff / "user" / "tests").mkdir(parents=True)
@@ -191,15 +209,22 @@ def test_staff_has_hidden_tests_and_files_of_its_own(batch, tmp_path):
         "{\n\tCHECK(argc == 2 && argv[1][0] <= '3');\n"
         "\treturn failures != 0;\n}\n")
     done = weir(*command, "--overlay", str(staff), "--test", "hidden",
-                "--seeds", "4")
+                "--seeds", "4", "--only", name, "--gradescope",
+                str(tmp_path / "gradescope"))
     assert done.returncode == 0, done.stderr
-    name, = made
     rows = {r["id"]: r for r in
             json.loads((out / f"{name}.json").read_text())["tests"]}
     assert rows["pass"]["earned"] == 10
     assert rows["hidden"]["visibility"] == "hidden"
     assert [b["seed"] for b in rows["hidden"]["boots"]] == [1, 2, 3, 4]
     assert "--seed 4" in rows["hidden"]["repeat"]
+    told = json.loads((tmp_path / "gradescope").read_text())
+    assert [t["visibility"] for t in told["tests"]
+            if t["name"] == "hidden: Hidden"] == ["hidden"]
+    again = weir("grade", "--from", str(out / f"{name}.json"), "--tap",
+                 str(tmp_path / "tap"))
+    assert again.stdout.endswith("\nScore: 16/25\n")
+    assert "ok 1 - pass (10/10) PASS" in (tmp_path / "tap").read_text()
 
 
 # --- many machines ------------------------------------------------------------
@@ -252,6 +277,7 @@ def make_keys(folder):
 
 
 @pytest.mark.labs
+@pytest.mark.timeout(1500)
 def test_a_class_over_ssh_by_gnu_parallel(batch, tmp_path, daemons):
     """The same command, one for each submission, on a host of ssh's."""
     if os.geteuid() == 0:
@@ -337,6 +363,7 @@ def start_slurm(folder, daemons):
 
 
 @pytest.mark.labs
+@pytest.mark.timeout(1500)
 def test_a_class_as_an_array_of_slurm_jobs(batch, tmp_path, daemons):
     env = start_slurm(tmp_path, daemons)
     made, out, command = batch("right", "syntax", "edits")

@@ -159,7 +159,30 @@ def find_lab(tree, name):
     return labs.load(name, tree)
 
 
+def tell(done, args):
+    """Writes and prints the reports; the exit status."""
+    grade_report.write_all(done, args)
+    print(grade_report.console(done), end="")
+    return 0 if done["score"] == done["total"] and done["complete"] else 1
+
+
+def tell_again(args):
+    """Of a results.json that is there."""
+    try:
+        done = json.loads(Path(args.source).read_text())
+    except (OSError, ValueError) as error:
+        print(f"grade: {args.source}: {error}", file=sys.stderr)
+        return 2
+    if done.get("schema") != SCHEMA:
+        print(f"grade: {args.source} is not of schema {SCHEMA}",
+              file=sys.stderr)
+        return 2
+    return tell(done, args)
+
+
 def grade(args):
+    if args.source:
+        return tell_again(args)
     tree = Path(args.tree).resolve()
     try:
         lab = find_lab(tree, args.name)
@@ -175,9 +198,7 @@ def grade(args):
     path = Path(args.json or tree / "build" / "results.json")
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(done, indent=1) + "\n")
-    grade_report.write_all(done, args)
-    print(grade_report.console(done), end="")
-    return 0 if done["score"] == done["total"] and done["complete"] else 1
+    return tell(done, args)
 
 
 def add_verbs(sub):
@@ -198,6 +219,8 @@ def add_verbs(sub):
                       help="multiplies the tests' budgets")
     verb.add_argument("--json", metavar="FILE",
                       help="default: build/results.json")
+    verb.add_argument("--from", dest="source", metavar="FILE",
+                      help="grades nothing: reports of a results.json")
     for name in grade_report.FORMATS:
         verb.add_argument(f"--{name}", metavar="FILE")
     verb.add_argument("--batch", metavar="DIR",
