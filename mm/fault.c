@@ -230,8 +230,7 @@ static bool may_write(struct fault *t, struct frame *f)
 {
 	struct family *fam = t->obj->family;
 
-	return !fam->cloning && !f->copied &&
-	       !limbo_owes(fam) &&
+	return !fam->cloning && !f->copied && !limbo_owes(fam) &&
 	       (f->state != FRAME_LAUNDRY || PLANTED(Z29)) &&
 	       !memobj_shares(t->obj, t->index);
 }

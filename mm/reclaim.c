@@ -352,7 +352,7 @@ static void pass_wait_io(struct pass *p)
  * write to them, and what a pager keeps it may change. */
 static bool pass_may_wait(struct pass *p)
 {
-	bool may = p->policy->lazy && p->batch->flush_required &&
+	bool may = p->policy->clean_waits && p->batch->flush_required &&
 		   !p->batch->writable && !PLANTED(Z2);
 
 	for (unsigned i = 0; may && i < p->n; i++)

@@ -39,7 +39,7 @@ struct tlb_policy {
 	const char *name;
 	bool whole_batch; /* unmap all, one fence, then write all */
 	bool at_clean, at_dirty; /* flush once such a page is unmapped */
-	bool lazy; /* clean frames wait unflushed until they are needed */
+	bool clean_waits; /* unflushed, until the frames are needed */
 };
 extern const struct tlb_policy tlb_policies[];
 extern const struct tlb_policy *tlb_policy; /* the one in force */

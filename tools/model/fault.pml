@@ -49,7 +49,8 @@ inline arrived(f)
 	printf("@%d fault: page %d has come to frame %d\n", self, p, f)
 }
 
-#define may_write(f) (frame[f].state != FRAME_LAUNDRY || PLANTED(Z29))
+#define may_write(f) (!limbo_owes && \
+	(frame[f].state != FRAME_LAUNDRY || PLANTED(Z29)))
 
 /* Who must sleep: outcomes B and D of fault.c. */
 #define fault_waits(f) ((frame[f].state == FRAME_INBOUND && !PLANTED(Z27)) || \
@@ -92,12 +93,20 @@ inline fault_map(a, p, f)
 #define MAPPED 1
 #define READ 2
 #define SLEEP 3
+#define REAP 4
+
+#define must_pay (write && limbo_owes) /* outcome G */
+#define none_free (frame[0].state != FRAME_FREE && \
+	frame[1].state != FRAME_FREE)
 
 /* One hold of family->lock. */
 inline fault_bring(a, p, f)
 {
 	if
-	:: is_frame(entry[p]) ->
+	:: must_pay ->
+		printf("@%d fault: an old frame may still be read\n", self);
+		next = REAP
+	:: !must_pay && is_frame(entry[p]) ->
 		f = entry_frame(entry[p]);
 		if
 		:: fault_waits(f) ->
@@ -105,6 +114,9 @@ inline fault_bring(a, p, f)
 			next = SLEEP
 		:: else -> fault_map(a, p, f); next = MAPPED
 		fi
+	:: !must_pay && !is_frame(entry[p]) && clean_waits && none_free ->
+		printf("@%d fault: no frame is free\n", self);
+		next = REAP
 	:: else -> fault_read(f, p); next = READ
 	fi
 }
@@ -137,9 +149,11 @@ bring:
 			f = 0;
 			goto end
 		:: next == READ -> next = 0; leave_cpu(self); goto read
+		:: next == REAP -> next = 0
 		:: next == SLEEP -> next = 0; leave_cpu(self); goto sleep
 		fi
 	};
+	limbo_reap(self, true);
 again:
 	goto bring; /* the lock is free for a while */
 read:

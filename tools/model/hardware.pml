@@ -184,7 +184,15 @@ end:
 	:: d_step { checked(P1) && is_foreign(c, p) -> \
 		printf("@%d can use frame %d as page %d: it is page %d\n", \
 		       c, frame_of(TLB(c, p)), p, CACHED(c, p).index); \
-		BROKEN(P1) }
+		BROKEN(P1) } \
+	:: d_step { checked(STALE) && reads_old(c, p) -> \
+		printf("@%d can still read page %d in its old frame %d\n", \
+		       c, p, frame_of(TLB(c, p))); \
+		BROKEN(STALE) }
+/* An old frame of the page, which was stored to since. */
+#define reads_old(c, p) (usable(c) && TLB(c, p) && \
+	entry[p] != ENTRY_FRAME(frame_of(TLB(c, p))) && \
+	CACHED(c, p).holds == (p) && !CACHED(c, p).fresh)
 #define FRAMES(f) \
 	:: d_step { checked(P1) && frame[f].state == FRAME_FREE && \
 		!unreachable(f) -> BROKEN(P1) } \
@@ -204,7 +212,8 @@ end:
 	:: d_step { checked(P3) && !(forgotten(0) && forgotten(1)) ->
 		BROKEN(P3) }
 	:: d_step { checked(DEBT) && running == 0 &&
-		(aspace_owes(0) || aspace_owes(1)) ->
+		((aspace_owes(0) && !limbo_pays(0)) ||
+		 (aspace_owes(1) && !limbo_pays(1))) ->
 		BROKEN(DEBT) }
 	od
 }

@@ -5,17 +5,6 @@
  * What is done under family->lock is one step.
  */
 
-/* A thread goes on in the kernel, on its CPU, where no other does. */
-inline run_on_cpu(self)
-{
-	tlb_cpus[self].busy = true
-}
-
-inline leave_cpu(self)
-{
-	tlb_cpus[self].busy = false
-}
-
 /* What a CPU does between the read of a PTE and the write of 0 (Z22). */
 inline store_meanwhile(p)
 {
@@ -144,29 +133,45 @@ inline frame_free(f)
 	frame[f].state = FRAME_FREE;
 	frame[f].holds = NOTHING;
 	frame[f].fresh = false;
-	frame[f].index = 0
+	frame[f].index = 0;
+	frame[f].group = 0
 }
 
 #define is_wanted(f) (fate[f] == FATE_KEEP || frame[f].taken_back || \
 	frame[f].dirty || frame[f].mapcount)
 
-inline pass_release(b, self, f)
+/* If it `waits` it is freed later, or given back after the group's flush. */
+inline pass_release(b, self, f, waits)
 {
 	d_step {
 		if
 		:: fate[f] == FATE_NONE
 		:: fate[f] != FATE_NONE && is_wanted(f) && !PLANTED(Z26) ->
-			frame[f].state = FRAME_ACTIVE;
-			frame[f].taken_back = false;
-			printf("@%d pass %d gives frame %d back\n", self, b, f)
+			if
+			:: waits
+			:: else ->
+				frame[f].state = FRAME_ACTIVE;
+				frame[f].taken_back = false;
+				fate[f] = FATE_NONE;
+				printf("@%d pass %d gives frame %d back\n",
+				       self, b, f)
+			fi
 		:: fate[f] != FATE_NONE && !(is_wanted(f) && !PLANTED(Z26)) ->
 			entry[frame[f].index] = ENTRY_SLOT;
 			frame[f].taken_back = false;
 			frame[f].state = FRAME_LIMBO;
-			printf("@%d pass %d frees frame %d\n", self, b, f);
-			frame_free(f)
-		fi;
-		fate[f] = FATE_NONE
+			fate[f] = FATE_NONE;
+			if
+			:: waits ->
+				limbo_add(f);
+				printf("@%d pass %d lets frame %d wait\n",
+				       self, b, f)
+			:: else ->
+				printf("@%d pass %d frees frame %d\n",
+				       self, b, f);
+				frame_free(f)
+			fi
+		fi
 	}
 }
 
@@ -225,11 +230,18 @@ inline all_at_once(b, self)
 	pass_launder(b, self, 1)
 }
 
-inline pass_release_all(b, self)
+inline pass_release_all(b, self, waits)
 {
-	pass_release(b, self, 0);
-	pass_release(b, self, 1)
+	pass_release(b, self, 0, waits);
+	pass_release(b, self, 1, waits)
 }
+
+#define pass_may_wait(b) (clean_waits && batch[b].flush_required && \
+	!batch[b].writable)
+#define left (fate[0] != FATE_NONE || fate[1] != FATE_NONE)
+
+/* Reclaimer 0 is a thread that wants a frame now, 1 is kreclaimd. */
+#define kept(b) ((b) == 0)
 
 inline reclaim_pass(b, self)
 {
@@ -240,9 +252,17 @@ inline reclaim_pass(b, self)
 		one_at_a_time(b, self, 1)
 	fi;
 	pass_wait_io(self);
-	if :: PLANTED(Z2) -> pass_release_all(b, self) :: else fi;
+	if :: PLANTED(Z2) -> pass_release_all(b, self, false) :: else fi;
+	if
+	:: pass_may_wait(b) ->
+		limbo_open(self);
+		pass_release_all(b, self, true);
+		limbo_close(b);
+		limbo_reap(self, kept(b) || left)
+	:: else
+	fi;
 	tlb_batch_flush_before_free(b, self);
-	if :: !PLANTED(Z2) -> pass_release_all(b, self) :: else fi
+	if :: !PLANTED(Z2) -> pass_release_all(b, self, false) :: else fi
 }
 
 proctype reclaimer(bit b, self)
@@ -265,5 +285,12 @@ end:
 		leave_cpu(self);
 		running--
 	   }
+	:: atomic { /* fill_up; only if it would free something */
+		n == 0 && !kept(b) && limbo_waits && is_free(self) &&
+		!tlb_behind(OLDEST.cpus, limbo_flushed + 1) ->
+		run_on_cpu(self)
+	   };
+	   limbo_reap(self, false);
+	   d_step { leave_cpu(self) }
 	od
 }

@@ -10,7 +10,8 @@
 inline tlb_flush_own(c)
 {
 	if :: !PLANTED(Z35) -> tlb_flush_user(c) :: else fi;
-	tlb_cpus[c].seen = LOADED(c).tlb_pending
+	tlb_cpus[c].seen = LOADED(c).tlb_pending;
+	tlb_cpus[c].passed = tlb_round
 }
 
 inline flush_own_page(c, p)
@@ -49,6 +50,17 @@ inline serve_inbox(c)
 	      REQUEST(1 - c).gen)
 }
 
+/* Before user code goes on: then no group is one that it has not passed. */
+inline tlb_catch_up(c)
+{
+	if
+	:: tlb_cpus[c].passed < tlb_round &&
+	   tlb_cpus[c].seen < LOADED(c).tlb_pending && !PLANTED(L3) ->
+		tlb_flush_own(c)
+	:: else -> tlb_cpus[c].passed = tlb_round
+	fi
+}
+
 inline acknowledge(c)
 {
 	REQUEST(1 - c).waiting = REQUEST(1 - c).waiting & ~cpu_bit(c)
@@ -74,6 +86,11 @@ end:
 		printf("@%d interrupt: acknowledges first\n", c)
 	   };
 	   d_step { serve_inbox(c); printf("@%d interrupt: serve\n", c) }
+	:: d_step {
+		user_mode(c) && tlb_cpus[c].passed < tlb_round ->
+		tlb_catch_up(c);
+		printf("@%d interrupt: passes group %d\n", c, tlb_round)
+	   }
 	od
 }
 
@@ -145,8 +162,8 @@ inline renumber(a)
 {
 	if
 	:: !aspace_owes(a) && up_to_date(0, a) && up_to_date(1, a) &&
-	   !batch[0].spaces[a] && !batch[1].spaces[a] && call_gen == 0 &&
-	   !tlb_cpus[0].irq_off ->
+	   !batch[0].spaces[a] && !batch[1].spaces[a] &&
+	   !limbo_has(a) && call_gen == 0 && !tlb_cpus[0].irq_off ->
 		aspace[a].tlb_pending = 0;
 		aspace[a].tlb_flushed = 0;
 		if :: tlb_cpus[0].as == a -> tlb_cpus[0].seen = 0 :: else fi;
@@ -194,6 +211,15 @@ inline batch_clear(b)
 	batch[b].gen[1] = 0
 }
 
+inline batch_paid(b)
+{
+	if :: batch[b].spaces[0] -> retire(0, batch[b].gen[0]) :: else fi;
+	if :: batch[b].spaces[1] -> retire(1, batch[b].gen[1]) :: else fi;
+	batch_clear(b);
+	renumber(0);
+	renumber(1)
+}
+
 inline tlb_batch_flush(b, self)
 {
 	if
@@ -201,14 +227,8 @@ inline tlb_batch_flush(b, self)
 		shoot(self, batch[b].cpus, FLUSH_ALL, ANY, 0, 0);
 		d_step {
 			wait_for_acks(self) ->
-			if :: batch[b].spaces[0] -> retire(0, batch[b].gen[0])
-			:: else fi;
-			if :: batch[b].spaces[1] -> retire(1, batch[b].gen[1])
-			:: else fi;
-			batch_clear(b);
 			forget_request(self);
-			renumber(0);
-			renumber(1);
+			batch_paid(b);
 			printf("@%d acknowledged: batch %d is paid\n", self, b)
 		}
 	:: else
@@ -224,6 +244,12 @@ inline tlb_batch_flush_before_io(b, self)
 }
 
 #define tlb_batch_flush_before_free tlb_batch_flush
+
+#define has_passed(c, n) (tlb_cpus[c].passed >= (n) || tlb_cpus[c].lazy || \
+	PLANTED(L1))
+#define tlb_behind(cpus, n) ((cpus) & \
+	((has_passed(0, n) -> 0 : cpu_bit(0)) | \
+	 (has_passed(1, n) -> 0 : cpu_bit(1))))
 
 /* ---- whole spaces: space 0 ---- */
 
@@ -261,6 +287,18 @@ inline aspace_flush_pending(self)
 }
 
 /* ---- switching ---- */
+
+/* A thread goes on in the kernel, on its CPU, where no other does. */
+inline run_on_cpu(self)
+{
+	tlb_cpus[self].busy = true
+}
+
+inline leave_cpu(self)
+{
+	if :: tlb_cpus[self].lazy :: else -> tlb_catch_up(self) fi;
+	tlb_cpus[self].busy = false
+}
 
 /* Goes on with the space `a`, which is not the one that is loaded. */
 inline switch_space(self, a)
@@ -328,7 +366,7 @@ end:
 		:: else -> printf("@%d goes on\n", self)
 		fi;
 		tlb_cpus[self].behind = false;
-		tlb_cpus[self].busy = false;
+		leave_cpu(self);
 		tlb_cpus[self].irq_off = false
 	   }
 	:: d_step {
@@ -340,7 +378,7 @@ end:
 	   };
 	   switch_space(self, a);
 	   d_step {
-		tlb_cpus[self].busy = false;
+		leave_cpu(self);
 		tlb_cpus[self].irq_off = false;
 		a = 0
 	   }

@@ -48,6 +48,23 @@
 #define is_frame(e) ((e) != ENTRY_SLOT)
 #define entry_frame(e) ((e) - 1)
 
+/* How far the model runs; stores, loads and faults are without bound. */
+#ifndef RECLAIMERS
+#define RECLAIMERS 2 /* each makes one pass */
+#endif
+#ifndef CALLS
+#define CALLS 1 /* unmaps or protects */
+#endif
+#ifndef SWITCHES
+#define SWITCHES 0 /* of CPU 0: to the other space, or idle and back */
+#endif
+#ifndef GROUPS
+#define GROUPS 2 /* that may wait */
+#endif
+#ifndef PAGES_IN
+#define PAGES_IN NPAGES /* at the beginning */
+#endif
+
 typedef aspace_t {
 	byte cpus;
 	byte tlb_pending;
@@ -63,6 +80,7 @@ typedef request_t {
 typedef tlb_cpu {
 	bit as;
 	byte seen;
+	byte passed;
 	bool lazy;
 	byte inbox;
 	request_t request;
@@ -83,18 +101,23 @@ typedef frame_t {
 	bool taken_back;
 	byte mapcount;
 	bit index;
+	bit group;  /* the number of the group that it waits in, % GROUPS */
 	bool io;    /* a read is under way */
 	byte holds; /* ghost: the page whose bytes it has */
 	bool fresh  /* ghost: the page's last store among them */
 };
 aspace_t aspace[NSPACES];
 tlb_cpu tlb_cpus[NCPUS];
-tlb_batch batch[2]; /* of the two reclaimers */
+tlb_batch batch[2 + GROUPS]; /* of the two reclaimers; of the ring's groups */
 frame_t frame[NFRAMES];
 byte entry[NPAGES];
 byte pte[NSPACES * NPAGES];
 byte tlb[NCPUS * NPAGES];
 byte region;
+byte tlb_round;     /* the last group */
+byte limbo_flushed; /* the last one that is paid */
+byte limbo;         /* the last one that has a frame of the family */
+bool limbo_mutex;
 
 bool slot_fresh[NPAGES]; /* ghost: so has the slot of the page */
 byte call_gen;       /* the generation that the call waits for */
@@ -109,6 +132,12 @@ byte running;        /* ghost: passes and calls that are under way */
 #define TLB(c, p) tlb[(c) * NPAGES + (p)]
 #define frame_of(e) ((e) >> 3)
 #define aspace_owes(a) (aspace[a].tlb_flushed < aspace[a].tlb_pending)
+#define limbo_owes (limbo > limbo_flushed && !PLANTED(L2))
+#define limbo_waits (limbo_flushed < tlb_round)
+#define limbo_has(a) (batch[2].spaces[a] || batch[1 + GROUPS].spaces[a])
+/* The last debt on the space is a group's. */
+#define limbo_pays(a) (batch[2].gen[a] == aspace[a].tlb_pending || \
+	batch[1 + GROUPS].gen[a] == aspace[a].tlb_pending)
 #define is_free(c) (!tlb_cpus[c].busy)
 #define cpu_bit(c) (1 << (c))
 #define REGION(a, p) ((a) == 0 && (p) == 0 -> region : REGION_RW)
@@ -130,6 +159,9 @@ byte running;        /* ghost: passes and calls that are under way */
 #define Z32 32
 #define Z33 33
 #define Z35 35
+#define L1 101
+#define L2 102
+#define L3 103
 #define I14 114
 #define I21 121
 #define I22 122
@@ -143,29 +175,27 @@ byte running;        /* ghost: passes and calls that are under way */
 #define whole_batch false
 #define at_clean true
 #define at_dirty true
+#define clean_waits false
 #elif POLICY == 1 /* batch-clean */
 #define whole_batch false
 #define at_clean false
 #define at_dirty true
+#define clean_waits false
 #elif POLICY == 2 /* batch-dirty */
 #define whole_batch false
 #define at_clean false
 #define at_dirty false
-#else             /* two-pass */
+#define clean_waits false
+#elif POLICY == 3 /* two-pass */
 #define whole_batch true
 #define at_clean false
 #define at_dirty false
-#endif
-
-/* How far the model runs; stores, loads and faults are without bound. */
-#ifndef RECLAIMERS
-#define RECLAIMERS 2 /* each makes one pass */
-#endif
-#ifndef CALLS
-#define CALLS 1 /* unmaps or protects */
-#endif
-#ifndef SWITCHES
-#define SWITCHES 0 /* of CPU 0: to the other space, or idle and back */
+#define clean_waits false
+#else             /* lazy */
+#define whole_batch true
+#define at_clean false
+#define at_dirty false
+#define clean_waits true
 #endif
 
 /* The properties; CHECK selects some. */
@@ -175,8 +205,9 @@ byte running;        /* ghost: passes and calls that are under way */
 #define FLIGHT 8
 #define DEBT 16
 #define LOST 32
+#define STALE 64
 #ifndef CHECK
-#define CHECK 63
+#define CHECK 127
 #endif
 #define checked(prop) ((CHECK & prop) != 0)
 #define BROKEN(prop) printf("! %d\n", prop); assert(false)
