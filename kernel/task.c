@@ -67,6 +67,7 @@ static void forget(struct task *t, bool tell)
 		spin_lock(&tasks_lock);
 	}
 	LIST_REMOVE(t, all_link);
+	assert(t->parent->nchildren);
 	if (--t->parent->nchildren == 0)
 		waitq_wake_all(&childless);
 	spin_unlock(&tasks_lock);
