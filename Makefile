@@ -49,7 +49,7 @@ KERNEL_OBJ := $(KERNEL_C:%.c=$(OUT)/%.o) $(KERNEL_ASM:%.asm=$(OUT)/%.asm.o)
 include user/rules.mk
 
 .PHONY: run test test-labs iso bench storm soak machines fuzz mutants model \
-	grade gdb clean help doctor setup
+	lab grade gdb clean help doctor setup
 
 run: SETUP := --no-tests
 run: setup ## build, boot on 4 CPUs, demo, then a shell
@@ -106,6 +106,10 @@ bench: setup ## Weir and Linux side by side, an hour; QUICK=1: 5 minutes
 
 model: setup ## each policy proved on a model, each bug's shortest way
 	@tools/weir model
+
+lab: ## LAB=NAME [OUT=DIR]: the tree that a student of that lab gets
+	@tools/weir lab $(LAB) \
+		$(if $(filter command,$(firstword $(origin OUT))),--out $(OUT))
 
 grade: SETUP := --no-tests
 grade: setup ## LAB=NAME: the lab's tests; the last line is the score

@@ -4,8 +4,9 @@
 # Out: $(BUILD)/init.bin (flat: user/servers/init.ld) and
 #      $(BUILD)/initrd.tar: VERSION, user/etc as etc, servers/NAME for each
 #      user/servers/NAME.c but init, and bin/NAME for each user/bin/NAME.c,
-#      user/bench/NAME.c and user/tests/NAME.c. One file is one program; what
-#      of it is too long for that is in a folder NAME beside it.
+#      user/bench/NAME.c, user/tests/NAME.c and labs/LAB/NAME.c. One file
+#      is one program; what of it is too long for that is in a folder NAME
+#      beside it.
 # Programs are static, at 0x400000, with user/lib and what of musl's libc.a
 # makes no system call. user/lib comes first, so that its printf, malloc and
 # exit are used.
@@ -26,7 +27,8 @@ USER_LIBS = $(BUILD)/user/libweir.a $(MUSL)/libc.a \
 	$(shell $(CC) -print-libgcc-file-name)
 
 USER_LIB_OBJ := $(patsubst %.c,$(BUILD)/%.o,$(wildcard user/lib/*.c))
-USER_SOURCES := $(wildcard user/bin/*.c user/bench/*.c user/tests/*.c)
+USER_SOURCES := $(wildcard user/bin/*.c user/bench/*.c user/tests/*.c \
+	labs/*/*.c)
 USER_SERVERS := $(filter-out user/servers/init.c,\
 	$(wildcard user/servers/*.c))
 USER_PROGRAMS := $(addprefix $(BUILD)/initrd/bin/,\
@@ -34,7 +36,7 @@ USER_PROGRAMS := $(addprefix $(BUILD)/initrd/bin/,\
 	$(addprefix $(BUILD)/initrd/servers/,\
 	$(basename $(notdir $(USER_SERVERS))))
 USER_OBJ := $(patsubst %.c,$(BUILD)/%.o,\
-	$(wildcard user/*/*.c user/*/*/*.c))
+	$(wildcard user/*/*.c user/*/*/*.c labs/*/*.c))
 USER_ETC := $(patsubst user/%,$(BUILD)/initrd/%,$(wildcard user/etc/*))
 INITRD_FILES := $(USER_PROGRAMS) $(USER_ETC) $(BUILD)/initrd/VERSION
 
@@ -44,7 +46,7 @@ parts_of = $(patsubst %.c,$(BUILD)/%.o,$(1) $(wildcard $(basename $(1))/*.c))
 # Else the compiler makes calloc's malloc and memset a calloc.
 $(BUILD)/user/lib/memory.o: USER_CFLAGS += -fno-builtin-malloc
 
-$(BUILD)/user/%.o: user/%.c $(BUILD)/user/flags
+$(USER_OBJ): $(BUILD)/%.o: %.c $(BUILD)/user/flags
 	@mkdir -p $(@D)
 	$(CC) $(USER_CFLAGS) -MMD -MP -c -o $@ $<
 

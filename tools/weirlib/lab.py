@@ -386,18 +386,23 @@ def student_text(path, text, name):
     return "\n".join(out) + "\n"
 
 
-def public_toml(text):
-    """lab.toml without the tests that are not public, and comments."""
+def student_toml(text, own):
+    """lab.toml with those tests alone that are public; of an earlier lab
+    only those that stay on, without its handout."""
     head, *blocks = re.split(r"^(?=\[\[test\]\])", text, flags=re.M)
-    return head + "".join(
-        b for b in blocks
-        if not re.search(r'^visibility = "(hidden|after_due)"', b, re.M))
+    blocks = [b for b in blocks if not
+              re.search(r'^visibility = "(hidden|after_due)"', b, re.M)]
+    if not own:
+        blocks = [re.sub(r"^see = .*\n", "", b, flags=re.M) for b in blocks
+                  if re.search(r"^keep = true", b, re.M)]
+    return head + "".join(blocks)
 
 
 def lab_files(lab, labs, files):
     """Of labs/: this one's own files for students, of earlier ones what
     their regression tests need."""
-    earlier = [one.name for one in labs if one.order < lab.order]
+    earlier = [one.name for one in labs if one.order < lab.order
+               and any(test.keep for test in one.tests)]
     for path in files:
         parts = path.split("/")
         if parts[0] != "labs" or (len(parts) == 2 and parts[1] != "lab.h"):
@@ -455,7 +460,8 @@ def generate(name, out, root=ROOT):
         if marked(path):
             data = student_text(path, data.decode(), name).encode()
         elif path.endswith("lab.toml"):
-            data = public_toml(data.decode()).encode()
+            own = path == f"labs/{name}/lab.toml"
+            data = student_toml(data.decode(), own).encode()
         write(out, path, data, (root / path).stat().st_mode & 0o777)
     for path in (p for p in files if p.startswith("tools/student/")):
         write(out, path.removeprefix("tools/student/"),
