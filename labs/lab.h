@@ -1,0 +1,35 @@
+/*
+ * lab.h - what the test programs of the labs share: parts of a whole.
+ *
+ * A program counts with CHECK (user/tests/check.h). Where a test has parts
+ * that are worth something alone it says so with lab_part, once for each,
+ * and ends with lab_end.
+ */
+#pragma once
+
+#include <string.h>
+
+#include "user/tests/check.h"
+
+static unsigned parts, parts_good;
+static unsigned part_began; /* failures at the begin of the part */
+
+/* The part that began at the last lab_part, or at the start, is over. */
+static inline void lab_part(const char *name)
+{
+	bool good = failures == part_began;
+
+	parts++;
+	parts_good += good;
+	part_began = failures;
+	printf("%-10s %s\n", name, good ? "good" : "NOT good");
+	out_flush(); /* the next one may end badly */
+}
+
+/* Tells how many parts are good; the exit status. */
+static inline int lab_end(void)
+{
+	if (parts)
+		printf("part %u %u\n", parts_good, parts);
+	return failures || parts_good != parts ? 1 : 0;
+}
