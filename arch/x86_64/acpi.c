@@ -50,6 +50,9 @@ static const uint8_t *map_table(acpi_map_fn *map, uint64_t pa, size_t *len)
 
 static void add_cpu(struct acpi_info *out, uint32_t id, uint32_t flags)
 {
+	/* LAB boot begin: a CPU counts if it is enabled, and once, whichever
+	 * entries name it; what is above ACPI_MAX_CPUS is counted and not
+	 * kept */
 	if (!(flags & CPU_ENABLED) || id == CPU_BROADCAST)
 		return;
 	for (unsigned i = 0; i < out->ncpus && i < ACPI_MAX_CPUS; i++)
@@ -58,6 +61,11 @@ static void add_cpu(struct acpi_info *out, uint32_t id, uint32_t flags)
 	if (out->ncpus < ACPI_MAX_CPUS)
 		out->apic_id[out->ncpus] = id;
 	out->ncpus++;
+	/* LAB boot stub
+	 * if (!out->ncpus)
+	 * 	out->apic_id[out->ncpus++] = id;
+	 */
+	/* LAB boot end */
 }
 
 /* One entry of the MADT, `n` bytes long. Entries too short for their type
@@ -68,8 +76,15 @@ static int add_entry(struct acpi_info *out, const uint8_t *e, unsigned n)
 
 	if (e[0] < sizeof(least) && n < least[e[0]])
 		return 0;
+	/* LAB boot begin: type 0: a CPU with a short id, in byte 3, and its
+	 * flags, in the four from 4; 255 is the id of none */
 	if (e[0] == 0 && e[3] != 0xff)
 		add_cpu(out, e[3], get(e + 4, 4));
+	/* LAB boot stub
+	 * if (e[0] == 0 && !out->ncpus)
+	 * 	add_cpu(out, 0, CPU_ENABLED);
+	 */
+	/* LAB boot end */
 	else if (e[0] == 1 && out->nioapics < ACPI_MAX_IOAPICS)
 		out->ioapic[out->nioapics++] = (struct acpi_ioapic){
 			get(e + 4, 4), get(e + 8, 4) };
@@ -78,8 +93,11 @@ static int add_entry(struct acpi_info *out, const uint8_t *e, unsigned n)
 			get(e + 4, 4), get(e + 8, 2) };
 	else if (e[0] == 5)
 		out->lapic_pa = get(e + 4, 8);
+	/* LAB boot begin: type 9: a CPU with an x2APIC id, in the four bytes
+	 * from 4, and its flags, in the four from 8 */
 	else if (e[0] == 9)
 		add_cpu(out, get(e + 4, 4), get(e + 8, 4));
+	/* LAB boot end */
 	return 1;
 }
 

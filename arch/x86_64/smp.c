@@ -58,6 +58,9 @@ static void start_one(struct cpu *c, unsigned page)
 	if (!stack || !ist)
 		panic("no memory for the stacks of cpu %u", c->id);
 	c->tss.ist[0] = (uint64_t)ist;
+	/* LAB boot begin: say what the CPU goes on with, send it the
+	 * start-up message, and wait; once more after SECOND_NS; after
+	 * ANSWER_NS it is a panic */
 	boot_next.stack = stack;
 	starting = c;
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
@@ -66,6 +69,11 @@ static void start_one(struct cpu *c, unsigned page)
 		apic_send(c->apic_id, ICR_STARTUP | page);
 	if (!answers(c, ANSWER_NS))
 		panic("cpu %u (APIC id %u) does not start", c->id, c->apic_id);
+	/* LAB boot stub
+	 * panic("cpu %u (APIC id %u) is not started: lab boot", c->id,
+	 *       c->apic_id);
+	 */
+	/* LAB boot end */
 }
 
 static void start_others(unsigned n)
