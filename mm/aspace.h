@@ -116,8 +116,13 @@ struct memobj *aspace_object(struct aspace *as, uint64_t va, unsigned prot,
 /* The PTE flags for a page mapped with `prot`. */
 static inline pte_t pte_flags(unsigned prot)
 {
+	/* LAB paging begin: writable and executable only as `prot` says */
 	return PTE_P | PTE_U | PTE_A | (prot & WEIR_P_WRITE ? PTE_W : 0) |
 	       (prot & WEIR_P_EXEC ? 0 : PTE_NX);
+	/* LAB paging stub
+	 * return PTE_P | PTE_U | PTE_A | PTE_W;
+	 */
+	/* LAB paging end */
 }
 
 /* Takes from the PTEs of [va, end) what `prot` does not allow. D stays: while
