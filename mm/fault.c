@@ -118,6 +118,8 @@ static void fault_copy(struct fault *t, memobj_entry_t *entry, struct frame *f)
 	struct frame *copy = use_spare(t);
 
 	ORACLE(io(f, false)); /* I13 */
+	/* LAB faults begin: copy, put the copy in the entry's place, forget
+	 * the shared frame on every CPU, and let go of it */
 	memcpy(frame_kva(copy), frame_kva(f), WEIR_PAGE_SIZE);
 	copy->dirty = true;
 	f->mapcount++;
@@ -135,6 +137,11 @@ static void fault_copy(struct fault *t, memobj_entry_t *entry, struct frame *f)
 		family_drop_frame(f);
 	arrived(copy);
 	stat_add(WEIR_C_pgcopy, 1);
+	/* LAB faults stub
+	 * (void)fam, (void)copy, (void)b;
+	 * panic("a shared page is written: lab faults");
+	 */
+	/* LAB faults end */
 }
 
 /* Whether the fault must wait for somebody, and does so: for IO (outcomes B
@@ -143,6 +150,10 @@ static void fault_copy(struct fault *t, memobj_entry_t *entry, struct frame *f)
 static bool fault_waits(struct fault *t, struct frame *f)
 {
 	struct family *fam = t->obj->family;
+	/* LAB faults begin: who would begin to write waits for the end of a
+	 * clone; all wait for a frame on its way in; who writes, for one on
+	 * its way out; who would be alone, for a copy that is being made,
+	 * and flushes what is in limbo */
 	bool alone = t->write || t->pin;
 
 	if (alone && limbo_owes(fam)) {
@@ -158,6 +169,11 @@ static bool fault_waits(struct fault *t, struct frame *f)
 	else
 		return false;
 	return true;
+	/* LAB faults stub
+	 * (void)fam;
+	 * return false;
+	 */
+	/* LAB faults end */
 }
 
 /* Gets what fault_bring found missing: the leaf of the object's array that has
@@ -168,12 +184,18 @@ static int fault_prepare(struct fault *t, bool leaf, bool zeroed)
 	if (leaf)
 		return radix_prepare(&t->obj->array, t->index,
 				     t->flags | FRAME_ZERO);
+	/* LAB faults begin: a frame, of bytes that are 0 if `zeroed`; there
+	 * may be a spare one whose bytes are another page's */
 	if (t->spare)
 		memset(frame_kva(t->spare), 0, WEIR_PAGE_SIZE);
 	else
 		t->spare = frame_alloc(t->flags | FRAME_PAGED |
 				       (zeroed ? FRAME_ZERO : 0));
 	t->zeroed = zeroed;
+	/* LAB faults stub
+	 * panic("there is no demand-zero page: lab faults");
+	 */
+	/* LAB faults end */
 	return t->spare ? 0 : -WEIR_ENOMEM;
 }
 
@@ -230,9 +252,16 @@ static bool may_write(struct fault *t, struct frame *f)
 {
 	struct family *fam = t->obj->family;
 
+	/* LAB faults begin: not while it is cloned, copied, written out, or
+	 * shared, nor while its family owes a flush */
 	return !fam->cloning && !f->copied && !limbo_owes(fam) &&
 	       (f->state != FRAME_LAUNDRY || PLANTED(Z29)) &&
 	       !memobj_shares(t->obj, t->index);
+	/* LAB faults stub
+	 * (void)fam;
+	 * return true;
+	 */
+	/* LAB faults end */
 }
 
 /* [fault 5/6] Writes the PTE, if the region is still what it was, and there
