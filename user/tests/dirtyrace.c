@@ -9,7 +9,7 @@
  * is lost. Each round begins with all pages clean; then every other CPU
  * stores the round's number into each page while main has them reclaimed,
  * in an order of its own and spread over the time that the last reclaim took.
- * Exit status 1: a store is missing.
+ * Exit status 1: a store is missing, or no page was written out.
  */
 #include <string.h>
 
@@ -87,7 +87,9 @@ static bool run(void)
 {
 	struct uthread *threads[MAXT];
 	uint64_t end = now_ns() + seconds * 1000000000ull;
+	struct counters before, after;
 
+	counters_read(&before);
 	if (ubarrier_init(&barrier, NULL, sys.cpus) < 0)
 		return false;
 	for (uintptr_t id = 1; id < sys.cpus; id++) {
@@ -106,7 +108,9 @@ static bool run(void)
 	ubarrier_wait(&barrier, 0);
 	for (unsigned id = 1; id < sys.cpus; id++)
 		uthread_join(threads[id]);
-	return lost == 0 && rounds;
+	counters_read(&after);
+	return lost == 0 && rounds &&
+	       after.v[WEIR_C_pswpout] >= before.v[WEIR_C_pswpout] + npages;
 }
 
 static int usage(void)
