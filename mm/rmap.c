@@ -13,11 +13,17 @@
 /* The address at which `r` maps the frame; 0: it does not. */
 static uint64_t rmap_va(struct region *r, struct frame *f)
 {
+	/* LAB rmap begin: is the frame's page one of those that the region
+	 * shows? */
 	uint64_t npages = (r->end - r->start) / WEIR_PAGE_SIZE;
 
 	if (f->index < r->offset || f->index - r->offset >= npages)
 		return 0;
 	return r->start + (f->index - r->offset) * WEIR_PAGE_SIZE;
+	/* LAB rmap stub
+	 * return 0;
+	 */
+	/* LAB rmap end */
 }
 
 static struct memobj *next_member(struct frame *f, struct memobj *m)
@@ -42,10 +48,13 @@ bool rmap_age(struct frame *f, bool *dirty)
 			pte_t *pte = aspace_pte(r->as, va);
 			pte_t old = pte ? *pte & (PTE_A | PTE_D) : 0;
 
+			/* LAB rmap begin: collect A and D; take A away, in
+			 * one locked step, and leave D where it is */
 			accessed |= !!(old & PTE_A);
 			*dirty |= !!(old & PTE_D);
 			if (old & PTE_A)
 				pte_and(pte, ~(pte_t)PTE_A);
+			/* LAB rmap end */
 			if (PLANTED(Z25) && (old & PTE_D) &&
 			    pte_and(pte, ~(pte_t)PTE_D))
 				f->dirty = true;
@@ -70,6 +79,8 @@ bool rmap_system(struct frame *f)
  * write the hardware could set D, and the store would be lost (Z22). */
 static pte_t take_pte(pte_t *pte)
 {
+	/* LAB rmap begin: take it out so that no bit that the hardware sets
+	 * meanwhile is lost */
 	if (PLANTED(Z22)) {
 		pte_t old = *pte;
 
@@ -78,6 +89,10 @@ static pte_t take_pte(pte_t *pte)
 		return old;
 	}
 	return pte_xchg(pte, 0);
+	/* LAB rmap stub
+	 * return *pte;
+	 */
+	/* LAB rmap end */
 }
 
 bool rmap_unmap_member(struct frame *f, struct memobj *m, struct tlb_batch *b)
@@ -108,11 +123,15 @@ bool rmap_unmap_member(struct frame *f, struct memobj *m, struct tlb_batch *b)
 			point(WEIR_POINT_unmap);
 			if (PLANTED(Z8))
 				spin_lock(&r->as->lock);
+			/* LAB rmap begin: record the debt, keep what the PTE
+			 * knew, and count one mapping less, of the frame and
+			 * of the space */
 			if (!PLANTED(Z24) || old & PTE_A)
 				tlb_batch_add(b, r->as, va, old); /* I2 */
 			dirty |= !!(old & PTE_D);
 			r->as->resident--;
 			f->mapcount--;
+			/* LAB rmap end */
 		}
 		spin_unlock(&r->as->lock);
 	}
