@@ -115,6 +115,8 @@ static bool pass_has_place(struct pass *p, struct item *it)
 static bool pass_unmap(struct pass *p, struct item *it)
 {
 	struct frame *f = it->frame;
+	/* LAB reclaim begin: the fate of a frame: used lately, or nowhere to
+	 * put it: keep it; else unmap it, and free or write it */
 	bool dirty, accessed, pte_dirty = false;
 
 	it->fate = FATE_KEEP;
@@ -134,6 +136,13 @@ static bool pass_unmap(struct pass *p, struct item *it)
 	if (PLANTED(Z4) && it == &p->items[p->n / 2])
 		*p->batch = (struct tlb_batch){ 0 }; /* a nested pass begins */
 	return pte_dirty ? p->policy->at_dirty : p->policy->at_clean;
+	/* LAB reclaim stub
+	 * (void)f;
+	 * (void)pass_has_place;
+	 * it->fate = FATE_KEEP;
+	 * return false;
+	 */
+	/* LAB reclaim end */
 }
 
 static void pass_unmap_run(struct pass *p, unsigned from, unsigned to)
@@ -180,6 +189,8 @@ static void pass_close(struct item *it)
 {
 	struct frame *f = it->frame;
 
+	/* LAB reclaim begin: a frame that was taken back stays; any other is
+	 * clean from here on, and on its way out */
 	if (f->taken_back) {
 		it->fate = FATE_KEEP;
 	} else {
@@ -190,6 +201,11 @@ static void pass_close(struct item *it)
 				       (memobj_entry_t)f,
 				       entry_of_slot(f->slot));
 	}
+	/* LAB reclaim stub
+	 * (void)f;
+	 * it->fate = FATE_KEEP;
+	 */
+	/* LAB reclaim end */
 }
 
 static void pass_submit(struct pass *p, struct item *it)
@@ -240,6 +256,8 @@ void reclaim_free(struct frame *f, struct frame **kept)
  * True: free it. `list`: the one for it; none: not now. Holds family->lock. */
 static bool pass_release(struct frame *f, bool keep, enum lru_list list)
 {
+	/* LAB reclaim begin: is it still clean and untouched? Then its
+	 * objects name the slot */
 	bool orphan = !f->mapcount && !PLANTED(Z28) &&
 		      !family_next(f->family, NULL, f->index,
 				   (memobj_entry_t)f);
@@ -259,6 +277,12 @@ static bool pass_release(struct frame *f, bool keep, enum lru_list list)
 	f->family = NULL;
 	frame_set_state(f, FRAME_LIMBO);
 	return true;
+	/* LAB reclaim stub
+	 * if (list != LRU_NLISTS)
+	 * 	lru_add(f, list);
+	 * return false;
+	 */
+	/* LAB reclaim end */
 }
 
 /* ---- one pass -------------------------------------------------------- */
@@ -267,6 +291,9 @@ static bool pass_release(struct frame *f, bool keep, enum lru_list list)
  * bits of its young frames tell what happens from now on. */
 static void pass_age(void)
 {
+	/* LAB reclaim begin: the hand of the clock: while there are too few
+	 * inactive frames, active ones become inactive; young ones lose
+	 * their accessed bit */
 	struct lru_look looks[RECLAIM_MAX_BATCH / 2];
 	struct family *held = NULL;
 	bool dirty;
@@ -289,6 +316,7 @@ static void pass_age(void)
 	relock(held, NULL, 0);
 	for (unsigned i = 0; i < n; i++)
 		family_put(looks[i].family);
+	/* LAB reclaim end */
 }
 
 /* [page-out 1/7] Takes a batch of the oldest inactive frames. */
