@@ -136,6 +136,9 @@ static void serve(struct tlb_cpu *c, unsigned self, struct tlb_request *r)
  * invalidation is done (I14). Interrupts off. */
 static void serve_inbox(void)
 {
+	/* LAB shootdown begin: take the inbox; for each initiator in it pass
+	 * the point WEIR_POINT_handler, serve, count
+	 * nr_tlb_remote_flush_received, and only then acknowledge */
 	unsigned self = cpu_id();
 	struct tlb_cpu *c = &tlb_cpus[self];
 	uint64_t from = __atomic_exchange_n(&c->inbox, 0, __ATOMIC_SEQ_CST);
@@ -151,6 +154,7 @@ static void serve_inbox(void)
 		__atomic_and_fetch(&r->waiting, ~cpu_bit(self),
 				   __ATOMIC_SEQ_CST);
 	}
+	/* LAB shootdown end */
 }
 
 static void tlb_interrupt(struct trapframe *tf)
@@ -166,6 +170,8 @@ static void tlb_interrupt(struct trapframe *tf)
  * other (both sequentially consistent). */
 static uint64_t must_interrupt(uint64_t cpus, enum request_kind kind)
 {
+	/* LAB shootdown begin: not this CPU, and not the lazy ones, which
+	 * must leave tables all the same */
 	cpus &= ~cpu_bit(cpu_id());
 	if (kind == LEAVE_TABLES && !PLANTED(Z17b))
 		return cpus;
@@ -173,6 +179,10 @@ static uint64_t must_interrupt(uint64_t cpus, enum request_kind kind)
 		if (LOAD(&tlb_cpus[__builtin_ctzll(left)].lazy))
 			cpus &= ~(left & -left);
 	return cpus;
+	/* LAB shootdown stub
+	 * return 0;
+	 */
+	/* LAB shootdown end */
 }
 
 static void interrupt(uint64_t cpus)
@@ -187,6 +197,10 @@ static void interrupt(uint64_t cpus)
  * serves ours, too, and the two interrupts have become one. */
 static void wait_for_acks(struct tlb_request *r, uint64_t asked, uint64_t late)
 {
+	/* LAB shootdown begin: wait until r->waiting is 0, and be useful
+	 * meanwhile: somebody may wait for you; interrupt who is left once
+	 * you have waited longer than `late`, if that is not 0; say so after
+	 * ACK_WARN_NS, and panic after ACK_LOST_NS */
 	uint64_t start = time_ns(), left;
 	bool warned = false;
 
@@ -212,6 +226,7 @@ static void wait_for_acks(struct tlb_request *r, uint64_t asked, uint64_t late)
 			      "cpus %lx, still waits for %lx",
 			      cpu_id(), asked, left);
 	}
+	/* LAB shootdown end */
 }
 
 /* Who may come to wait for acknowledgements must be able to serve others
@@ -234,12 +249,15 @@ static void shoot(uint64_t cpus, struct tlb_request what)
 	assert_may_wait();
 	point(WEIR_POINT_flush);
 	if (remote) {
+		/* LAB shootdown begin: make the request, complete, before
+		 * anybody can see it in an inbox */
 		what.waiting = remote;
 		*r = what;
 		for (uint64_t left = remote; left; left &= left - 1)
 			__atomic_or_fetch(
 				&tlb_cpus[__builtin_ctzll(left)].inbox,
 				cpu_bit(self), __ATOMIC_SEQ_CST);
+		/* LAB shootdown end */
 		stat_add(WEIR_C_nr_tlb_remote_flush, 1);
 		late = INJECT("ipi-late") % LATE_NS;
 		if (!late)
@@ -260,6 +278,8 @@ static void shoot(uint64_t cpus, struct tlb_request what)
  * a newer one, so a debt recorded meanwhile stays due (I8). */
 static void retire(struct aspace *as, uint64_t gen)
 {
+	/* LAB tlb begin: raise it, and never lower it: others do the same at
+	 * the same time */
 	uint64_t was = LOAD(&as->tlb_flushed);
 
 	if (PLANTED(Z6)) /* a boolean: "nothing is due any more" */
@@ -269,6 +289,7 @@ static void retire(struct aspace *as, uint64_t gen)
 					    __ATOMIC_SEQ_CST,
 					    __ATOMIC_SEQ_CST))
 		;
+	/* LAB tlb end */
 }
 
 uint64_t tlb_debt(struct aspace *as)
@@ -318,11 +339,17 @@ static void batch_note_space(struct tlb_batch *b, struct aspace *as,
  * else CPUs that have seen the latest one would not flush for us. */
 static void batch_owe(struct tlb_batch *b, struct aspace *as)
 {
+	/* LAB tlb begin: open a generation, and note who may hold an entry,
+	 * and that something is owed */
 	uint64_t gen = tlb_debt(as);
 
 	b->cpus |= LOAD(&as->cpus);
 	b->flush_required = true;
 	batch_note_space(b, as, gen);
+	/* LAB tlb stub
+	 * (void)batch_note_space;
+	 */
+	/* LAB tlb end */
 }
 
 void tlb_batch_add(struct tlb_batch *b, struct aspace *as, uint64_t va,
@@ -331,18 +358,22 @@ void tlb_batch_add(struct tlb_batch *b, struct aspace *as, uint64_t va,
 	assert(spin_held(&as->lock));
 	if (flushed_at_once(as, va))
 		return;
+	/* LAB tlb begin: owe the entry; could somebody write through it? */
 	batch_owe(b, as);
 	if (old & PTE_D)
 		b->writable = true;
 	b->pages++;
+	/* LAB tlb end */
 	stat_add(WEIR_C_tlb_batch_pages, 1);
 }
 
 void tlb_batch_inherit(struct tlb_batch *b, struct aspace *as)
 {
 	batch_owe(b, as);
+	/* LAB tlb begin: what do we know of the entries? */
 	if (!PLANTED(Z11))
 		b->writable = true;
+	/* LAB tlb end */
 }
 
 static void batch_clear(struct tlb_batch *b)
@@ -357,10 +388,16 @@ void tlb_batch_flush(struct tlb_batch *b)
 	assert_may_wait();
 	if (!b->flush_required)
 		return;
+	/* LAB tlb begin: one round for all that is owed; then, and only
+	 * then, nothing is */
 	shoot(b->cpus, (struct tlb_request){ .kind = FLUSH_ALL });
 	for (unsigned i = 0; i < b->nspaces; i++)
 		retire(b->spaces[i].as, b->spaces[i].gen);
 	batch_clear(b);
+	/* LAB tlb stub
+	 * batch_clear(b);
+	 */
+	/* LAB tlb end */
 }
 
 /* Pays if it is `due`, which `counter` counts. */
@@ -374,13 +411,23 @@ static void fence(struct tlb_batch *b, bool due, enum weir_counter counter)
 
 void tlb_batch_flush_before_io(struct tlb_batch *b)
 {
+	/* LAB tlb begin: when must a page's IO wait for the flush? */
 	if (!PLANTED(Z1))
 		fence(b, b->writable, WEIR_C_tlb_flush_before_io);
+	/* LAB tlb stub
+	 * fence(b, false, WEIR_C_tlb_flush_before_io);
+	 */
+	/* LAB tlb end */
 }
 
 void tlb_batch_flush_before_free(struct tlb_batch *b)
 {
+	/* LAB tlb begin: when must a frame wait for the flush? */
 	fence(b, b->flush_required, WEIR_C_tlb_flush_before_free);
+	/* LAB tlb stub
+	 * fence(b, false, WEIR_C_tlb_flush_before_free);
+	 */
+	/* LAB tlb end */
 }
 
 uint64_t tlb_behind(uint64_t cpus, uint64_t round)
@@ -418,6 +465,8 @@ bool aspace_owes(struct aspace *as)
 
 void aspace_flush_pending(struct aspace *as)
 {
+	/* LAB tlb begin: pay what was recorded before the call, by whomever;
+	 * nothing, if nothing is owed; context: assert_may_wait */
 	uint64_t gen = LOAD(&as->tlb_pending);
 
 	assert_may_wait();
@@ -426,6 +475,11 @@ void aspace_flush_pending(struct aspace *as)
 	shoot(LOAD(&as->cpus),
 	      (struct tlb_request){ .kind = FLUSH_ALL, .as = as });
 	retire(as, gen);
+	/* LAB tlb stub
+	 * assert_may_wait();
+	 * retire(as, LOAD(&as->tlb_pending));
+	 */
+	/* LAB tlb end */
 }
 
 void tlb_leave_tables(struct aspace *as)
