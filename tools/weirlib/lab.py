@@ -399,8 +399,9 @@ def student_toml(text, own):
 
 
 def lab_files(lab, labs, files):
-    """Of labs/: this one's own files for students, of earlier ones what
-    their regression tests need."""
+    """Of labs/: this one's own files for students and the figures of its
+    handout, of earlier ones what their regression tests need."""
+    handout = (lab.folder / "handout.md").read_text()
     earlier = [one.name for one in labs if one.order < lab.order
                and any(test.keep for test in one.tests)]
     for path in files:
@@ -409,6 +410,8 @@ def lab_files(lab, labs, files):
             continue
         if len(parts) == 2 or path.endswith((".c", ".h", "lab.toml")) and \
                 parts[1] in (lab.name, *earlier) and len(parts) == 3:
+            yield path
+        elif parts[1] == "figures" and parts[-1] in handout:
             yield path
         elif parts[1] == lab.name and "wrong" not in parts and \
                 parts[2] != "teacher.md":
@@ -438,7 +441,7 @@ def manifest(out, allowed):
     """Lines as of sha256sum for every file that must stay as it is."""
     lines = []
     for path in tracked(out):
-        if path not in allowed and path != "README.md":
+        if path not in allowed and not path.endswith(".md"):
             digest = hashlib.sha256((out / path).read_bytes()).hexdigest()
             lines.append(f"{digest}  {path}\n")
     return "".join(lines)
