@@ -1,0 +1,69 @@
+"""What each lab's solved tree, starter and wrong solutions are worth.
+
+Hundreds of boots: `make test-labs`.
+"""
+
+import re
+import subprocess
+
+import pytest
+from guest import ROOT
+from weirlib import lab
+
+pytestmark = [pytest.mark.labs, pytest.mark.timeout(1200)]
+LABS = [one.name for one in lab.own_labs(ROOT)]
+WRONG = sorted((ROOT / "labs").glob("*/wrong/*.patch"))
+
+
+def score(name, tree):
+    """Points and total of the tree, as its student sees them."""
+    done = subprocess.run([ROOT / "tools" / "weir", "grade", name, "--tree",
+                           tree, "--json", tree / "build" / "points.json"],
+                          capture_output=True, text=True, check=False)
+    last = re.fullmatch(r"Score: (\d+)/(\d+)",
+                        done.stdout.rstrip().split("\n")[-1])
+    assert last, done.stdout + done.stderr
+    assert (done.returncode == 0) == (last.group(1) == last.group(2))
+    return int(last.group(1)), int(last.group(2)), done.stdout
+
+
+@pytest.fixture(scope="module")
+def solved(tmp_path_factory):
+    """The solved tree, once for all: only what a patch changes is compiled
+    again."""
+    tree = tmp_path_factory.mktemp("solved")
+    for path in lab.tracked(ROOT):
+        (tree / path).parent.mkdir(parents=True, exist_ok=True)
+        (tree / path).write_bytes((ROOT / path).read_bytes())
+        (tree / path).chmod((ROOT / path).stat().st_mode & 0o777)
+    return tree
+
+
+def patch(tree, file, *options):
+    subprocess.run(["patch", "-p1", "-s", "-F0", *options, "-i", file],
+                   cwd=tree, check=True)
+
+
+@pytest.mark.parametrize("name", LABS)
+def test_the_solved_tree_has_all_points(solved, name):
+    got, total, said = score(name, solved)
+    assert got == total == 100, said
+
+
+@pytest.mark.parametrize("name", LABS)
+def test_the_starter_has_its_floor(tmp_path, name):
+    lab.generate(name, tmp_path / "tree", ROOT)
+    got, total, said = score(name, tmp_path / "tree")
+    assert total == 100, said
+    assert got == lab.load(name, ROOT).floor, said
+
+
+@pytest.mark.parametrize("file", WRONG,
+                         ids=lambda p: f"{p.parts[-3]}-{p.stem}")
+def test_a_wrong_solution_has_its_points(solved, file):
+    patch(solved, file)
+    try:
+        got, _, said = score(file.parts[-3], solved)
+    finally:
+        patch(solved, file, "-R")
+    assert got == int(re.match(r"Score: (\d+)\n", file.read_text())[1]), said
