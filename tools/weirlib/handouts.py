@@ -1,5 +1,6 @@
-"""The table of points in each lab's handout, from its lab.toml: `tools/weir
-docs` writes it, tests/host/test_lab_figures.py says when it is stale.
+"""The table of points in each lab's handout, and that of the labs, from lab.toml:
+`tools/weir docs` writes them, tests/host/test_lab_figures.py says when they
+are stale.
 """
 
 import importlib
@@ -8,12 +9,14 @@ import re
 from weirlib.vm import ROOT
 
 LABS = ROOT / "labs"
-TABLE = re.compile(r"(<!-- grading -->\n).*?(<!-- end of grading -->\n)", re.S)
+TABLE = re.compile(r"(<!-- (?:grading|labs) -->\n).*?"
+                   r"(<!-- end of (?:grading|labs) -->\n)", re.S)
 
 
 def grading(lab):
     """The table of a lab.Lab; tests that students do not see share a row."""
-    lines = ["| test | what it looks at | boots | points |\n",
+    lines = [f"About {lab.hours} hours.\n\n",
+             "| test | what it looks at | boots | points |\n",
              "|---|---|---|---|\n"]
     seen = [t for t in lab.tests
             if t.visibility == "public" and not t.regression]
@@ -35,15 +38,29 @@ def grading(lab):
     return "\n" + "".join(lines) + "\n"
 
 
+def overview(labs):
+    """The table of all labs."""
+    lines = ["| | lab | | hours | points | of these the starter has |\n",
+             "|---|---|---|---|---|---|\n"]
+    lines += [f"| {lab.number or 'elective'} | "
+              f"[{lab.name}]({lab.name}/handout.md) | {lab.title} | "
+              f"{lab.hours} | {lab.total} | {lab.floor} |\n" for lab in labs]
+    return "\n" + "".join(lines) + "\n"
+
+
+def filled(path, table):
+    """The page's text with the table in its place."""
+    return TABLE.sub(lambda match: match[1] + table + match[2],
+                     path.read_text())
+
+
 def files():
-    """{path: what it must hold}, of each lab's handout."""
+    """{path: what it must hold}: the labs' README and handouts."""
     if not any(LABS.glob("*/lab.toml")):
         return {}
-    labs = importlib.import_module("weirlib.lab")
-    made = {}
-    for path in sorted(LABS.glob("*/handout.md")):
-        if (path.parent / "lab.toml").exists():
-            table = grading(labs.load(path.parent.name, ROOT))
-            made[path] = TABLE.sub(lambda m, t=table: m[1] + t + m[2],
-                                   path.read_text())
-    return made
+    lab = importlib.import_module("weirlib.lab")
+    labs = [lab.load(one.name, ROOT) for one in lab.own_labs(ROOT)]
+    pages = {LABS / one.name / "handout.md": grading(one) for one in labs}
+    pages[LABS / "README.md"] = overview(labs)
+    return {path: filled(path, table) for path, table in pages.items()
+            if path.exists()}
