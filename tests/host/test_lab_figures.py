@@ -25,10 +25,20 @@ def test_there_is_no_other_picture():
         set(lab_figures.FIGURES)
 
 
-def test_the_tables_of_points_are_those_of_the_labs():
-    for path, text in handouts.files().items():
-        assert handouts.TABLE.search(text), path
-        assert path.read_text() == text, "`tools/weir docs` writes it again"
+@pytest.mark.parametrize("page", handouts.files(),
+                         ids=lambda p: str(p.relative_to(ROOT)))
+def test_the_tables_are_those_of_lab_toml_and_of_the_promises(page):
+    assert page.read_text() == handouts.files()[page], \
+        "`tools/weir docs` writes it again"
+
+
+def test_what_a_handout_names_is_promised():
+    """Every name has its row; without the names there is none."""
+    text = (ROOT / "labs/tlb/handout.md").read_text()
+    named = set(re.findall(r"\b[PI]\d+\b", text))
+    rows = set(re.findall(r"^\| ([PI]\d+) \|", handouts.promises(text), re.M))
+    assert {"P1", "P2", "P3", "I4", "I8"} <= named == rows
+    assert not re.findall("[PI][0-9]", handouts.promises("nothing"))
 
 
 def test_a_changed_source_changes_the_picture(monkeypatch):

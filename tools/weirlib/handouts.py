@@ -1,6 +1,8 @@
-"""The table of points in each lab's handout, and that of the labs, from lab.toml:
-`tools/weir docs` writes them, tests/host/test_lab_figures.py says when they
-are stale.
+"""What the pages of labs/ say that others know better, between comments
+`<!-- NAME -->` and `<!-- end of NAME -->`: points, from lab.toml; the list of
+labs; the promises that a handout names, from docs/promises.md, which students
+do not get. `tools/weir docs` writes it, tests/host/test_lab_figures.py says
+when it is stale.
 """
 
 import importlib
@@ -9,8 +11,26 @@ import re
 from weirlib.vm import ROOT
 
 LABS = ROOT / "labs"
-TABLE = re.compile(r"(<!-- (?:grading|labs) -->\n).*?"
-                   r"(<!-- end of (?:grading|labs) -->\n)", re.S)
+PROMISE = re.compile(r"^\| ([PI]\d+) \| (.+?) \|", re.M)
+
+
+def between(name):
+    return re.compile(rf"(<!-- {name} -->\n).*?(<!-- end of {name} -->\n)",
+                      re.S)
+
+
+def fill(text, name, table):
+    """The page with the table in its place."""
+    return between(name).sub(lambda match: match[1] + table + match[2], text)
+
+
+def promises(text):
+    """Those that the page names, with what they say."""
+    text = between("promises").sub("", text)
+    rows = PROMISE.findall((ROOT / "docs/promises.md").read_text())
+    return "\n| | |\n|---|---|\n" + "".join(
+        f"| {name} | {promise} |\n" for name, promise in rows
+        if re.search(rf"\b{name}\b", text)) + "\n"
 
 
 def grading(lab):
@@ -48,19 +68,18 @@ def overview(labs):
     return "\n" + "".join(lines) + "\n"
 
 
-def filled(path, table):
-    """The page's text with the table in its place."""
-    return TABLE.sub(lambda match: match[1] + table + match[2],
-                     path.read_text())
-
-
 def files():
-    """{path: what it must hold}: the labs' README and handouts."""
+    """{path: what it must hold}: the handouts and the labs' README."""
+    made = {path: fill(path.read_text(), "promises",
+                       promises(path.read_text()))
+            for path in sorted(LABS.glob("*/handout.md"))}
     if not any(LABS.glob("*/lab.toml")):
-        return {}
+        return made
     lab = importlib.import_module("weirlib.lab")
     labs = [lab.load(one.name, ROOT) for one in lab.own_labs(ROOT)]
-    pages = {LABS / one.name / "handout.md": grading(one) for one in labs}
-    pages[LABS / "README.md"] = overview(labs)
-    return {path: filled(path, table) for path, table in pages.items()
-            if path.exists()}
+    for one in labs:
+        path = LABS / one.name / "handout.md"
+        if path in made:
+            made[path] = fill(made[path], "grading", grading(one))
+    path = LABS / "README.md"
+    return made | {path: fill(path.read_text(), "labs", overview(labs))}
