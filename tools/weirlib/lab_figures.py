@@ -1,5 +1,6 @@
 """The pictures of labs/figures, drawn from the sources' own structures:
-`tools/weir docs` writes them, tests/host/test_lab_figures.py says when they are stale.
+`tools/weir docs` writes them, tests/host/test_lab_figures.py says when they
+are stale.
 """
 
 import re
