@@ -68,9 +68,8 @@ def leaderboard(args):
                for path in sorted(Path(args.results).glob("*.json"))]
     labs = sorted({done["lab"] for done in results})
     if len(labs) != 1:
-        print(f"leaderboard: {args.results} has results of "
-              f"{', '.join(labs) or 'no lab'}; of one lab they must be",
-              file=sys.stderr)
+        print(f"leaderboard: needs results of one lab; {args.results} has "
+              f"those of {', '.join(labs) or 'none'}", file=sys.stderr)
         return 1
     text = table(labs[0], results)
     (Path(args.results) / NAME).write_text(text)
