@@ -1,5 +1,6 @@
-"""`tools/weir docs`: the pages of docs/ that come out of the sources.
+"""`tools/weir docs`: the pages and pictures that come out of the sources.
 
+labs/figures and the handouts' tables: lab_figures.py, handouts.py.
 docs/syscalls.md is made of kernel/abi/syscalls.def: the table, and the
 comment above each call (what it does, then lines `Word: text`).
 """
@@ -7,6 +8,7 @@ comment above each call (what it does, then lines `Word: text`).
 import re
 import sys
 
+from weirlib import handouts, lab_figures
 from weirlib.vm import ROOT
 
 SYSCALLS = ROOT / "kernel/abi/syscalls.def"
@@ -98,11 +100,13 @@ def page():
 
 
 def docs(_args):
-    PAGE.write_text(page())
-    print(f"wrote {PAGE.relative_to(ROOT)}", file=sys.stderr)
+    made = {PAGE: page()} | lab_figures.files() | handouts.files()
+    for path, text in made.items():
+        path.write_text(text)
+        print(f"wrote {path.relative_to(ROOT)}", file=sys.stderr)
     return 0
 
 
 def add_verbs(sub):
-    sub.add_parser("docs", help="write the pages of docs/ that come out of "
-                   "the sources").set_defaults(run=docs)
+    sub.add_parser("docs", help="write the pages and pictures that come "
+                   "out of the sources").set_defaults(run=docs)
