@@ -222,6 +222,15 @@ def words(text):
     return set(re.findall(r"[A-Za-z_]\w+", text))
 
 
+def code(path, text):
+    """Of a page of text its code: `spans`, and what is indented; other files
+    that are no sources have none, but each line of theirs is looked at."""
+    if not path.endswith(".md"):
+        return text if path.endswith(SOURCE) else ""
+    return "\n".join(a or b for a, b in
+                     re.findall(r"`([^`]+)`|^    (.*)", text, re.M))
+
+
 def meat(lines):
     """Lines that say something: not braces, `return;`, ends of comments."""
     return {s for s in map(str.strip, lines) if len(re.findall(r"\w", s)) > 5}
@@ -244,11 +253,13 @@ def leaks(out, name):
     for gap in (g for g in lab.find_gaps(ROOT) if g.lab == name):
         solution += "\n".join(gap.solution) + "\n"
         rest += "\n".join(gap.stub) + "\n"
-    given = "\n".join((out / p).read_text() for p in lab.tracked(out))
+    files = {p: (out / p).read_text() for p in lab.tracked(out)}
+    given = "\n".join(files.values())
+    said = words("\n".join(code(*file) for file in files.items()))
     lines = meat(solution.splitlines()) - meat(rest.splitlines())
     assert lines
     return lines & meat(given.splitlines()), \
-        (words(solution) - words(rest)) & words(given)
+        (words(solution) - words(rest)) & said
 
 
 @pytest.mark.parametrize("name", GAPPED)
