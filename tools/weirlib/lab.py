@@ -39,8 +39,8 @@ LAB_KEYS = {"number": int, "title": str, "hours": int, "files": list,
 # solutions say how a gap is filled, or how it is not; docs/promises.md and
 # .ci speak of what is then missing.
 KEPT_BACK = ("tests/", ".ci/", "tools/model/", "tools/student/", "labs/",
-             "docs/planted.md", "docs/lab-walk.md", "docs/model.md", "docs/promises.md",
-             "README.md", "pytest.ini")
+             "docs/planted.md", "docs/lab-walk.md", "docs/model.md",
+             "docs/promises.md", "README.md", "pytest.ini")
 
 
 class LabError(Exception):
