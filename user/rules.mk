@@ -27,8 +27,11 @@ USER_LIBS = $(BUILD)/user/libweir.a $(MUSL)/libc.a \
 	$(shell $(CC) -print-libgcc-file-name)
 
 USER_LIB_OBJ := $(patsubst %.c,$(BUILD)/%.o,$(wildcard user/lib/*.c))
-USER_SOURCES := $(wildcard user/bin/*.c user/bench/*.c user/tests/*.c \
-	labs/*/*.c)
+# The programs of labs are in the initrd of who works on labs: in a student's
+# tree, which has .lab, and with LABS=1.
+LAB_SOURCES := $(if $(LABS)$(wildcard .lab),$(wildcard labs/*/*.c))
+USER_SOURCES := $(wildcard user/bin/*.c user/bench/*.c user/tests/*.c) \
+	$(LAB_SOURCES)
 USER_SERVERS := $(filter-out user/servers/init.c,\
 	$(wildcard user/servers/*.c))
 USER_PROGRAMS := $(addprefix $(BUILD)/initrd/bin/,\
@@ -36,7 +39,7 @@ USER_PROGRAMS := $(addprefix $(BUILD)/initrd/bin/,\
 	$(addprefix $(BUILD)/initrd/servers/,\
 	$(basename $(notdir $(USER_SERVERS))))
 USER_OBJ := $(patsubst %.c,$(BUILD)/%.o,\
-	$(wildcard user/*/*.c user/*/*/*.c labs/*/*.c))
+	$(wildcard user/*/*.c user/*/*/*.c) $(LAB_SOURCES))
 USER_ETC := $(patsubst user/%,$(BUILD)/initrd/%,$(wildcard user/etc/*))
 INITRD_FILES := $(USER_PROGRAMS) $(USER_ETC) $(BUILD)/initrd/VERSION
 

@@ -87,7 +87,9 @@ def grade_busy(tree):
     """A grader, and the machine of its test, which does not end."""
     grader = subprocess.Popen(
         [str(tree / "tools" / "weir"), "grade", "toy", "--test", "busy"],
-        stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+        stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
+        # Who runs the tests in the background has it ignored.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
     while machine_of(grader.pid) is None:
         assert grader.poll() is None
         time.sleep(0.05)

@@ -112,8 +112,9 @@ def first_error(output):
 
 def make(tree, target, jobs, isolated):
     """Warnings are no errors here, wherever this runs."""
-    status, output = run([*bounds(isolated, BUILD_MIB, BUILD_GIB), "make", "--no-print-directory", f"-j{jobs}",
-                          "CI=", target], tree, BUILD_SECONDS)
+    status, output = run([*bounds(isolated, BUILD_MIB, BUILD_GIB), "make",
+                          "--no-print-directory", f"-j{jobs}", "CI=", "LABS=1",
+                          target], tree, BUILD_SECONDS)
     if status:
         raise Refused("BUILD", f"It does not build: {first_error(output)}.")
 
