@@ -321,7 +321,7 @@ def test_stubs_compile_without_warnings(students, name):
 
 
 # --- wrong solutions ----------------------------------------------------------
-@pytest.mark.parametrize("name", GAPPED)
+@pytest.mark.parametrize("name", LABS)
 def test_wrong_solutions_fit_and_touch_only_what_students_may(tmp_path, name):
     patches = sorted((ROOT / "labs" / name / "wrong").glob("*.patch"))
     one = lab.load(name, ROOT)

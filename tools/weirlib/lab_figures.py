@@ -470,12 +470,45 @@ def ladder():
     return p
 
 
+# --- a request of a pager -----------------------------------------------------
+def request():
+    p = Picture(760, 400, "The life of a request to a pager")
+    p.text(20, 24, "One request, and its one end", 14, bold=True)
+    end = struct_box(p, 20, 44, 330, "mm/pageio.h", "pageio",
+                     ["frame", "page", "write", "status", "due_ns", "cookie",
+                      "taken"], ORANGE)
+    p.block(20, end + 20, 330, "Its maker's memory: of a fault, or of a pass. "
+            "It may be gone once it has ended.", 11, fill=GREY)
+    p.label(400, 44, 150, 28, "pager_submit", BLUE, mono=True)
+    p.text(560, 62, "a fault reads, a pass writes", 11, fill=GREY)
+    p.arrow((475, 72), (475, 98))
+    p.box(390, 98, 350, 78, PALE)
+    p.text(400, 116, "on the list, under pager->lock", 11, fill=GREY)
+    p.label(400, 128, 120, 28, "waiting", "white")
+    p.arrow((520, 142), (610, 142))
+    p.text(565, 136, "pager_next", 10, mono=True, anchor="middle")
+    p.label(610, 128, 120, 28, "taken", GREEN)
+    p.text(400, 170, "the program may answer what is taken", 10, fill=GREY)
+    y = 206
+    for letter, what in source.outcomes("mm/pager.c"):
+        p.arrow((565, 176), (565, 190), (380, 190), (380, y + 17),
+                (400, y + 17))
+        p.label(400, y, 30, 34, letter, ORANGE, 13, bold=True)
+        p.box(430, y, 310, 34, PALE)
+        lines = wrap(what, 296, 10)
+        for i, line in enumerate(lines):
+            p.text(438, y + (21 if len(lines) == 1 else 14 + 13 * i), line, 10)
+        y += 44
+    p.label(400, y + 8, 340, 28, "whoever takes it off the list ends it",
+            ORANGE, 12, bold=True)
+    return p
+
+
 FIGURES = {"frame-states": frame_states, "pte": pte, "walk": walk,
            "fault-trail": fault_trail, "page-out-trail": page_out_trail,
            "locks": locks, "shootdown": shootdown, "debt": debt,
            "batch": batch, "rmap": rmap, "madt": madt, "start-up": start_up,
-           "ladder": ladder}
-
+           "ladder": ladder, "request": request}
 
 
 def files():

@@ -168,3 +168,14 @@ def rungs():
                            read("docs/ipc.md"), re.M | re.S), "rungs")[1]
     return [[cell.strip() for cell in row.strip("|").split("|")]
             for row in table.splitlines()]
+
+
+def outcomes(path):
+    """[(letter, what)] of the header of `path`: A ... C ..."""
+    header = need(re.match(r"/\*\n(.*?)\*/", read(path), re.S), path)[1]
+    rows = "\n".join(line.removeprefix(" *") for line in header.splitlines()
+                     if line.startswith(" *   "))
+    found = re.findall(r"(?:^|  )\s*([A-Z]) (.*?)(?=  +[A-Z] |\n +[A-Z] |\Z)",
+                       rows, re.S)
+    return sorted((letter, plain(what)) for letter, what in
+                  need(found, f"outcomes of {path}"))
