@@ -4,6 +4,7 @@
  */
 #include "shim.h"
 
+#include "kernel/abi/weir.h"
 #include "kernel/param.h"
 
 static void complain(const char *text)
@@ -26,7 +27,7 @@ static void complain_quietly(const char *text)
 
 static void check_ranges(const struct params *p)
 {
-	CHECK(p->cpus <= 64 && p->policy < 4 && p->pcid < 2);
+	CHECK(p->cpus <= 64 && p->policy < WEIR_NPOLICIES && p->pcid < 2);
 	CHECK(p->delay_us <= DELAY_MAX_US);
 	CHECK(p->mem_mib <= 1 << 24 && p->swap_mib <= 1 << 24);
 	CHECK(p->batch >= 1 && p->batch <= 256);
