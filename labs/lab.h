@@ -9,6 +9,7 @@
 
 #include <string.h>
 
+#include "kernel/abi/test.h"
 #include "user/tests/check.h"
 
 static unsigned parts, parts_good;
@@ -32,4 +33,23 @@ static inline int lab_end(void)
 	printf("%u of %u parts are good\n", parts_good, parts);
 	part(parts_good, parts);
 	return failures || parts_good != parts ? 1 : 0;
+}
+
+/* Whether an entry for the address is there. Needs a privileged shell. */
+static inline bool present(volatile void *va)
+{
+	return sys_sys_ctl(WEIR_CTL_TEST, WEIR_TEST_LOOK, (uintptr_t)va) &
+	       WEIR_PTE_PRESENT;
+}
+
+/* Reads `n` pages; how many had gone. */
+static inline uint64_t pages_gone(volatile uint64_t *at, uint64_t n)
+{
+	uint64_t gone = 0;
+
+	for (uint64_t i = 0; i < n; i++, at += WEIR_PAGE_SIZE / 8) {
+		gone += !present(at);
+		(void)*at;
+	}
+	return gone;
 }

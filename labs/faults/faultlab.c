@@ -17,14 +17,6 @@
 #define WORDS (PAGE / 8)
 #define N 64u
 
-static uint64_t counter(enum weir_counter c)
-{
-	struct counters now;
-
-	counters_read(&now);
-	return now.v[c];
-}
-
 static void reclaim_all(void)
 {
 	struct weir_system sys;

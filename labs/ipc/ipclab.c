@@ -17,14 +17,6 @@
 static handle_t ep;
 static int server_cpu;
 
-static uint64_t counter(enum weir_counter c)
-{
-	struct counters now;
-
-	counters_read(&now);
-	return now.v[c];
-}
-
 /* Adds 1 to each word, and gives back the handle and, as label, the badge. */
 static void serve(void *arg)
 {

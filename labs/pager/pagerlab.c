@@ -18,55 +18,7 @@
 
 static struct weir_system sys;
 
-/* Asks for pages until a counter has grown by `n`: klaunderd and pagers take
- * their time. False: it does not. */
-static bool reclaim_until(enum weir_counter c, uint64_t n)
-{
-	uint64_t end = counter(c) + n;
-
-	for (unsigned i = 0; i < 2000 && counter(c) < end; i++) {
-		sys_sys_ctl(WEIR_CTL_RECLAIM, sys.frames_total, 0);
-		sleep_ns(1000000);
-	}
-	return counter(c) >= end;
-}
-
 /* ---- honest -------------------------------------------------------------- */
-
-/* The store: what was written, else the pattern. */
-static uint64_t *store;
-static bool *stored;
-
-static long store_read(void *arg, uint64_t page, void *bytes)
-{
-	(void)arg;
-	if (stored[page])
-		memcpy(bytes, store + page * WORDS, PAGE);
-	else
-		fill(bytes, page);
-	return 0;
-}
-
-static long store_write(void *arg, uint64_t page, const void *bytes)
-{
-	(void)arg;
-	memcpy(store + page * WORDS, bytes, PAGE);
-	stored[page] = true;
-	return 0;
-}
-
-/* Reads all; `extra` is what word 1 of each page has on top. */
-static uint64_t count_wrong(volatile uint64_t *m, uint64_t npages,
-			    uint64_t extra)
-{
-	uint64_t wrong = 0;
-
-	for (uint64_t p = 0; p < npages; p++)
-		for (uint64_t i = 1; i < WORDS; i += 73)
-			wrong += m[p * WORDS + i] !=
-				 pattern(p, i) + (i == 1 ? extra : 0);
-	return wrong;
-}
 
 static void honest(void)
 {
@@ -89,7 +41,7 @@ static void honest(void)
 	lab_part("clean");
 	for (unsigned round = 1; round <= 3; round++) {
 		for (uint64_t i = 0; i < npages; i++)
-			m[i * WORDS + 1]++;
+			m[i * WORDS + STORE_STEP]++;
 		CHECK(reclaim_until(WEIR_C_pager_out, 64));
 		CHECK(count_wrong(m, npages, round) == 0);
 	}
@@ -241,7 +193,7 @@ static void dirty(enum failing how, const char *name)
 	CHECK(upager_start(&p) == 0);
 	m = map(p.mem, npages);
 	for (uint64_t i = 0; i < npages; i++)
-		m[i * WORDS + 1]++;
+		m[i * WORDS + STORE_STEP]++;
 	if (how == DIES)
 		upager_stop(&p);
 	else
@@ -249,7 +201,7 @@ static void dirty(enum failing how, const char *name)
 	CHECK(reclaim_until(WEIR_C_pswpout, npages));
 	CHECK(count_wrong(m, npages, 1) == 0);
 	for (uint64_t i = 0; i < npages; i++)
-		m[i * WORDS + 1]++; /* waits for a write that is out */
+		m[i * WORDS + STORE_STEP]++; /* waits for a write that is out */
 	out = counter(WEIR_C_pager_out);
 	CHECK(reclaim_until(WEIR_C_pswpout, npages));
 	CHECK(count_wrong(m, npages, 2) == 0);

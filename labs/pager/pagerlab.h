@@ -8,29 +8,7 @@
 #pragma once
 
 #include "labs/lab.h"
-#include "user/lib/pager.h"
-
-#define PAGE WEIR_PAGE_SIZE
-#define WORDS (PAGE / sizeof(uint64_t))
-
-static inline uint64_t pattern(uint64_t page, uint64_t word)
-{
-	return (page * WORDS + word) * 0x9e3779b97f4a7c15ull + 1;
-}
-
-static inline void fill(uint64_t *words, uint64_t page)
-{
-	for (uint64_t i = 0; i < WORDS; i++)
-		words[i] = pattern(page, i);
-}
-
-static inline uint64_t counter(enum weir_counter c)
-{
-	struct counters now;
-
-	counters_read(&now);
-	return now.v[c];
-}
+#include "user/tests/store.h"
 
 static inline volatile uint64_t *map(handle_t mem, uint64_t npages)
 {

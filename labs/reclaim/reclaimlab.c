@@ -13,7 +13,6 @@
  */
 #include "labs/lab.h"
 
-#include "kernel/abi/test.h"
 #include "user/tests/account.h"
 
 #define PAGE WEIR_PAGE_SIZE
@@ -21,24 +20,10 @@
 
 static struct weir_system sys;
 
-static uint64_t counter(enum weir_counter c)
-{
-	struct counters now;
-
-	counters_read(&now);
-	return now.v[c];
-}
-
 static void reclaim_all(void)
 {
 	for (unsigned i = 0; i < 4; i++)
 		account_reclaim(&sys);
-}
-
-static bool present(volatile void *va)
-{
-	return sys_sys_ctl(WEIR_CTL_TEST, WEIR_TEST_LOOK, (uintptr_t)va) &
-	       WEIR_PTE_PRESENT;
 }
 
 static volatile uint64_t *page(volatile uint64_t *base, uint64_t i)
@@ -113,18 +98,6 @@ static void clean(void)
 #define HOT 128u
 #define LAPS 12u
 
-/* Reads all; how many had gone. */
-static uint64_t use(volatile uint64_t *at, uint64_t n)
-{
-	uint64_t gone = 0;
-
-	for (uint64_t i = 0; i < n; i++) {
-		gone += !present(page(at, i));
-		(void)*page(at, i);
-	}
-	return gone;
-}
-
 /* While a file's worth of pages goes by once, some others are used. */
 static void clock_hand(void)
 {
@@ -138,7 +111,7 @@ static void clock_hand(void)
 	for (uint64_t i = 0; i < n; i++) {
 		*page(scan, i) = i;
 		if (i % 64 == 0)
-			gone += use(hot, HOT);
+			gone += pages_gone(hot, HOT);
 	}
 	printf("clock: %llu of %llu used pages went\n",
 	       (unsigned long long)gone, (unsigned long long)(n / 64 * HOT));

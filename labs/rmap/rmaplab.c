@@ -10,22 +10,11 @@
  */
 #include "labs/lab.h"
 
-#include "kernel/abi/test.h"
 
 #define PAGE WEIR_PAGE_SIZE
 #define WORDS (PAGE / 8)
 #define RW (WEIR_P_READ | WEIR_P_WRITE)
 #define N 32u
-
-static int look(volatile void *va)
-{
-	return (int)sys_sys_ctl(WEIR_CTL_TEST, WEIR_TEST_LOOK, (uintptr_t)va);
-}
-
-static bool present(volatile void *va)
-{
-	return look(va) & WEIR_PTE_PRESENT;
-}
 
 static void reclaim_all(void)
 {
@@ -218,17 +207,6 @@ static void dirty(void)
 #define WARM 3u
 #define ROUNDS 9u
 
-static uint64_t faults_of(volatile uint64_t *at, unsigned n)
-{
-	uint64_t gone = 0;
-
-	for (unsigned i = 0; i < n; i++) {
-		gone += !present(page(at, i));
-		(void)*page(at, i);
-	}
-	return gone;
-}
-
 /* Some pages are read all the time while others are reclaimed. */
 static void second(void)
 {
@@ -241,11 +219,11 @@ static void second(void)
 	/* What is new is not used yet. */
 	for (unsigned r = 0; r < WARM; r++) {
 		sys_sys_ctl(WEIR_CTL_RECLAIM, 32, 0);
-		faults_of(hot, N);
+		pages_gone(hot, N);
 	}
 	for (unsigned r = 0; r < ROUNDS; r++) {
 		sys_sys_ctl(WEIR_CTL_RECLAIM, 32, 0);
-		gone += faults_of(hot, N);
+		gone += pages_gone(hot, N);
 	}
 	for (unsigned i = 0; i < COLD; i++)
 		cold_gone += !present(page(cold, i));

@@ -23,14 +23,6 @@ static volatile uint64_t *region;
 static uint64_t npages;
 static unsigned wrong; /* atomic */
 
-static uint64_t counter(enum weir_counter c)
-{
-	struct counters now;
-
-	counters_read(&now);
-	return now.v[c];
-}
-
 static volatile uint64_t *page(uint64_t i)
 {
 	return region + i * WORDS;

@@ -12,7 +12,6 @@
  */
 #include "labs/lab.h"
 
-#include "kernel/abi/test.h"
 
 #define PAGE WEIR_PAGE_SIZE
 #define WORDS (PAGE / 8)
@@ -21,14 +20,6 @@
 static struct weir_system sys;
 static volatile bool stop;
 static unsigned spinning;
-
-static uint64_t counter(enum weir_counter c)
-{
-	struct counters now;
-
-	counters_read(&now);
-	return now.v[c];
-}
 
 /* Another CPU that runs in this space, so that a flush is a round. */
 static void spin(void *arg)
@@ -52,12 +43,6 @@ static struct uthread *company(void)
 static long reclaim(uint64_t n)
 {
 	return sys_sys_ctl(WEIR_CTL_RECLAIM, n, 0);
-}
-
-static bool present(volatile void *va)
-{
-	return sys_sys_ctl(WEIR_CTL_TEST, WEIR_TEST_LOOK, (uintptr_t)va) &
-	       WEIR_PTE_PRESENT;
 }
 
 static volatile uint64_t *map(handle_t mem)

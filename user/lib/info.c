@@ -52,6 +52,14 @@ void counters_read(struct counters *out)
 	sys_sys_info(WEIR_INFO_COUNTERS, 0, out->v, sizeof(out->v));
 }
 
+uint64_t counter(enum weir_counter c)
+{
+	struct counters now;
+
+	counters_read(&now);
+	return now.v[c];
+}
+
 void counters_diff(struct counters *out, const struct counters *now,
 		   const struct counters *before)
 {

@@ -87,6 +87,8 @@ struct counters {
 	uint64_t v[WEIR_NCOUNTERS]; /* v[WEIR_C_pgfault] ... */
 };
 void counters_read(struct counters *out);
+/* One of them, now. */
+uint64_t counter(enum weir_counter c);
 /* *out = *now - *before, for the counts; nr_free_pages stays what it is. */
 void counters_diff(struct counters *out, const struct counters *now,
 		   const struct counters *before);

@@ -70,14 +70,6 @@ static uint64_t wrong(const struct view *v, uint64_t salt)
 	return n;
 }
 
-static uint64_t counter(enum weir_counter which)
-{
-	struct counters c;
-
-	counters_read(&c);
-	return c.v[which];
-}
-
 static void reclaim_all(void)
 {
 	struct weir_system sys;

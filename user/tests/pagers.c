@@ -12,20 +12,12 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "user/lib/pager.h"
-#include "user/tests/check.h"
+#include "user/tests/store.h"
 
-#define PAGE WEIR_PAGE_SIZE
-#define WORDS (PAGE / sizeof(uint64_t))
 #define READ_WRITE (WEIR_P_READ | WEIR_P_WRITE)
 #define SHORT_NS 300000000ull /* a deadline that a test can wait for */
 
 static struct weir_system sys;
-
-static uint64_t pattern(uint64_t page, uint64_t word)
-{
-	return (page * WORDS + word) * 0x9e3779b97f4a7c15ull + 1;
-}
 
 static volatile uint64_t *map(handle_t mem, uint64_t npages)
 {
@@ -40,66 +32,7 @@ static void reclaim(uint64_t n)
 	sys_sys_ctl(WEIR_CTL_RECLAIM, n, 0);
 }
 
-static uint64_t counter(enum weir_counter c)
-{
-	struct counters now;
-
-	counters_read(&now);
-	return now.v[c];
-}
-
-/* Asks for pages until a counter has grown by `n`: klaunderd and pagers take
- * their time. False: it does not. */
-static bool reclaim_until(enum weir_counter c, uint64_t n)
-{
-	uint64_t end = counter(c) + n;
-
-	for (unsigned i = 0; i < 2000; i++) {
-		if (counter(c) >= end)
-			return true;
-		reclaim(sys.frames_total);
-		sleep_ns(1000000);
-	}
-	return false;
-}
-
 /* ---- a pager with a store ------------------------------------------------ */
-
-/* The store: what was written, else the pattern. */
-static uint64_t *store;
-static bool *stored;
-
-static long store_read(void *arg, uint64_t page, void *bytes)
-{
-	uint64_t *words = bytes;
-
-	(void)arg;
-	for (uint64_t i = 0; i < WORDS; i++)
-		words[i] = stored[page] ? store[page * WORDS + i] :
-					  pattern(page, i);
-	return 0;
-}
-
-static long store_write(void *arg, uint64_t page, const void *bytes)
-{
-	(void)arg;
-	memcpy(store + page * WORDS, bytes, PAGE);
-	stored[page] = true;
-	return 0;
-}
-
-/* Reads all; `extra` is what word 1 of each page has on top. */
-static uint64_t count_wrong(volatile uint64_t *m, uint64_t npages,
-			    uint64_t extra)
-{
-	uint64_t wrong = 0;
-
-	for (uint64_t p = 0; p < npages; p++)
-		for (uint64_t i = 0; i < WORDS; i += 73)
-			wrong += m[p * WORDS + i] !=
-				 pattern(p, i) + (i == 73 ? extra : 0);
-	return wrong;
-}
 
 /* Clean pages are dropped without IO and asked for again; dirty ones go to
  * the pager, after the flush, and come back. */
@@ -125,7 +58,7 @@ static void test_store(void)
 	CHECK(counter(WEIR_C_pager_in) > in); /* some had gone */
 	for (unsigned round = 1; round <= 3; round++) {
 		for (uint64_t i = 0; i < npages; i++)
-			m[i * WORDS + 73]++;
+			m[i * WORDS + STORE_STEP]++;
 		CHECK(reclaim_until(WEIR_C_pager_out, 64));
 		CHECK(count_wrong(m, npages, round) == 0);
 	}
@@ -321,7 +254,7 @@ static void test_dirty(enum failing how)
 	CHECK(upager_start(&p) == 0);
 	m = map(p.mem, npages);
 	for (uint64_t i = 0; i < npages; i++)
-		m[i * WORDS + 73]++;
+		m[i * WORDS + STORE_STEP]++;
 	if (how == DIES)
 		upager_stop(&p);
 	else
@@ -373,7 +306,7 @@ static void test_drain(void)
 	CHECK(upager_start(&p) == 0);
 	m = map(p.mem, p.npages);
 	for (uint64_t i = 0; i < p.npages; i++)
-		m[i * WORDS + 73]++;
+		m[i * WORDS + STORE_STEP]++;
 	CHECK(reclaim_until(WEIR_C_pager_out, p.npages));
 	CHECK(sys_ntfn_wait(drain_seen, 1, now_ns() + 30000000000ull, NULL) ==
 	      0);

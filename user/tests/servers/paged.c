@@ -13,14 +13,6 @@
 static const char *archived; /* the file, where it lies in the archive */
 static uint64_t size;
 
-static uint64_t counter(enum weir_counter c)
-{
-	struct counters now;
-
-	counters_read(&now);
-	return now.v[c];
-}
-
 /* Every byte; each page that reclaim dropped is asked for again. */
 static bool same(const char *mapped)
 {
