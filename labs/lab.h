@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "kernel/abi/test.h"
+#include "user/tests/account.h"
 #include "user/tests/check.h"
 
 static unsigned parts, parts_good;
@@ -35,6 +36,24 @@ static inline int lab_end(void)
 	return failures || parts_good != parts ? 1 : 0;
 }
 
+/* What a program's first argument chooses. */
+struct lab_scene {
+	const char *name; /* NULL: no more */
+	void (*play)(void);
+};
+
+/* Plays the scene that is the one argument; the exit status. */
+static inline int lab_play(int argc, char **argv,
+			   const struct lab_scene *scenes)
+{
+	for (; argc == 2 && scenes->name; scenes++)
+		if (strcmp(argv[1], scenes->name) == 0) {
+			scenes->play();
+			return lab_end();
+		}
+	return STATUS_USAGE;
+}
+
 /* Whether an entry for the address is there. Needs a privileged shell. */
 static inline bool present(volatile void *va)
 {
@@ -52,4 +71,13 @@ static inline uint64_t pages_gone(volatile uint64_t *at, uint64_t n)
 		(void)*at;
 	}
 	return gone;
+}
+
+/* All that can be is reclaimed, whatever was used lately. */
+static inline void reclaim_all(void)
+{
+	struct weir_system sys;
+
+	for (unsigned i = 0; i < 4; i++)
+		account_reclaim(&sys);
 }

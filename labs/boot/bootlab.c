@@ -202,12 +202,11 @@ static void run(void)
 
 int main(int argc, char **argv)
 {
+	static const struct lab_scene all[] = {
+		{ "madt", madt }, { "run", run },
+		{ NULL, NULL },
+	};
+
 	system_read(&sys);
-	if (argc == 2 && strcmp(argv[1], "madt") == 0)
-		madt();
-	else if (argc == 2 && strcmp(argv[1], "run") == 0)
-		run();
-	else
-		return STATUS_USAGE;
-	return lab_end();
+	return lab_play(argc, argv, all);
 }

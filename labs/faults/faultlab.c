@@ -17,15 +17,6 @@
 #define WORDS (PAGE / 8)
 #define N 64u
 
-static void reclaim_all(void)
-{
-	struct weir_system sys;
-
-	system_read(&sys);
-	for (unsigned i = 0; i < 3; i++)
-		sys_sys_ctl(WEIR_CTL_RECLAIM, sys.frames_anon + 64, 0);
-}
-
 struct view {
 	handle_t mem;
 	volatile uint64_t *at;
@@ -299,16 +290,11 @@ static void race(void)
 
 int main(int argc, char **argv)
 {
-	static const struct {
-		const char *name;
-		void (*play)(void);
-	} all[] = { { "zero", zero }, { "cow", cow }, { "swapped", swapped },
-		    { "race", race } };
+	static const struct lab_scene all[] = {
+		{ "zero", zero }, { "cow", cow }, { "swapped", swapped },
+		{ "race", race },
+		{ NULL, NULL },
+	};
 
-	for (unsigned i = 0; argc == 2 && i < 4; i++)
-		if (strcmp(argv[1], all[i].name) == 0) {
-			all[i].play();
-			return lab_end();
-		}
-	return STATUS_USAGE;
+	return lab_play(argc, argv, all);
 }

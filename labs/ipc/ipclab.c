@@ -169,11 +169,10 @@ static void right(void)
 
 int main(int argc, char **argv)
 {
-	if (argc == 2 && strcmp(argv[1], "fast") == 0)
-		fast();
-	else if (argc == 2 && strcmp(argv[1], "right") == 0)
-		right();
-	else
-		return STATUS_USAGE;
-	return lab_end();
+	static const struct lab_scene all[] = {
+		{ "fast", fast }, { "right", right },
+		{ NULL, NULL },
+	};
+
+	return lab_play(argc, argv, all);
 }

@@ -307,23 +307,23 @@ static void dead(void)
 	dirty(DIES, "kept");
 }
 
+static void late(void)
+{
+	late_read();
+	late_killed();
+	dirty(HANGS, "kept");
+}
+
 int main(int argc, char **argv)
 {
+	static const struct lab_scene all[] = {
+		{ "honest", honest }, { "answers", answers },
+		{ "late", late }, { "dead", dead },
+		{ NULL, NULL },
+	};
+
 	system_read(&sys);
 	if (argc == 2 && strcmp(argv[1], "--touch") == 0)
 		return touch();
-	if (argc == 2 && strcmp(argv[1], "honest") == 0) {
-		honest();
-	} else if (argc == 2 && strcmp(argv[1], "answers") == 0) {
-		answers();
-	} else if (argc == 2 && strcmp(argv[1], "late") == 0) {
-		late_read();
-		late_killed();
-		dirty(HANGS, "kept");
-	} else if (argc == 2 && strcmp(argv[1], "dead") == 0) {
-		dead();
-	} else {
-		return STATUS_USAGE;
-	}
-	return lab_end();
+	return lab_play(argc, argv, all);
 }

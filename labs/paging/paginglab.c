@@ -316,18 +316,13 @@ static void protect_all(void)
 
 int main(int argc, char **argv)
 {
-	static const struct {
-		const char *name;
-		void (*play)(void);
-	} all[] = { { "walk", walk }, { "tables", tables }, { "wx", wx },
-		    { "protect", protect_all } };
+	static const struct lab_scene all[] = {
+		{ "walk", walk }, { "tables", tables }, { "wx", wx },
+		{ "protect", protect_all },
+		{ NULL, NULL },
+	};
 
 	if (argc == 2 && strcmp(argv[1], "data-again") == 0)
 		return data_again();
-	for (unsigned i = 0; argc == 2 && i < 4; i++)
-		if (strcmp(argv[1], all[i].name) == 0) {
-			all[i].play();
-			return lab_end();
-		}
-	return STATUS_USAGE;
+	return lab_play(argc, argv, all);
 }

@@ -13,18 +13,10 @@
  */
 #include "labs/lab.h"
 
-#include "user/tests/account.h"
-
 #define PAGE WEIR_PAGE_SIZE
 #define WORDS (PAGE / 8)
 
 static struct weir_system sys;
-
-static void reclaim_all(void)
-{
-	for (unsigned i = 0; i < 4; i++)
-		account_reclaim(&sys);
-}
 
 static volatile uint64_t *page(volatile uint64_t *base, uint64_t i)
 {
@@ -194,17 +186,12 @@ static void race(void)
 
 int main(int argc, char **argv)
 {
-	static const struct {
-		const char *name;
-		void (*play)(void);
-	} all[] = { { "out", out }, { "clean", clean },
-		    { "clock", clock_hand }, { "death", death },
-		    { "race", race } };
+	static const struct lab_scene all[] = {
+		{ "out", out }, { "clean", clean },
+		{ "clock", clock_hand }, { "death", death },
+		{ "race", race },
+		{ NULL, NULL },
+	};
 
-	for (unsigned i = 0; argc == 2 && i < 5; i++)
-		if (strcmp(argv[1], all[i].name) == 0) {
-			all[i].play();
-			return lab_end();
-		}
-	return STATUS_USAGE;
+	return lab_play(argc, argv, all);
 }

@@ -10,20 +10,10 @@
  */
 #include "labs/lab.h"
 
-
 #define PAGE WEIR_PAGE_SIZE
 #define WORDS (PAGE / 8)
 #define RW (WEIR_P_READ | WEIR_P_WRITE)
 #define N 32u
-
-static void reclaim_all(void)
-{
-	struct weir_system sys;
-
-	system_read(&sys);
-	for (unsigned i = 0; i < 4; i++)
-		sys_sys_ctl(WEIR_CTL_RECLAIM, sys.frames_anon + 64, 0);
-}
 
 static volatile uint64_t *map(handle_t mem, uint64_t first, uint64_t n)
 {
@@ -237,18 +227,13 @@ static void second(void)
 
 int main(int argc, char **argv)
 {
-	static const struct {
-		const char *name;
-		void (*play)(void);
-	} all[] = { { "find", find }, { "dirty", dirty },
-		    { "second", second } };
+	static const struct lab_scene all[] = {
+		{ "find", find }, { "dirty", dirty },
+		{ "second", second },
+		{ NULL, NULL },
+	};
 
 	if (argc == 2 && strcmp(argv[1], "child") == 0)
 		return child();
-	for (unsigned i = 0; argc == 2 && i < 3; i++)
-		if (strcmp(argv[1], all[i].name) == 0) {
-			all[i].play();
-			return lab_end();
-		}
-	return STATUS_USAGE;
+	return lab_play(argc, argv, all);
 }

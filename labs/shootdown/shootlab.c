@@ -187,18 +187,13 @@ static void lazy(void)
 
 int main(int argc, char **argv)
 {
-	static const struct {
-		const char *name;
-		void (*play)(void);
-	} all[] = { { "protect", protect_all }, { "crossfire", crossfire },
-		    { "leave", leave }, { "lazy", lazy } };
+	static const struct lab_scene all[] = {
+		{ "protect", protect_all }, { "crossfire", crossfire },
+		{ "leave", leave }, { "lazy", lazy },
+		{ NULL, NULL },
+	};
 
 	system_read(&sys);
 	ubarrier_init(&barrier, NULL, sys.cpus);
-	for (unsigned i = 0; argc == 2 && i < 4; i++)
-		if (strcmp(argv[1], all[i].name) == 0) {
-			all[i].play();
-			return lab_end();
-		}
-	return STATUS_USAGE;
+	return lab_play(argc, argv, all);
 }

@@ -12,7 +12,6 @@
  */
 #include "labs/lab.h"
 
-
 #define PAGE WEIR_PAGE_SIZE
 #define WORDS (PAGE / 8)
 #define N 256u
@@ -184,14 +183,13 @@ static void count(void)
 
 int main(int argc, char **argv)
 {
+	static const struct lab_scene all[] = {
+		{ "spared", spared }, { "count", count },
+		{ NULL, NULL },
+	};
+
 	system_read(&sys);
-	if (argc != 2 || sys.cpus < 2)
+	if (sys.cpus < 2)
 		return STATUS_USAGE;
-	if (strcmp(argv[1], "spared") == 0)
-		spared();
-	else if (strcmp(argv[1], "count") == 0)
-		count();
-	else
-		return STATUS_USAGE;
-	return lab_end();
+	return lab_play(argc, argv, all);
 }
