@@ -296,9 +296,8 @@ static void pass_age(void)
 	 * their accessed bit */
 	struct lru_look looks[RECLAIM_MAX_BATCH / 2];
 	struct family *held = NULL;
-	bool dirty;
-
 	unsigned n = 0;
+	bool dirty;
 
 	while (n < RECLAIM_MAX_BATCH && lru_deactivate(false))
 		n++;

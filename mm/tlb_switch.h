@@ -27,7 +27,8 @@ struct tlb_request {
 struct tlb_cpu {
 	struct aspace *as; /* whose tables CR3 has; NULL: the kernel's own */
 	uint64_t seen;     /* generation of `as` that this TLB reflects */
-	uint64_t passed;   /* atomic: no entries of groups up to this one */
+	uint64_t passed;   /* atomic: the loaded tag has no entries of groups
+			    * up to this one */
 	bool lazy;         /* atomic: only borrows the tables */
 	uint8_t tag, taken; /* that CR3 has; that was taken over last */
 	/* Whose (aspace.id; 0: nobody's), and `seen`, up to date once left. */
