@@ -163,6 +163,7 @@ static void list_seen(const struct frame_list *list, enum frame_state state)
 
 static void frames_seen(void)
 {
+	lru_settle();
 	for (struct frame *f = frames; f < frames + frames_end; f++)
 		frame_seen(f);
 	compare("frames that wait", NULL, states[FRAME_LIMBO], limbo_frames(),

@@ -49,6 +49,7 @@ struct frame {
 	bool aged;  /* it was active, and has not been used since */
 	bool pinned;     /* stays in memory; under lru_lock, too */
 	bool copied;     /* by a fault, which has a flush to wait for */
+	uint8_t arrival; /* lru.c; under lru_lock, too */
 	uint32_t slot;   /* swap slot with this page's copy; 0: none */
 	uint32_t mapcount; /* PTEs that map it, and faults that copy it */
 	union {

@@ -24,8 +24,8 @@ static const struct {
 				       TO(PINNED) },
 	[FRAME_ACTIVE] = { "ACTIVE", TO(INACTIVE) | TO(ISOLATED) |
 				     TO(LIMBO) | TO(PINNED) },
-	[FRAME_INACTIVE] = { "INACTIVE", TO(ISOLATED) | TO(LIMBO) |
-					 TO(PINNED) },
+	[FRAME_INACTIVE] = { "INACTIVE", TO(ACTIVE) | TO(ISOLATED) |
+					 TO(LIMBO) | TO(PINNED) },
 	[FRAME_ISOLATED] = { "ISOLATED", TO(LAUNDRY) | TO(ACTIVE) |
 					 TO(INACTIVE) | TO(LIMBO) |
 					 TO(PINNED) },

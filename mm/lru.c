@@ -3,8 +3,10 @@
  *
  * lru_lock guards both lists, the state of the frames on them, and their
  * `family`: a frame leaves its list before its family may go. It is innermost
- * but for the allocator. Isolation takes a reference to the family in the
- * same hold. A pinned frame is on no list.
+ * but for the allocator and a CPU's arrivals: frames that faults have filled
+ * wait there, so that faults do not meet at lru_lock, until there is a batch of
+ * them or a pass wants them all. Isolation takes a reference to the family in
+ * the same hold. A pinned frame is on no list.
  */
 #include "mm/reclaim.h"
 
@@ -13,11 +15,21 @@
 #define FEW_ACTIVE 3  /* for each inactive one: new ones become active */
 #define MANY_ACTIVE 4 /* the oldest become inactive */
 #define BIMODAL 64    /* else one in so many new frames becomes active */
+#define ARRIVALS 16
 
 static struct spinlock lru_lock = SPINLOCK_INIT(lru);
 struct lru_lists lists[LRU_NLISTS] = {
 	{ TAILQ_HEAD_INITIALIZER(lists[0].frames), 0 },
 	{ TAILQ_HEAD_INITIALIZER(lists[1].frames), 0 },
+};
+
+/* INACTIVE, on no list yet; frame.arrival is the CPU's number + 1. */
+static struct arrivals {
+	struct spinlock lock; /* inside lru_lock */
+	unsigned n;           /* read without it, too */
+	struct frame *frames[ARRIVALS]; /* oldest first; NULL: it is gone */
+} __attribute__((aligned(64))) arrivals[MAX_CPUS] = {
+	[0 ... MAX_CPUS - 1] = { SPINLOCK_INIT(arrivals), 0, { NULL } },
 };
 
 /* Places on the active list that nobody used, in eighths; of each only seven
@@ -32,6 +44,14 @@ static bool on_list(struct frame *f)
 	return f->state == FRAME_ACTIVE || f->state == FRAME_INACTIVE;
 }
 
+static void insert(struct frame *f, enum lru_list list)
+{
+	if (list == LRU_ACTIVE)
+		f->young = f->aged = false;
+	TAILQ_INSERT_HEAD(&lists[list].frames, f, lru);
+	lists[list].length++;
+}
+
 static void push(struct frame *f, enum lru_list list)
 {
 	if (f->pinned) {
@@ -40,10 +60,21 @@ static void push(struct frame *f, enum lru_list list)
 		return;
 	}
 	frame_set_state(f, list == LRU_ACTIVE ? FRAME_ACTIVE : FRAME_INACTIVE);
-	if (list == LRU_ACTIVE)
-		f->young = f->aged = false;
-	TAILQ_INSERT_HEAD(&lists[list].frames, f, lru);
-	lists[list].length++;
+	insert(f, list);
+}
+
+/* Takes the frame from the arrivals. */
+static void pull_arrival(struct frame *f)
+{
+	struct arrivals *a = &arrivals[f->arrival - 1];
+	unsigned i = 0;
+
+	spin_lock(&a->lock);
+	while (a->frames[i] != f)
+		i++;
+	a->frames[i] = NULL;
+	f->arrival = 0;
+	spin_unlock(&a->lock);
 }
 
 static void pull(struct frame *f)
@@ -51,6 +82,10 @@ static void pull(struct frame *f)
 	enum lru_list list = f->state == FRAME_ACTIVE ? LRU_ACTIVE :
 							LRU_INACTIVE;
 
+	if (f->arrival) {
+		pull_arrival(f);
+		return;
+	}
 	TAILQ_REMOVE(&lists[list].frames, f, lru);
 	lists[list].length--;
 }
@@ -63,21 +98,68 @@ void lru_add(struct frame *f, enum lru_list list)
 	spin_unlock(&lru_lock);
 }
 
-void lru_add_new(struct frame *f)
+/* The list on which a new frame begins. */
+static enum lru_list first_list(void)
 {
 	static unsigned count;
-	bool active = true;
 
-	spin_lock(&lru_lock);
-	if (vacant >= PLACE)
+	if (vacant >= PLACE) {
 		__atomic_sub_fetch(&vacant, PLACE, __ATOMIC_RELAXED);
-	else
-		active = FEW_ACTIVE * lists[LRU_INACTIVE].length >
-				 lists[LRU_ACTIVE].length ||
-			 ++count % BIMODAL == 0;
+		return LRU_ACTIVE;
+	}
+	return FEW_ACTIVE * lists[LRU_INACTIVE].length >
+			       lists[LRU_ACTIVE].length ||
+		       ++count % BIMODAL == 0 ?
+		       LRU_ACTIVE : LRU_INACTIVE;
+}
+
+/* Holds lru_lock. */
+static void settle(struct arrivals *a)
+{
+	spin_lock(&a->lock);
+	for (unsigned i = 0; i < a->n; i++) {
+		struct frame *f = a->frames[i];
+
+		if (!f)
+			continue;
+		enum lru_list list = first_list();
+
+		f->arrival = 0;
+		if (list == LRU_ACTIVE)
+			frame_set_state(f, FRAME_ACTIVE);
+		insert(f, list);
+	}
+	a->n = 0;
+	spin_unlock(&a->lock);
+}
+
+void lru_add_new(struct frame *f)
+{
+	struct arrivals *a = &arrivals[cpu_id()];
+
+	assert(!f->pinned);
 	f->taken_back = f->aged = false;
 	f->young = true;
-	push(f, active ? LRU_ACTIVE : LRU_INACTIVE);
+	spin_lock(&a->lock);
+	while (a->n == ARRIVALS) {
+		spin_unlock(&a->lock);
+		spin_lock(&lru_lock);
+		settle(a);
+		spin_unlock(&lru_lock);
+		spin_lock(&a->lock);
+	}
+	frame_set_state(f, FRAME_INACTIVE);
+	f->arrival = 1 + (a - arrivals);
+	a->frames[a->n++] = f;
+	spin_unlock(&a->lock);
+}
+
+void lru_settle(void)
+{
+	spin_lock(&lru_lock);
+	for (unsigned i = 0; i < cpu_count(); i++)
+		if (__atomic_load_n(&arrivals[i].n, __ATOMIC_RELAXED))
+			settle(&arrivals[i]);
 	spin_unlock(&lru_lock);
 }
 
@@ -174,5 +256,6 @@ uint64_t lru_length(enum lru_list list)
 
 uint64_t lru_frames(void)
 {
+	lru_settle();
 	return lru_length(LRU_ACTIVE) + lru_length(LRU_INACTIVE);
 }

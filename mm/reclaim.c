@@ -443,6 +443,7 @@ static uint64_t reclaim_pass(struct pass *p, enum paged_rule paged,
 	p->policy = __atomic_load_n(&tlb_policy, __ATOMIC_ACQUIRE);
 	p->batch = &current()->batch;
 	assert(!p->batch->flush_required); /* I10: never nested */
+	lru_settle();
 	pass_age();
 	pass_isolate(p);
 	unsigned run = p->policy->whole_batch ? p->n : 1;
@@ -515,7 +516,8 @@ void reclaim_drain(void)
 
 uint64_t reclaim_usable(void)
 {
-	return nr_free() + lru_frames() + limbo_frames() +
+	return nr_free() + lru_length(LRU_ACTIVE) +
+	       lru_length(LRU_INACTIVE) + limbo_frames() +
 	       __atomic_load_n(&isolated, __ATOMIC_RELAXED);
 }
 

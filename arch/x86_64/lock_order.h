@@ -12,7 +12,7 @@
 
 #define LOCK_ORDER(X)                                                    \
 	X(tasks) X(ipc) X(task) X(handles)                               \
-	X(family) X(aspace) X(lru) X(families) X(slots)                  \
+	X(family) X(aspace) X(lru) X(arrivals) X(families) X(slots)      \
 	X(kmap) X(kmalloc) X(frame_cache) X(frames)                      \
 	/* What is held while somebody is woken, and by what. */         \
 	X(pager) X(irq) X(passes) X(pass) X(pageio) X(ramdisk) X(reclaim) \
