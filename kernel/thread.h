@@ -11,6 +11,7 @@
 #include "arch/x86_64/trap.h"
 #include "kernel/handle.h"
 #include "kernel/sync.h"
+#include "mm/readahead.h"
 #include "mm/tlb.h"
 
 #define PRIORITIES 32
@@ -74,6 +75,7 @@ struct thread {
 	 * for the fast path without an object, and another one. */
 	struct cap cap, other;
 	struct tlb_batch batch; /* what it owes: see mm/tlb.h */
+	struct readahead ahead; /* what it reads in order */
 	struct task *dying; /* that it takes apart, and the next ones */
 
 	/* Under the wait queue's lock. */

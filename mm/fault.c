@@ -25,6 +25,7 @@
 #include "mm/limbo.h"
 #include "mm/oracle.h"
 #include "mm/point.h"
+#include "mm/readahead.h"
 #include "mm/swap.h"
 
 /* One fault under way. */
@@ -34,6 +35,7 @@ struct fault {
 	bool write, exec;
 	unsigned flags;     /* how to ask for frames */
 	bool pin;           /* the page is to stay, and not to be shared */
+	bool ahead;         /* nobody has asked for the page yet */
 	struct memobj *obj; /* a reference is held */
 	uint64_t index;     /* page of obj */
 	struct frame *spare;
@@ -62,6 +64,8 @@ static struct frame *use_spare(struct fault *t)
 	return f;
 }
 
+static bool fault_map(struct fault *t, uint64_t pa, struct frame *f);
+
 /* The page has arrived in `f`. Holds the lock. */
 static void arrived(struct frame *f)
 {
@@ -69,41 +73,99 @@ static void arrived(struct frame *f)
 	waitq_wake_all(frame_waitq(f));
 }
 
-/* [fault 4/6] The page is in a slot, or with its pager: reads it, once for
- * all who want it. The entry was `was`; if that is 0 it names the spare frame
- * already. Holds the lock on entry, and on success; 0 or -WEIR_EIO: then the
- * entry is what it was, and those that slept read in their turn (P6). */
-static int fault_read(struct fault *t, memobj_entry_t was)
+/* `f` takes the place of `was`, a slot or 0, in the entries of all who share
+ * the page: others wait for it from here on. What is to be read. Holds the
+ * lock. */
+static struct pageio read_begin(struct frame *f, memobj_entry_t was)
 {
-	struct family *fam = t->obj->family;
-	struct frame *f = use_spare(t);
-	struct pageio io = { .frame = f, .page = t->index,
-			     .slot = entry_slot(was),
-			     .pager = was ? NULL : fam->pager };
+	struct family *fam = f->family;
 
-	f->slot = io.slot;
+	f->slot = entry_slot(was);
 	if (was)
-		family_replace(fam, t->index, was, (memobj_entry_t)f);
+		family_replace(fam, f->index, was, (memobj_entry_t)f);
 	frame_set_state(f, FRAME_INBOUND);
-	spin_unlock(&fam->lock);
-	int status = pageio_read(&io);
-	point(WEIR_POINT_read);
-	spin_lock(&fam->lock);
-	stat_add(WEIR_C_pgmajfault, 1);
-	if (status) {
-		family_replace(fam, t->index, (memobj_entry_t)f, was);
+	return (struct pageio){ .frame = f, .page = f->index,
+				.slot = f->slot,
+				.pager = was ? NULL : fam->pager };
+}
+
+/* The read is over: the page has arrived; or, false, the entries are what they
+ * were, and nobody has the frame any more. Holds the lock. */
+static bool read_end(struct pageio *io)
+{
+	struct frame *f = io->frame;
+
+	if (io->status) {
+		family_replace(f->family, f->index, (memobj_entry_t)f,
+			       f->slot ? entry_of_slot(f->slot) : 0);
 		f->family = NULL;
 		f->slot = 0;
-		t->spare = f;
-		spin_unlock(&fam->lock);
 		waitq_wake_all(frame_waitq(f));
-		return -WEIR_EIO;
+		return false;
 	}
 	/* While swap is nearly full, two places for one page are a luxury. */
 	if (f->slot && swap_is_tight())
 		frame_drop_slot(f);
 	arrived(f);
-	return 0;
+	return true;
+}
+
+/* Begins the reads of pages behind the one that is read: returns how many.
+ * Holds the lock. */
+static unsigned ahead_begin(struct fault *t, struct pageio *ios)
+{
+	struct frame *frames[READAHEAD_MAX];
+	unsigned n = readahead(t->obj, t->index, t->va / WEIR_PAGE_SIZE,
+			       frames);
+
+	for (unsigned i = 0; i < n; i++)
+		ios[i] = read_begin(frames[i], *memobj_entry(t->obj,
+							frames[i]->index));
+	return n;
+}
+
+/* A page that was read ahead is mapped as if by a fault, but for the accessed
+ * bit. If it could not be read, who needs it will see. Holds the lock. */
+static void ahead_end(struct fault *t, struct pageio *io)
+{
+	struct frame *f = io->frame;
+	struct fault ahead = { .as = t->as, .obj = t->obj, .index = f->index,
+			       .va = t->va + (f->index - t->index) *
+						     WEIR_PAGE_SIZE,
+			       .ahead = true };
+
+	if (read_end(io))
+		fault_map(&ahead, frame_pa(f), f);
+	else
+		frame_free(f);
+}
+
+/* [fault 4/6] The page is in a slot, or with its pager: reads it, once for
+ * all who want it, and from swap perhaps some behind it. The entry was `was`;
+ * if that is 0 it names the spare frame already. Holds the lock on entry, and
+ * on success; 0 or -WEIR_EIO: then the entry is what it was, and those that
+ * slept read in their turn (P6). */
+static int fault_read(struct fault *t, memobj_entry_t was)
+{
+	struct family *fam = t->obj->family;
+	struct pageio ios[1 + READAHEAD_MAX];
+	unsigned n = 1;
+
+	ios[0] = read_begin(use_spare(t), was);
+	if (was && t->as && !t->pin)
+		n += ahead_begin(t, ios + 1);
+	spin_unlock(&fam->lock);
+	pageio_read(ios, n);
+	point(WEIR_POINT_read);
+	spin_lock(&fam->lock);
+	stat_add(WEIR_C_pgmajfault, 1);
+	for (unsigned i = 1; i < n; i++)
+		ahead_end(t, &ios[i]);
+	if (read_end(&ios[0]))
+		return 0;
+	t->spare = ios[0].frame;
+	spin_unlock(&fam->lock);
+	return -WEIR_EIO;
 }
 
 /* The page is in `f`, shared, and about to be written: makes the spare frame
@@ -281,6 +343,8 @@ static bool fault_map(struct fault *t, uint64_t pa, struct frame *f)
 
 		if (f && !may_write(t, f))
 			flags &= ~(pte_t)PTE_W;
+		if (t->ahead)
+			flags &= ~(pte_t)PTE_A;
 		if (*pte & PTE_P) {
 			assert(pte_pa(*pte) == pa);
 			/* Only ever grants more: no flush is due. */

@@ -11,7 +11,7 @@
 struct wait {
 	struct spinlock lock;
 	struct waitq wq;
-	bool done; /* under lock */
+	unsigned left; /* under lock: reads that are not over */
 };
 
 bool pageio_submit(struct pageio *io)
@@ -40,26 +40,31 @@ static void read_done(struct pageio *io)
 	struct wait *w = io->arg;
 
 	spin_lock(&w->lock);
-	w->done = true;
+	w->left--;
 	waitq_wake_all(&w->wq);
 	spin_unlock(&w->lock);
 }
 
-int pageio_read(struct pageio *io)
+int pageio_read(struct pageio *io, unsigned n)
 {
-	struct wait w = { SPINLOCK_INIT(pageio), WAITQ_INIT(w.wq), false };
+	struct wait w = { SPINLOCK_INIT(pageio), WAITQ_INIT(w.wq), n };
+	unsigned over = 0;
 
-	io->done = read_done;
-	io->arg = &w;
-	if (pageio_submit(io))
+	for (unsigned i = 0; i < n; i++) {
+		io[i].done = read_done;
+		io[i].arg = &w;
+		over += pageio_submit(&io[i]);
+	}
+	if (over == n)
 		return io->status;
 	spin_lock(&w.lock);
-	while (!w.done) {
+	w.left -= over;
+	while (w.left) {
 		if (!io->pager)
 			waitq_sleep(&w.wq, &w.lock);
 		else if ((!waitq_wait(&w.wq, &w.lock, io->due_ns) ||
 			  time_ns() >= io->due_ns) && pager_cancel(io))
-			return -WEIR_EIO;
+			return io->status = -WEIR_EIO;
 		spin_lock(&w.lock);
 	}
 	spin_unlock(&w.lock);

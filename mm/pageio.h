@@ -40,6 +40,7 @@ bool pageio_submit(struct pageio *io);
 /* For the device: it is over, with io->status; calls done(). */
 void pageio_end(struct pageio *io);
 
-/* Starts a read and sleeps until it is over (`done` and `arg` are set here).
- * 0 or -WEIR_EIO. A pager that is late, or a kill meanwhile, is an error. */
-int pageio_read(struct pageio *io);
+/* Starts `n` reads and sleeps until they are over (`done` and `arg` are set
+ * here). io->status of the first; what goes to a program is read alone. A
+ * pager that is late, or a kill meanwhile, is an error. */
+int pageio_read(struct pageio *io, unsigned n);

@@ -176,7 +176,7 @@ static const struct {
 	{ "allocstall", WEIR_C_allocstall },
 	{ "pgfault", WEIR_C_pgfault },
 	{ "pgmajfault", WEIR_C_pgmajfault },
-	{ "swap_ra", -1 },
+	{ "swap_ra", WEIR_C_swap_ra },
 	{ "swap_ra_hit", -1 },
 	{ "pgactivate", WEIR_C_pgactivate },
 	{ "nr_tlb_remote_flush", WEIR_C_nr_tlb_remote_flush },

@@ -224,7 +224,7 @@ static void step_read(void)
 	r = make_request(false);
 	if (!r->queued)
 		model_end(r, -WEIR_EIO);
-	status = pageio_read(&r->io);
+	status = pageio_read(&r->io, 1);
 	model.readers--;
 	if (r->queued) /* taken back: late, or the reader was killed */
 		model_end(r, -WEIR_EIO);

@@ -139,7 +139,7 @@ static int swap_read(struct frame *f, uint32_t slot)
 {
 	struct pageio io = { .frame = f, .slot = slot };
 
-	return pageio_read(&io);
+	return pageio_read(&io, 1);
 }
 
 #define NIO 200
