@@ -19,6 +19,7 @@
 void param_defaults(struct params *p)
 {
 	*p = (struct params){ .policy = WEIR_TLB_TWO_PASS, .batch = 64,
+			      .readahead = 8, .ranged = 32,
 			      .seed = 1, .pcid = 1 };
 }
 
@@ -41,6 +42,8 @@ static const struct key {
 	{ "mem", FIELD(mem_mib), 1, 1 << 24, NULL },
 	{ "swap", FIELD(swap_mib), 1, 1 << 24, NULL },
 	{ "batch", FIELD(batch), 1, 256, NULL },
+	{ "readahead", FIELD(readahead), 0, READAHEAD_MAX, NULL },
+	{ "ranged", FIELD(ranged), 0, RANGED_MAX, NULL },
 	{ "seed", FIELD(seed), 0, UINT64_MAX, NULL },
 	{ "delay", FIELD(delay_us), 0, DELAY_MAX_US, NULL },
 	{ "tlb", FIELD(policy), 0, NAMES(policies) },

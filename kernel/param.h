@@ -19,6 +19,8 @@ struct params {
 	bool swap_virtio;  /* a program may attach a disk as swap */
 	uint64_t policy;   /* enum weir_policy */
 	uint64_t batch;    /* frames per reclaim pass */
+	uint64_t readahead; /* pages at most: mm/readahead.h; atomic */
+	uint64_t ranged;   /* pages at most: tlb_flush_range; atomic */
 	uint64_t seed;     /* of the swap device's delays */
 	uint64_t delay_us; /* longest delay of a swap IO; may change, atomic */
 	uint64_t pcid;     /* tags in the TLB where the CPU has them: 0, 1 */
@@ -47,6 +49,8 @@ extern struct params params;
 void param_defaults(struct params *p);
 
 #define DELAY_MAX_US 10000000u
+#define READAHEAD_MAX 16u /* pages */
+#define RANGED_MAX 512u   /* pages */
 
 /* Applies the words of `text`. Each bad word is named in a sentence given to
  * `complain`, changes nothing, and counts in the result. */

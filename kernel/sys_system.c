@@ -96,6 +96,8 @@ int64_t sys_sys_info(struct trapframe *tf, const struct cap *cap)
 		.seed = params.seed,
 		.uptime_ns = time_ns(),
 		.swap_virtio = params.swap_virtio,
+		.readahead = params.readahead,
+		.ranged = params.ranged,
 	};
 	return give_info(tf, &system, sizeof(system));
 }
@@ -131,6 +133,10 @@ int64_t sys_sys_ctl(struct trapframe *tf, const struct cap *cap)
 		reclaim_set_batch(arg);
 	} else if (op == WEIR_CTL_DELAY && arg <= DELAY_MAX_US) {
 		__atomic_store_n(&params.delay_us, arg, __ATOMIC_RELAXED);
+	} else if (op == WEIR_CTL_READAHEAD && arg <= READAHEAD_MAX) {
+		__atomic_store_n(&params.readahead, arg, __ATOMIC_RELAXED);
+	} else if (op == WEIR_CTL_RANGED && arg <= RANGED_MAX) {
+		__atomic_store_n(&params.ranged, arg, __ATOMIC_RELAXED);
 	} else if (op == WEIR_CTL_SWAP) {
 		return ctl_swap(arg);
 	} else if (op == WEIR_CTL_RECLAIM) {

@@ -28,10 +28,6 @@
 #include "kernel/stat.h"
 #include "mm/tlb_switch.h"
 
-/* Above this many pages one CR3 reload beats an INVLPG each; Linux measured
- * 33, sv6 uses 4. */
-#define RANGE_MAX 16
-
 #define ACK_WARN_NS 2000000000ull
 #define ACK_LOST_NS 30000000000ull
 #define LATE_NS 500000 /* that ipi-late holds interrupts back, at most */
@@ -447,10 +443,11 @@ void tlb_flush_range(struct aspace *as, uint64_t va, uint64_t npages,
 		     uint64_t gen)
 {
 	uint64_t before = gen - 1;
+	bool ranged = npages <= LOAD(&params.ranged);
 
 	shoot(LOAD(&as->cpus),
 	      (struct tlb_request){
-		      .kind = npages <= RANGE_MAX ? FLUSH_RANGE : FLUSH_ALL,
+		      .kind = ranged ? FLUSH_RANGE : FLUSH_ALL,
 		      .as = as, .va = va, .npages = npages, .gen = gen,
 		      .owed = LOAD(&as->owed) });
 	/* Only this debt is known to be paid: retire it if it is the next. */

@@ -79,8 +79,8 @@ void aspace_flush_pending(struct aspace *as);
 bool aspace_owes(struct aspace *as);
 
 /* The caller changed PTEs of [va, va + npages pages) under as->lock and got
- * `gen` from tlb_debt there: flushes that range, or all when that is cheaper,
- * on the CPUs of `as`. Context as above. */
+ * `gen` from tlb_debt there: flushes that range, or everything if it has
+ * more than params.ranged pages, on the CPUs of `as`. Context as above. */
 void tlb_flush_range(struct aspace *as, uint64_t va, uint64_t npages,
 		     uint64_t gen);
 

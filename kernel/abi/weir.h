@@ -136,6 +136,8 @@ enum weir_ctl {
 	WEIR_CTL_TEST,         /* arg: enum weir_test, arg2 (testing aid) */
 	WEIR_CTL_FAULT,        /* arg: number of a struct weir_fault_point;
 				* arg2: WEIR_FAULT_RATE */
+	WEIR_CTL_READAHEAD,    /* arg: most pages read ahead, 0..16 */
+	WEIR_CTL_RANGED,       /* arg: most pages flushed one by one, 0..512 */
 };
 enum weir_policy {
 	WEIR_TLB_IMMEDIATE, WEIR_TLB_BATCH_CLEAN, WEIR_TLB_BATCH_DIRTY,
@@ -163,6 +165,7 @@ struct weir_system {
 	uint64_t seed;            /* of seed= */
 	uint64_t uptime_ns;
 	uint64_t swap_virtio;     /* of swap=virtio: 1 */
+	uint64_t readahead, ranged; /* WEIR_CTL_READAHEAD, WEIR_CTL_RANGED */
 };
 /* Where faults may be made on purpose. */
 struct weir_fault_point {

@@ -62,6 +62,10 @@ def phases_of(b):
     make = phase if b.system == "weir" else linux_phase
     if b.variant == "one":
         return [make(bench_plan.TRACES[run][0]) for run in b.runs]
+    if b.variant == "flush":
+        return [{"phase": f"read-{work}", "pages": 1 << i, "dirty": None,
+                 "bad": 0, "lost": 0, "one_by_one_ns": 100 << i,
+                 "all_ns": 1000} for work in b.runs for i in range(10)]
     if b.variant.startswith("tasks-"):
         return [make("mapped", 0, unmapped=100 * n) for n in b.runs]
     more = {"elapsed_ns": 4 * 10**9} if b.variant == "long" else {}
@@ -222,12 +226,13 @@ def test_boots_alternate_and_each_has_its_linux(size):
         key = (b.pair, b.cpus, b.variant, b.accel)
         groups.setdefault(key, []).append(b.system)
     for (_, cpus, variant, accel), systems in groups.items():
-        alone = accel == "icount" and (cpus > 1 or variant != "threads")
+        alone = variant == "flush" or \
+            accel == "icount" and (cpus > 1 or variant != "threads")
         assert systems.count("linux") == (not alone)
         assert alone or systems[-1] == "linux"
     assert {b.policy for b in boots} == {*vm.POLICIES, "stock"}
-    assert all(b.runs[-1] == 100 for b in boots if b.variant != "one"
-               and not b.variant.startswith("tasks-"))
+    assert all(b.runs[-1] == 100 for b in boots if b.variant.partition("-")[0]
+               not in ("one", "tasks", "flush"))
 
 
 def test_quick_leaves_the_large_out():

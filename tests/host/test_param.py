@@ -2,7 +2,8 @@
 import pytest
 
 DEFAULTS = {"bad": "0", "cpus": "0", "mem": "0", "swap": "0",
-            "virtio": "0", "tlb": "two-pass", "pcid": "1", "batch": "64", "seed": "1",
+            "virtio": "0", "tlb": "two-pass", "pcid": "1", "batch": "64",
+            "readahead": "8", "ranged": "32", "seed": "1",
             "delay": "0", "points": "0:0", "check": "0", "fault": "", "run": ""}
 
 
@@ -33,6 +34,8 @@ def parse(driver):
     ("pcid=off pcid=on", {}),
     ("batch=1", {"batch": "1"}),
     ("batch=256", {"batch": "256"}),
+    ("readahead=0 ranged=0", {"readahead": "0", "ranged": "0"}),
+    ("readahead=16 ranged=512", {"readahead": "16", "ranged": "512"}),
     ("seed=0", {"seed": "0"}),
     ("seed=18446744073709551615", {"seed": "18446744073709551615"}),
     ("delay=1000", {"delay": "1000"}),
@@ -84,6 +87,8 @@ def test_good(parse, text, changed):
     ("pcid=yes", ["pcid", '"yes"']),
     ("batch=0", ["batch"]),
     ("batch=257", ["batch"]),
+    ("readahead=17", ["readahead"]),
+    ("ranged=513", ["ranged", "513"]),
     ("seed=18446744073709551616", ["seed"]),
     ("delay=1s", ["delay", '"1s"']),
     ("trace=1", ["trace"]),  # until there is such a thing

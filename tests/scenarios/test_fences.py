@@ -58,6 +58,20 @@ def test_a_page_is_read_once(clean):
     assert json_lines(result)[0]["ok"], report(result)
 
 
+@pytest.mark.parametrize("cpus, words", [(1, []), (4, ["delay=300"]),
+                                         (2, ["delay=7:all"])])
+def test_pages_are_read_ahead_in_order_only(clean, cpus, words):
+    """What a fault brings with its page is what was written there."""
+    result = clean("ahead", cpus=cpus, words=words)
+    assert len(result.text.splitlines()) == 6, report(result)
+
+
+def test_ranged_and_full_flushes_are_compared(clean):
+    """For `make bench`; with the oracle on, so every flush is judged."""
+    for line in json_lines(clean("ranged", "--json", "rounds=3", cpus=2)):
+        assert line["one_by_one_ns"] > 0 and line["all_ns"] > 0
+
+
 def test_no_page_shows_another_ones_bytes(clean):
     """P1: a frame is freed after the flush, so no stale entry reads it."""
     result = clean("staleread", "--json", cpus=4)

@@ -50,11 +50,13 @@ class Size:
     traced: int = 3                 # pairs that have traces
     tasks: bool = True      # the variant with an address space each, too
     sharers: tuple = (1, 10, 100, 1000)
+    ahead: tuple = (0, 2, 4, 8, 16)     # most pages that are read ahead
+    flushed: tuple = (16, 64, 256)      # pages that are read after a flush
     memory: tuple = ((64, 3), (256, 3), (1024, 2), (4096, 1))  # MiB, pairs
 
 
 QUICK = Size(cpus=(CPUS,), many=(), counted=(), curve=(0, 50, 100), pairs=3,
-             traced=1, tasks=False, sharers=(), memory=())
+             traced=1, tasks=False, sharers=(), ahead=(), flushed=(), memory=())
 
 
 def group(pair, cpus=CPUS, variant="threads", runs=(100,), policies=BEST,
@@ -88,6 +90,9 @@ def counted(size, pair):
     for tasks in size.sharers:
         boots += group(pair, 1, f"tasks-{tasks}", (tasks,), accel="icount",
                        free=SHARED_FREE, linux=False)
+    for pages in size.ahead:
+        boots += group(pair, 1, f"ahead-{pages}", accel="icount",
+                       linux=False)
     return boots
 
 
@@ -99,6 +104,12 @@ def traced(size, pair):
         pair, cpus, "one", tuple(TRACES) if cpus == CPUS else TIMED)]
 
 
+def flushed(size, pair):
+    """A range flushed page by page, or with everything, on one CPU."""
+    return group(pair, 1, "flush", size.flushed, linux=False) \
+        if size.flushed else []
+
+
 def scaled(size, pair):
     return [boot for free, pairs in size.memory if pair <= pairs
             for boot in group(pair, variant=f"mem-{free}", free=free)]
@@ -107,7 +118,7 @@ def scaled(size, pair):
 def plan(size):
     """All boots, in order."""
     return [boot for pair in range(1, size.pairs + 1)
-            for part in (usual, counted, traced, scaled)
+            for part in (usual, counted, traced, flushed, scaled)
             for boot in part(size, pair)]
 
 
@@ -125,8 +136,11 @@ def options(boot):
     """Of its machine."""
     both = boot.free + swap(boot)
     own = WEIR_OWN + WEIR_OF * both + WEIR_CPU * boot.cpus
+    kind, _, pages = boot.variant.partition("-")
+    ahead = pages if kind == "ahead" else 0     # Linux reads none, too
     mine = {"mem": round(both + own), "swap": swap(boot),
-            "tlb": boot.policy} if boot.system == "weir" else {}
+            "tlb": boot.policy, "words": [f"readahead={ahead}"]} \
+        if boot.system == "weir" else {}
     return vm.Options(cpus=boot.cpus, ram=round(both * 1.02) + REST,
                       accel=boot.accel, timeout=max(SECONDS, boot.free / 2),
                       **mine)
@@ -150,6 +164,8 @@ def command(boot):
     def line(run):
         if boot.variant.startswith("tasks-"):
             return f"mapped --json tasks={run}"
+        if boot.variant == "flush":
+            return f"ranged --json work={run}"
         words = parameters(boot)
         if boot.variant == "one":
             return f"wl --json ops={words['ops']} seed={words['seed']} " \

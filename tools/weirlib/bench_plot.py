@@ -9,6 +9,8 @@ from weirlib import vm
 
 X_LABELS = {"cpus": "CPUs", "mem": "MiB that are free", "workload": None,
             "tasks": "tasks that map the page",
+            "ahead": "most pages that are read ahead",
+            "pages": "pages that are flushed",
             "dirty_fraction": "accesses that write, per cent"}
 Y_LABELS = {
     "rounds_per_1000_out": "flush rounds per 1,000 pages out",
@@ -18,6 +20,8 @@ Y_LABELS = {
     "us_per_page": "us per page moved",
     "us_per_op": "us per access",
     "instructions_per_page": "instructions per page",
+    "instructions_per_op": "instructions per access",
+    "page_by_page_by_full": "one by one / all",
     "ratio_us_per_page": "Weir / Linux",
     "ratio_major_faults_per_million": "Weir / Linux",
     "slowest_by_fastest": "slowest / fastest",
@@ -26,7 +30,7 @@ Y_LABELS = {
     "fault_ns_median": "ns, median",
     "fault_ns_p99": "ns, 99 in 100 take less",
 }
-LOG_X = {"cpus": 2, "mem": 2, "tasks": 10}      # column: base
+LOG_X = {"cpus": 2, "mem": 2, "tasks": 10, "pages": 2}     # column: base
 # A line looks the same in all plots.
 LOOKS = {name: {"color": f"C{i}", "marker": "osv^DPX*"[i]}
          for i, name in enumerate(vm.POLICIES)}

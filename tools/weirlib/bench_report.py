@@ -90,6 +90,18 @@ FIGURES = (
     Figure("sharers", "Instructions per page reclaimed, 1 CPU, by tasks that "
            "map it", "instructions_per_page", "tasks",
            {"cpus": 1, "variant": "tasks"}, True),
+    Figure("ahead-sweep", "Instructions per access in the order of the "
+           "addresses (sweep), 1 CPU, by most pages read ahead",
+           "instructions_per_op", "ahead",
+           {"workload": "sweep", "cpus": 1, "variant": "ahead"}),
+    Figure("ahead-random", "Instructions per access in random order "
+           "(read-rand), 1 CPU, by most pages read ahead",
+           "instructions_per_op", "ahead",
+           {"workload": "read-rand", "cpus": 1, "variant": "ahead"}),
+    Figure("ranged", "Pages flushed one by one: time by that of a full "
+           "flush, by pages; then 16, 64 or 256 others are read",
+           "page_by_page_by_full", "pages", {"cpus": 1, "variant": "pages"},
+           True),
 )
 # What grows, in one plot; what it may grow by is a row of TARGETS.
 SCALE = ("instructions-cpus", "time-cpus", "time-memory", "sharers")
@@ -156,6 +168,8 @@ def cell(found):
 def named(row):
     """Whose line it is in."""
     names = {"linux": "Linux", "optimum": "Belady"}
+    if row["workload"].startswith("read-") and row["dirty_fraction"] is None:
+        return row["workload"]
     return names.get(row["system"], row["policy"])
 
 
@@ -165,7 +179,7 @@ def place(row, column):
         usual = DIRTY.get(row["workload"], 100)
         mine = row["dirty_fraction"] == usual or row["workload"] in TRACES
         return row["workload"] if mine else None
-    if column in ("mem", "tasks"):
+    if column in ("mem", "tasks", "ahead", "pages"):
         kind, _, n = row["variant"].partition("-")
         return int(n) if kind == column and n else None
     return row[column]

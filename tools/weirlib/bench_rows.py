@@ -6,7 +6,9 @@ it. KEYS are what a reader selects by; the others say what it came from.
 `dirty_fraction` is the share of accesses that are stores, in per cent; null
 where there are none. `variant`: threads share an address space, procs have
 one each; one: a single thread; long: more accesses; mem-N: N MiB free, and
-half as much again is touched; tasks-N: the pages are mapped by N tasks.
+half as much again is touched; tasks-N: the pages are mapped by N tasks;
+ahead-N: at most N pages are read ahead, else none; pages-N: N are flushed, then
+as many read as the workload's name says.
 Linux's policy is "stock"; system "optimum" is what Belady's choice would have
 had, with as many frames as Weir found free in the same pair. The metrics:
 
@@ -22,6 +24,8 @@ had, with as many frames as Weir found free in the same pair. The metrics:
   major_faults_per_1000_ops   pages that an access had to wait for
   major_faults_per_million    the same by accesses of a trace
   fault_ns_median, _p99       what an access took that was a major fault
+  page_by_page_by_full        time that it takes to flush pages one by one, by
+                              that of a full flush
   slowest_by_fastest          time of the slowest worker by the fastest's: all
                               do as much, so 1 is fair. Only of phases that
                               are long beside QEMU's turns
@@ -135,6 +139,9 @@ def figures(boot, phase):
         n = phase["elapsed_ns"] / (1 << vm.ICOUNT_SHIFT)
         return {"instructions_per_page":
                 (rate(n, phase["unmapped"]), "instructions")}
+    if boot.variant == "flush":
+        return {"page_by_page_by_full":
+                (phase["one_by_one_ns"] / phase["all_ns"], "times")}
     found = times(phase, boot.accel)
     if boot.accel != "icount":
         found.update(traced(phase) if boot.variant == "one"
@@ -145,9 +152,9 @@ def figures(boot, phase):
 def samples(boot, phases, free_mib, host):
     """The figures of one boot. Only write-rand differs with `dirty`, so the
     other phases are taken from one run."""
-    def sample(workload, dirty, metric, value, unit):
+    def sample(workload, dirty, metric, value, unit, variant=boot.variant):
         return Sample((boot.system, boot.policy, boot.cpus, workload,
-                       boot.variant, dirty, metric), unit, value, boot, host)
+                       variant, dirty, metric), unit, value, boot, host)
 
     found = []
     if boot.accel != "icount":
@@ -158,7 +165,10 @@ def samples(boot, phases, free_mib, host):
             continue
         dirty = 0 if boot.variant == "one" else \
             DIRTY.get(workload, phase["dirty"])
-        found += [sample(workload, dirty, metric, value, unit) for
+        variant = boot.variant
+        if variant == "flush":
+            variant = f"pages-{phase['pages']}"
+        found += [sample(workload, dirty, metric, value, unit, variant) for
                   metric, (value, unit) in figures(boot, phase).items()
                   if value is not None]
     return found

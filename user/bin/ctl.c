@@ -1,7 +1,7 @@
 /*
  * ctl - shows and changes what the kernel lets be changed while it runs:
- * the TLB policy, the reclaim batch, the swap device's delay, faults made on
- * purpose; and reclaims pages on demand.
+ * the TLB policy, the reclaim batch, read-ahead, ranged flushes, the swap
+ * device's delay, faults made on purpose; and reclaims pages on demand.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -15,6 +15,8 @@ static const struct setting {
 	{ "tlb", "NAME", WEIR_CTL_POLICY },
 	{ "batch", "FRAMES", WEIR_CTL_BATCH },
 	{ "delay", "MICROSECONDS", WEIR_CTL_DELAY },
+	{ "readahead", "PAGES", WEIR_CTL_READAHEAD },
+	{ "ranged", "PAGES", WEIR_CTL_RANGED },
 	{ "reclaim", "FRAMES", WEIR_CTL_RECLAIM },
 };
 #define NSETTINGS (sizeof(settings) / sizeof(settings[0]))
@@ -24,9 +26,10 @@ static void show(void)
 	struct weir_system s;
 
 	system_read(&s);
-	printf("tlb %s\nbatch %u\ndelay %u\n",
+	printf("tlb %s\nbatch %u\ndelay %u\nreadahead %llu\nranged %llu\n",
 	       s.policy < WEIR_NPOLICIES ? policy_names[s.policy] : "?",
-	       s.batch, s.delay_us);
+	       s.batch, s.delay_us, (unsigned long long)s.readahead,
+	       (unsigned long long)s.ranged);
 	printf("cpus %u\nseed %llu\nframes %llu\nframes_free %llu\n", s.cpus,
 	       (unsigned long long)s.seed, (unsigned long long)s.frames_total,
 	       (unsigned long long)s.frames_free);

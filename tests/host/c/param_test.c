@@ -31,6 +31,7 @@ static void check_ranges(const struct params *p)
 	CHECK(p->delay_us <= DELAY_MAX_US);
 	CHECK(p->mem_mib <= 1 << 24 && p->swap_mib <= 1 << 24);
 	CHECK(p->batch >= 1 && p->batch <= 256);
+	CHECK(p->readahead <= READAHEAD_MAX && p->ranged <= RANGED_MAX);
 	CHECK(memchr(p->run, 0, sizeof(p->run)));
 	CHECK(memchr(p->fault, 0, sizeof(p->fault)));
 }
@@ -75,10 +76,12 @@ int main(int argc, char **argv)
 	bad = param_parse(argv[1], &p, complain);
 	check_ranges(&p);
 	printf("bad=%u\ncpus=%lu\nmem=%lu\nswap=%lu\nvirtio=%u\n"
-	       "tlb=%s\npcid=%lu\nbatch=%lu\nseed=%lu\ndelay=%lu\n"
+	       "tlb=%s\npcid=%lu\nbatch=%lu\n"
+	       "readahead=%lu\nranged=%lu\nseed=%lu\ndelay=%lu\n"
 	       "points=%lu:%lx\ncheck=%lx\nfault=%s\nrun=%s\n", bad,
 	       p.cpus, p.mem_mib, p.swap_mib, p.swap_virtio,
-	       policies[p.policy], p.pcid, p.batch, p.seed, p.delay_us,
+	       policies[p.policy], p.pcid, p.batch, p.readahead,
+	       p.ranged, p.seed, p.delay_us,
 	       p.points_seed, p.points, p.check, p.fault, p.run);
 	return 0;
 }

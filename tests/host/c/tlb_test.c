@@ -405,6 +405,7 @@ static void test_all(bool pcid)
 	uint64_t *kept = &shim_stats[WEIR_C_tlb_tag_kept];
 
 	params.pcid = pcid;
+	params.ranged = NPAGES / 2; /* so that there are both */
 	tlb_init();
 	test_generations();
 	test_ranges();
