@@ -105,8 +105,8 @@ NOT_MODELLED = {
     "reclaim_free": "frame_free: nobody keeps one",
     "assert_may_wait": "the model has no locks but in its steps",
     "pass_cancel_late": "there are no pagers",
-    **dict.fromkeys(("head", "listed", "lru", "named", "order", "pieces",
-                     "poisoned", "ptes"),
+    **dict.fromkeys(("arrival", "head", "listed", "lru", "named", "order",
+                     "pieces", "poisoned", "ptes"),
                     "the allocator's, the lists' and the audit's"),
 }
 # Why the model has a name that the code does not have.
