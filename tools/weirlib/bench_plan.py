@@ -76,7 +76,7 @@ def usual(size, pair):
         boots += group(pair, cpus, runs=runs, policies=vm.POLICIES)
     if size.tasks:
         boots += group(pair, variant="procs", policies=vm.POLICIES)
-        boots += group(pair, variant="long")
+        boots += group(pair, variant="long", policies=(*BEST, "lazy"))
     for cpus in size.many:
         boots += group(pair, cpus)
     return boots
