@@ -56,7 +56,7 @@ static void record_end(const struct board *b, int status)
 		if (__atomic_load_n(&b->fail[i].whole, __ATOMIC_ACQUIRE))
 			record_fail(b->fail[i].text);
 	snprintf(text, sizeof(text), "%u %u", b->parts_good, b->parts_all);
-	if (b->parts_all)
+	if (b->parts_all && b->parts_good <= b->parts_all)
 		record("part", text);
 	snprintf(text, sizeof(text), "%s %d %u",
 		 status || b->failed ? "failed" : "ok", status, b->failed);
@@ -77,6 +77,8 @@ int main(int argc, char **argv)
 	nonce = argv[1];
 	record("begin", argv[2]);
 	b = pages_map(1, &options.extra[BOARD_SLOT]);
+	if (b) /* do new pages of this kernel hold zeros? */
+		memset(b, 0, sizeof(*b));
 	if (!b || spawn(argv[3], argv + 3, &options, &child) < 0) {
 		printf("labrun: cannot start %s\n", b ? spawn_error() :
 		       "anything: out of memory");
