@@ -75,18 +75,14 @@ enter_long_mode:
 ; Stops with a message.
 no_long_mode:
 	mov esi, no_long_mode_text
-.next:	lodsb
-	test al, al
-	jz .halt
-	mov ecx, eax
-.busy:	mov dx, 0x3fd
+.next:	mov dx, 0x3fd			; COM1: room for a byte?
 	in al, dx
 	test al, 0x20
-	jz .busy
-	mov eax, ecx
+	jz .next
 	mov dx, 0x3f8
-	out dx, al
-	jmp .next
+	outsb
+	cmp byte [esi], 0
+	jne .next
 .halt:	mov dx, 0xf4			; QEMU's exit device: a panic
 	mov al, 0x7f
 	out dx, al
