@@ -129,7 +129,5 @@ const char *multiboot_parse(uint32_t magic, const void *info,
 			return wrong;
 		at += (t->size + 7) & ~(size_t)7;
 	}
-	if (!out->nmmap)
-		return "the boot loader passed no memory map";
-	return NULL;
+	return out->nmmap ? NULL : "the boot loader passed no memory map";
 }

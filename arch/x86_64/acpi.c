@@ -113,9 +113,7 @@ static const char *parse_madt(const uint8_t *t, size_t len,
 		if (at + 2 > len || t[at + 1] < 2 || t[at + 1] > len - at ||
 		    !add_entry(out, t + at, t[at + 1]))
 			return "the MADT has an entry of a wrong length";
-	if (!out->ncpus)
-		return "the MADT names no enabled CPU";
-	return NULL;
+	return out->ncpus ? NULL : "the MADT names no enabled CPU";
 }
 
 const char *acpi_parse(const uint8_t *rsdp, acpi_map_fn *map,
@@ -136,14 +134,12 @@ const char *acpi_parse(const uint8_t *rsdp, acpi_map_fn *map,
 	if (!root || memcmp(root, width == 8 ? "XSDT" : "RSDT", 4))
 		return "the ACPI root table is corrupt";
 	for (size_t at = HEADER_BYTES; at + width <= len; at += width) {
-		size_t n;
-
 		pa = get(root + at, width);
 		const uint8_t *t = pa ? map(pa, HEADER_BYTES) : NULL;
 		if (!t || memcmp(t, "APIC", 4))
 			continue;
-		t = map_table(map, pa, &n);
-		return t ? parse_madt(t, n, out) : "the MADT is corrupt";
+		t = map_table(map, pa, &len);
+		return t ? parse_madt(t, len, out) : "the MADT is corrupt";
 	}
 	return "there is no MADT";
 }

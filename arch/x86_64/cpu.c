@@ -46,14 +46,13 @@ void syscall_entry(void);
 
 static void detect(void)
 {
-	uint32_t r[4], most;
+	uint32_t r[4];
 
-	cpuid(0, 0, r);
-	most = r[0];
 	cpuid(1, 0, r);
 	cpu_features.pcid = r[2] >> 17 & 1;
 	cpu_features.x2apic = r[2] >> 21 & 1;
-	if (most >= 7) {
+	cpuid(0, 0, r);
+	if (r[0] >= 7) { /* the highest leaf */
 		cpuid(7, 0, r);
 		cpu_features.smep = r[1] >> 7 & 1;
 		cpu_features.invpcid = r[1] >> 10 & 1;

@@ -228,16 +228,14 @@ static void *stack_new(void)
 
 void *kstack_create(uint64_t most)
 {
-	void **word, *top;
+	void *top = NULL;
 
 	spin_lock(&kmap_lock);
-	word = free_stacks;
-	if (word) {
-		free_stacks = *word;
-		top = word + 1;
-	} else {
-		top = (stack_next - KSTACK_BASE) / KSTACK_SLOT < most ?
-		      stack_new() : NULL;
+	if (free_stacks) {
+		top = free_stacks + 1;
+		free_stacks = *free_stacks;
+	} else if ((stack_next - KSTACK_BASE) / KSTACK_SLOT < most) {
+		top = stack_new();
 	}
 	spin_unlock(&kmap_lock);
 	return top;

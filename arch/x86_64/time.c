@@ -82,15 +82,15 @@ static bool measure(struct moment *a, struct moment *b)
 void time_init(void)
 {
 	struct moment a, b;
-	uint64_t ns, start = rdtsc();
+	uint64_t ns;
 	unsigned tries = 0;
 
+	tsc_start = rdtsc();
 	while (!measure(&a, &b))
 		if (++tries == TRIES)
 			panic("time: the PIT does not count");
 	apic_write(APIC_TIMER_INITIAL, 0);
 	ns = (a.pit - b.pit) * NS / PIT_HZ;
-	tsc_start = start;
 	apic_per_ns = ((uint64_t)(a.apic - b.apic) << 32) / ns;
 	__atomic_store_n(&ns_per_tsc, (ns << 32) / (b.tsc - a.tsc),
 			 __ATOMIC_RELEASE);
