@@ -31,8 +31,9 @@ static struct gate idt[256] __attribute__((aligned(4096)));
 static void (*handlers[256])(struct trapframe *tf);
 
 static const char *const exception_names[32] = {
-	"division error", "debug trap", "NMI", "breakpoint", "overflow",
-	"bound range", "invalid opcode", "no FPU", "double fault", "9",
+	"division error", "debug trap", "an NMI that no CPU has sent",
+	"breakpoint", "overflow", "bound range", "invalid opcode", "no FPU",
+	"double fault", "9",
 	"invalid TSS", "segment not present", "stack segment fault",
 	"general protection fault", "page fault", "15", "x87 error",
 	"alignment check", "machine check", "SIMD error", "virtualization",
@@ -90,8 +91,7 @@ static void page_fault(struct trapframe *tf)
 			   tf->error & PF_EXEC ? "executing" :
 			   tf->error & PF_WRITE ? "writing" : "reading",
 			   cr2, tf->error);
-	if (tf->rflags & RFLAGS_IF)
-		irq_enable();
+	irq_restore(tf->rflags);
 	kernel_page_fault(tf, cr2);
 	irq_disable();
 }
@@ -175,9 +175,7 @@ void trap_dispatch_paranoid(struct trapframe *tf)
 		panic_nmi(tf);
 	if (tf->vector == VEC_DF && kstack_guard(read_cr2()))
 		panic_trap(tf, "kernel stack overflow at %lx", read_cr2());
-	panic_trap(tf, "%s", tf->vector == VEC_NMI ?
-		   "an NMI that no CPU has sent" :
-		   exception_names[tf->vector]);
+	panic_trap(tf, "%s", exception_names[tf->vector]);
 }
 
 /* True: SYSRET will do. It never gets an address that is not canonical. */

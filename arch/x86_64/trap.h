@@ -79,7 +79,7 @@ int copy_to_user(uint64_t to, const void *from, size_t n);
  * the copy goes on to return -WEIR_EFAULT. */
 void usercopy_fail(struct trapframe *tf);
 
-/* Is `tf` inside a copy? */
+/* Is `tf`, which is not from user mode, inside a copy? */
 bool usercopy_active(const struct trapframe *tf);
 
 /* ---- what kernel/ defines, and arch/ calls ------------------------------ */

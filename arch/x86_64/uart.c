@@ -48,11 +48,10 @@ void uart_init(void)
 
 static void wait_for(const struct port *p, uint8_t status)
 {
-	for (unsigned tries = 0; tries < 100000; tries++) {
-		if (inb(p->base + UART_LSR) & status)
-			return;
+	unsigned tries = 100000;
+
+	while (!(inb(p->base + UART_LSR) & status) && --tries)
 		cpu_relax();
-	}
 }
 
 static void put(struct port *p, const char *buf, size_t n)

@@ -46,7 +46,7 @@ int copy_to_user(uint64_t to, const void *from, size_t n)
 
 bool usercopy_active(const struct trapframe *tf)
 {
-	return !trap_from_user(tf) && tf->rip >= (uint64_t)usercopy_begin &&
+	return tf->rip >= (uint64_t)usercopy_begin &&
 	       tf->rip < (uint64_t)usercopy_end;
 }
 
