@@ -71,7 +71,7 @@ static inline void load_thread(struct cpu *cpu, unsigned id,
 	if (users || next->task) {
 		fpu_restore(next->fpu);
 		set_fs_base(next->fs_base);
-		set_kernel_stack(cpu, next->stack_top);
+		cpu->tss.rsp[0] = (uint64_t)next->stack_top;
 	}
 	tlb_switch_on(id, next->as, users);
 }

@@ -48,9 +48,3 @@ static inline void set_fs_base(uint64_t base)
 {
 	wrmsr(0xc0000100, base);
 }
-
-/* The stack that traps and system calls from user mode start on. */
-static inline void set_kernel_stack(struct cpu *c, void *top)
-{
-	c->tss.rsp[0] = (uint64_t)top;
-}
