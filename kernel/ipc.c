@@ -97,8 +97,7 @@ static int wait_done(struct thread *t, bool killable)
 			cancel(t);
 			break;
 		}
-		sched_sleep(killable ? THREAD_WAITING : THREAD_SLEEPING,
-			    &ipc_lock, NULL);
+		sched_sleep(killable, &ipc_lock, NULL);
 		spin_lock(&ipc_lock);
 	}
 	spin_unlock(&ipc_lock);
@@ -196,33 +195,23 @@ static void deliver(struct thread *from, struct thread *to)
 	complete(to, 0, from == current());
 }
 
-/* Makes `msg` what the current thread `t` sends, and marks the handle that it
- * moves. Takes ipc_lock, unless there is an error. */
-static int load(struct thread *t, const struct weir_msg *msg, uint64_t badge)
+/* Makes the message in a trap frame what the current thread sends, and marks
+ * the handle that it moves. Takes ipc_lock, unless there is an error. */
+static int load(const struct trapframe *tf, uint64_t badge)
 {
+	struct thread *t = current();
 	int status = 0;
 
-	if (msg->handle)
-		status = handle_lookup(msg->handle, WEIR_OBJ_NONE, WEIR_R_DUP,
+	if (tf->rdx)
+		status = handle_lookup(tf->rdx, WEIR_OBJ_NONE, WEIR_R_DUP,
 				       true, &t->ipc.cap);
 	if (status)
 		return status;
 	spin_lock(&ipc_lock);
-	t->ipc.msg = *msg;
-	t->ipc.msg.badge = badge;
-	return 0;
-}
-
-/* The same with the message that is in a trap frame. */
-static int load_frame(const struct trapframe *tf, uint64_t badge)
-{
-	const struct weir_msg msg = {
-		.label = tf->rsi, .handle = tf->rdx,
+	t->ipc.msg = (struct weir_msg){
+		.label = tf->rsi, .handle = tf->rdx, .badge = badge,
 		.w = { tf->r10, tf->r8, tf->r9, tf->r12, tf->r13 } };
-
-	if (tf->rdx > UINT32_MAX)
-		return -WEIR_EHANDLE;
-	return load(current(), &msg, badge);
+	return 0;
 }
 
 /* The end of a system call: its status, with the message that it got. */
@@ -267,17 +256,19 @@ static int call(struct endpoint *ep, bool oneway)
 
 int ipc_call(const struct cap *ep, struct weir_msg *msg, bool oneway)
 {
-	int status = load(current(), msg, ep->badge);
+	struct thread *t = current();
 
-	if (!status)
-		status = call(ep->object, oneway);
-	*msg = current()->ipc.msg;
+	spin_lock(&ipc_lock);
+	t->ipc.msg = *msg;
+	t->ipc.msg.badge = ep->badge;
+	int status = call(ep->object, oneway);
+	*msg = t->ipc.msg;
 	return status;
 }
 
 int64_t sys_ipc_call(struct trapframe *tf, const struct cap *ep)
 {
-	int status = load_frame(tf, ep->badge);
+	int status = load(tf, ep->badge);
 
 	return status ? status : got(tf, call(ep->object, false));
 }
@@ -322,7 +313,7 @@ static int reply(bool here)
 
 int64_t sys_ipc_reply(struct trapframe *tf, const struct cap *none)
 {
-	int status = load_frame(tf, 0);
+	int status = load(tf, 0);
 
 	if (status)
 		return status;
@@ -334,7 +325,7 @@ int64_t sys_ipc_reply(struct trapframe *tf, const struct cap *none)
 int64_t sys_ipc_reply_recv(struct trapframe *tf, const struct cap *cap)
 {
 	struct endpoint *ep = cap->object;
-	int status = load_frame(tf, 0);
+	int status = load(tf, 0);
 
 	if (status)
 		return status;

@@ -29,10 +29,10 @@ void ipc_set_prio(struct thread *t, unsigned prio);
 /* The current thread exits: who waits for its reply is told. */
 void ipc_exit_thread(struct thread *t);
 
-/* A call made by the current thread in the kernel: sleeps until the reply,
- * which replaces *msg. `oneway`: no reply is wanted, so only until it was
- * received, or nobody can any more; a kill does not end that. 0, or an error
- * of the system call. */
+/* A call made by the current thread in the kernel, which moves no handle:
+ * sleeps until the reply, which replaces *msg. `oneway`: no reply is wanted, so
+ * only until it was received, or nobody can any more; a kill does not end that.
+ * 0, or an error of the system call. */
 int ipc_call(const struct cap *ep, struct weir_msg *msg, bool oneway);
 
 /* The first function of the thread `t`, and after a wait that left nothing on

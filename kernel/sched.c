@@ -140,9 +140,9 @@ void schedule(void)
 	switch_locked(rq);
 }
 
-bool sched_sleep(enum thread_state state, struct spinlock *a,
-		 struct spinlock *b)
+bool sched_sleep(bool killable, struct spinlock *a, struct spinlock *b)
 {
+	enum thread_state state = killable ? THREAD_WAITING : THREAD_SLEEPING;
 	struct runq *rq = this_cpu()->rq;
 	struct thread *t = current();
 	bool sleeps = true;
@@ -152,7 +152,7 @@ bool sched_sleep(enum thread_state state, struct spinlock *a,
 	/* From here a waker may claim us; it cannot enqueue us before the
 	 * switch is done, for that needs rq->lock. */
 	__atomic_store_n(&t->state, state, __ATOMIC_SEQ_CST);
-	if (state == THREAD_WAITING && thread_killed())
+	if (killable && thread_killed())
 		sleeps = !thread_exchange(t, state, THREAD_RUNNABLE);
 	if (a)
 		spin_unlock(a);

@@ -74,8 +74,8 @@ void waitq_init(struct waitq *wq)
 	TAILQ_INIT(&wq->threads);
 }
 
-static bool sleep_on(struct waitq *wq, struct spinlock *release,
-		     uint64_t deadline_ns, enum thread_state state)
+bool waitq_sleep_on(struct waitq *wq, struct spinlock *release,
+		    uint64_t deadline_ns, bool killable)
 {
 	struct thread *t = current();
 
@@ -87,7 +87,7 @@ static bool sleep_on(struct waitq *wq, struct spinlock *release,
 	TAILQ_INSERT_TAIL(&wq->threads, t, wait_link);
 	if (deadline_ns)
 		sleepq_insert(t, deadline_ns);
-	bool slept = sched_sleep(state, &wq->lock, release);
+	bool slept = sched_sleep(killable, &wq->lock, release);
 	spin_lock(&wq->lock);
 	if (t->on_wq)
 		TAILQ_REMOVE(&wq->threads, t, wait_link);
@@ -95,20 +95,7 @@ static bool sleep_on(struct waitq *wq, struct spinlock *release,
 	spin_unlock(&wq->lock);
 	if (deadline_ns)
 		sleepq_remove(t);
-	return slept;
-}
-
-void waitq_sleep_until(struct waitq *wq, struct spinlock *release,
-		       uint64_t deadline_ns)
-{
-	sleep_on(wq, release, deadline_ns, THREAD_SLEEPING);
-}
-
-bool waitq_wait(struct waitq *wq, struct spinlock *release,
-		uint64_t deadline_ns)
-{
-	return sleep_on(wq, release, deadline_ns, THREAD_WAITING) &&
-	       !thread_killed();
+	return slept && !(killable && thread_killed());
 }
 
 /* Takes off sleepers until `max` of them were really woken by us. Who has

@@ -24,15 +24,15 @@ void waitq_init(struct waitq *wq);
 
 /* Sleeps until woken, or until the deadline (ns since boot, 0: none); gives up
  * `release` (may be NULL) once no wake-up can be missed, and does not retake
- * it. No other spinlock held. */
-void waitq_sleep_until(struct waitq *wq, struct spinlock *release,
-		       uint64_t deadline_ns);
+ * it. `killable`, for work on behalf of a user thread: ends, too, when the task
+ * is killed: false. No other spinlock held. */
+bool waitq_sleep_on(struct waitq *wq, struct spinlock *release,
+		    uint64_t deadline_ns, bool killable);
 #define waitq_sleep(wq, release) waitq_sleep_until(wq, release, 0)
-
-/* As waitq_sleep, for work on behalf of a user thread: ends early when the
- * deadline (ns since boot, 0: none) passes or the task is killed: false. */
-bool waitq_wait(struct waitq *wq, struct spinlock *release,
-		uint64_t deadline_ns);
+#define waitq_sleep_until(wq, release, deadline_ns) \
+	waitq_sleep_on(wq, release, deadline_ns, false)
+#define waitq_wait(wq, release, deadline_ns) \
+	waitq_sleep_on(wq, release, deadline_ns, true)
 
 /* Wakes up to `max` threads, those that have slept longest. Any context, with
  * spinlocks held or not. */
