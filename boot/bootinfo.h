@@ -43,6 +43,6 @@ extern struct bootinfo boot_info;
 const char *multiboot_parse(uint32_t magic, const void *info,
 			    struct bootinfo *out);
 
-/* arch/: reads at most n bytes of the file `name` that QEMU hands over: bytes
- * read, or -1 when there is no such file or no such device. Boot. */
-int fwcfg_read(const char *name, char *buf, size_t n);
+/* arch/: reads at most n bytes of the file `name` that QEMU hands over; none
+ * when there is no such file or no such device. Boot. */
+void fwcfg_read(const char *name, char *buf, size_t n);

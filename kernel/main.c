@@ -15,7 +15,7 @@
 #define BEAT_NS 1000000000ull
 #define BEAT_PRIO 31
 
-struct params params;
+struct params params = PARAM_DEFAULTS;
 
 static void complain(const char *sentence)
 {
@@ -24,14 +24,10 @@ static void complain(const char *sentence)
 
 static void read_params(void)
 {
-	static char text[CMDLINE_MAX];
+	static char text[CMDLINE_MAX]; /* of NULs */
 
-	param_defaults(&params);
 	param_parse(boot_info.cmdline, &params, complain);
-	int n = fwcfg_read("opt/weir/cmdline", text, sizeof(text) - 1);
-	if (n < 0)
-		return;
-	text[n] = 0;
+	fwcfg_read("opt/weir/cmdline", text, sizeof(text) - 1);
 	param_parse(text, &params, complain);
 }
 

@@ -7,7 +7,6 @@
 #include "kernel/param.h"
 
 #include "arch/x86_64/print.h"
-#include "arch/x86_64/string.h"
 #include "kernel/abi/test.h"
 #include "kernel/abi/weir.h"
 #include "mm/planted.h"
@@ -15,13 +14,6 @@
 #define WORD_MAX 600u
 #define SENTENCE_MAX 200u
 #define LENGTH(array) (sizeof(array) / sizeof((array)[0]))
-
-void param_defaults(struct params *p)
-{
-	*p = (struct params){ .policy = WEIR_TLB_TWO_PASS, .batch = 64,
-			      .readahead = 8, .ranged = 32,
-			      .seed = 1, .pcid = 1 };
-}
 
 #define FIELD(name) offsetof(struct params, name)
 #define NAMES(array) LENGTH(array) - 1, array
@@ -61,15 +53,13 @@ static bool read_number(uint64_t *out, const char *s, char end)
 {
 	uint64_t n = 0;
 
-	if (*s == end)
-		return false;
-	for (; *s != end; s++) {
+	do {
 		unsigned digit = (unsigned char)*s - '0';
 
 		if (digit > 9 || n > (UINT64_MAX - digit) / 10)
 			return false;
 		n = n * 10 + digit;
-	}
+	} while (*++s != end);
 	*out = n;
 	return true;
 }
@@ -173,14 +163,11 @@ static unsigned apply(char *word, struct params *p,
 	if (!*value)
 		return say(complain, "parameter without a value: %s", word, "");
 	*value++ = 0;
-	for (size_t i = 0; i < LENGTH(keys); i++) {
-		if (strcmp(word, keys[i].name) != 0)
-			continue;
-		if (set(p, &keys[i], value))
-			return 0;
-		return say(complain, "parameter %s: bad value \"%s\"", word,
-			   value);
-	}
+	for (size_t i = 0; i < LENGTH(keys); i++)
+		if (strcmp(word, keys[i].name) == 0)
+			return set(p, &keys[i], value) ? 0 :
+			       say(complain, "parameter %s: bad value \"%s\"",
+				   word, value);
 	return say(complain, "unknown parameter: %s", word, value);
 }
 

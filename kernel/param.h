@@ -46,7 +46,9 @@ enum check {
 extern struct params params;
 
 /* The values in force when a word does not set them. */
-void param_defaults(struct params *p);
+#define PARAM_DEFAULTS \
+	{ .policy = WEIR_TLB_TWO_PASS, .batch = 64, .readahead = 8, \
+	  .ranged = 32, .seed = 1, .pcid = 1 }
 
 #define DELAY_MAX_US 10000000u
 #define READAHEAD_MAX 16u /* pages */

@@ -23,7 +23,7 @@ static void read_bytes(void *to, size_t n)
 		((uint8_t *)to)[i] = inb(FWCFG_DATA);
 }
 
-int fwcfg_read(const char *name, char *buf, size_t n)
+void fwcfg_read(const char *name, char *buf, size_t n)
 {
 	struct fwcfg_file f;
 	char signature[4];
@@ -32,7 +32,7 @@ int fwcfg_read(const char *name, char *buf, size_t n)
 	outw(FWCFG_SELECT, KEY_SIGNATURE);
 	read_bytes(signature, sizeof(signature));
 	if (memcmp(signature, "QEMU", sizeof(signature)) != 0)
-		return -1;
+		return;
 	outw(FWCFG_SELECT, KEY_DIRECTORY);
 	read_bytes(&files, sizeof(files));
 	files = __builtin_bswap32(files);
@@ -46,7 +46,6 @@ int fwcfg_read(const char *name, char *buf, size_t n)
 			n = f.size;
 		outw(FWCFG_SELECT, __builtin_bswap16(f.select));
 		read_bytes(buf, n);
-		return (int)n;
+		return;
 	}
-	return -1;
 }

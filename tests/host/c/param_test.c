@@ -39,9 +39,8 @@ static void check_ranges(const struct params *p)
 /* NULs part command lines, applied in turn: GRUB's, then fw_cfg's. */
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 {
-	struct params p, before;
+	struct params p = PARAM_DEFAULTS, before;
 
-	param_defaults(&p);
 	while (size) {
 		const uint8_t *end = memchr(bytes, 0, size);
 		size_t n = end ? (size_t)(end - bytes) : size;
@@ -68,11 +67,10 @@ int main(int argc, char **argv)
 {
 	static const char *const policies[] = { "immediate", "batch-clean",
 						"batch-dirty", "two-pass" };
-	struct params p;
+	struct params p = PARAM_DEFAULTS;
 	unsigned bad;
 
 	CHECK(argc == 2);
-	param_defaults(&p);
 	bad = param_parse(argv[1], &p, complain);
 	check_ranges(&p);
 	printf("bad=%u\ncpus=%lu\nmem=%lu\nswap=%lu\nvirtio=%u\n"
