@@ -102,3 +102,13 @@ int handle_close(struct handle_table *t, uint64_t h);
 /* References of a cap. put may sleep. */
 void cap_get(struct cap cap);
 void cap_put(struct cap cap);
+
+/* Puts what *held names, if anything; then it names nothing. */
+static inline void cap_drop(struct cap *held)
+{
+	struct cap cap = *held;
+
+	*held = (struct cap){ .type = WEIR_OBJ_NONE };
+	if (cap.object)
+		cap_put(cap);
+}

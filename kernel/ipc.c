@@ -340,6 +340,6 @@ void ipc_resume(void *thread)
 
 	spin_lock(&ipc_lock);
 	tf->rax = got(tf, wait_done(t, true));
-	drop_cap(&t->cap);
+	cap_drop(&t->cap);
 	trap_return(tf);
 }

@@ -20,15 +20,6 @@ static const struct {
 #include "kernel/abi/syscalls.def"
 };
 
-void drop_cap(struct cap *held)
-{
-	struct cap cap = *held;
-
-	*held = (struct cap){ .type = WEIR_OBJ_NONE };
-	if (cap.object)
-		cap_put(cap);
-}
-
 static int64_t dispatch(struct trapframe *tf)
 {
 	struct thread *t = current();
@@ -42,9 +33,9 @@ static int64_t dispatch(struct trapframe *tf)
 				&t->cap);
 	if (!result)
 		result = table[nr].fn(tf, &t->cap);
-	drop_cap(&t->cap);
+	cap_drop(&t->cap);
 	if (!PLANTED(W1) || result >= 0)
-		drop_cap(&t->other);
+		cap_drop(&t->other);
 	return result;
 }
 

@@ -28,9 +28,6 @@
 #define lookup(h, type, rights, held) \
 	handle_lookup(h, type, rights, false, held)
 
-/* Puts back what lookup found, if anything. */
-void drop_cap(struct cap *held);
-
 /* Copies `n` bytes of text from the user, and ends them with a NUL; newlines
  * at the end go, other odd characters become '?'. 0, -WEIR_EINVAL (they do not
  * fit), -WEIR_EFAULT. */

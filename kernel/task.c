@@ -73,8 +73,7 @@ static void forget(struct task *t, bool tell)
 	spin_unlock(&tasks_lock);
 	if (tell && t->fault.type == WEIR_OBJ_ENDPOINT)
 		ipc_call(&t->fault, &msg, true);
-	cap_put(t->fault);
-	t->fault = (struct cap){ .type = WEIR_OBJ_NONE };
+	cap_drop(&t->fault);
 }
 
 /* Those that end by the end of `t` (its table had the last handle on them) are
@@ -147,7 +146,8 @@ struct task *task_create(struct task *parent, struct cap fault,
 	t->parent = parent;
 	t->privileged = privileged;
 	t->fault = fault;
-	cap_get(fault);
+	t->fault.rights &= WEIR_R_WRITE; /* to call is all that it may */
+	cap_get(t->fault);
 	t->account = account_get(account);
 	t->object = (struct object){ 1, task_destroy };
 	ksnprintf(t->name, sizeof(t->name), "%s", name);
