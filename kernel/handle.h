@@ -30,9 +30,7 @@ static inline bool object_get_live(struct object *o)
 {
 	uint64_t refs = __atomic_load_n(&o->refs, __ATOMIC_RELAXED);
 
-	while (refs && !__atomic_compare_exchange_n(
-			       &o->refs, &refs, refs + 1, false,
-			       __ATOMIC_ACQUIRE, __ATOMIC_RELAXED))
+	while (refs && !compare_exchange(&o->refs, &refs, refs + 1))
 		;
 	return refs;
 }

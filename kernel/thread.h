@@ -110,8 +110,7 @@ static inline struct trapframe *thread_frame(const struct thread *t)
 /* Exchanges the state of `t`; false: it was not `was`. */
 static inline bool thread_exchange(struct thread *t, uint8_t was, uint8_t next)
 {
-	return __atomic_compare_exchange_n(&t->state, &was, next, false,
-					   __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
+	return compare_exchange(&t->state, &was, next);
 }
 
 /* Ends the calling thread. Interrupts on, no lock held. */

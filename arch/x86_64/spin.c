@@ -29,9 +29,7 @@ static __attribute__((noinline)) void spin_until_taken(struct spinlock *l,
 		else if (waited > PATIENCE_NS && !seen.next)
 			then.next = me;
 		if (then.both != seen.both &&
-		    __atomic_compare_exchange_n(&l->both, &seen.both, then.both,
-						false, __ATOMIC_ACQUIRE,
-						__ATOMIC_RELAXED) && free)
+		    compare_exchange(&l->both, &seen.both, then.both) && free)
 			return;
 		cpu_relax();
 		if (spins % LEAST_SPINS == LEAST_SPINS - 1 && seen.both &&

@@ -33,6 +33,11 @@ struct spinlock {
 #define spin_init(l, of_rank) \
 	((void)(*(l) = (struct spinlock){ .rank = (of_rank) }))
 
+/* *p becomes `next` if it is *was; else *was becomes what it is: false. */
+#define compare_exchange(p, was, next)                             \
+	__atomic_compare_exchange_n(p, was, next, false,           \
+				    __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST)
+
 void spin_lock(struct spinlock *l);
 void spin_unlock(struct spinlock *l);
 /* Held by this CPU? For assertions. */
@@ -48,9 +53,7 @@ static inline bool spin_try_quick(struct spinlock *l, uint16_t holder)
 {
 	uint16_t nobody = 0;
 
-	return __atomic_compare_exchange_n(&l->both, &nobody, holder, false,
-					   __ATOMIC_ACQUIRE,
-					   __ATOMIC_RELAXED);
+	return compare_exchange(&l->both, &nobody, holder);
 }
 
 static inline void spin_drop_quick(struct spinlock *l)
