@@ -23,7 +23,6 @@
 #define ICR_BUSY (1u << 12)
 #define ICR_ASSERT (1u << 14)
 
-#define LAPIC_PA 0xfee00000 /* where no MADT says otherwise */
 #define PIC1 0x20
 #define PIC2 0xa0
 
@@ -163,27 +162,17 @@ static void pic_off(uint16_t port, uint8_t vector, uint8_t cascade)
 	outb(port + 1, 0xff);
 }
 
-static void read_madt(void)
-{
-	if (!boot_info.has_rsdp) {
-		kprintf("acpi: no tables, so this CPU stays alone\n");
-		acpi_info.ncpus = 1;
-		acpi_info.lapic_pa = LAPIC_PA;
-		return;
-	}
-	const char *wrong = acpi_parse(boot_info.rsdp, mmio_map, &acpi_info);
-	if (wrong)
-		panic("acpi: %s", wrong);
-}
-
 void apic_init(void)
 {
-	read_madt();
+	const char *wrong = boot_info.has_rsdp ?
+		acpi_parse(boot_info.rsdp, mmio_map, &acpi_info) :
+		"the boot loader passed no RSDP";
+
+	if (wrong)
+		panic("acpi: %s", wrong);
 	pic_off(PIC1, VEC_PIC, 4);
 	pic_off(PIC2, VEC_PIC + 8, 2);
 	regs = mmio_map(acpi_info.lapic_pa, 4096);
 	apic_init_cpu();
-	if (!boot_info.has_rsdp)
-		acpi_info.apic_id[0] = this_cpu()->apic_id;
 	ioapic_init();
 }

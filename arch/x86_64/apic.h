@@ -21,9 +21,8 @@ enum apic_register {
 #define ICR_INIT (5u << 8)
 #define ICR_STARTUP (6u << 8) /* and a page's number */
 
-/* Reads the MADT (without one: this CPU alone, its APIC at the usual address,
- * no IOAPIC; a corrupt one: panic), turns the old PICs off, this CPU's APIC
- * on, and masks the IOAPICs. First CPU, once. */
+/* Reads the MADT (panics when there is none, or a corrupt one), turns the old
+ * PICs off, this CPU's APIC on, and masks the IOAPICs. First CPU, once. */
 void apic_init(void);
 
 /* Turns this CPU's APIC on; each CPU started later. */

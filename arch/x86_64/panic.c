@@ -10,11 +10,11 @@
 
 #include "arch/x86_64/apic.h"
 #include "arch/x86_64/paging.h"
+#include "arch/x86_64/spin.h"
 #include "arch/x86_64/trap.h"
 
 #define LONGEST_BACKTRACE 24
 #define LONGEST_FUNCTION 0x10000
-#define LONGEST_LINE 512
 #define LONGEST_MESSAGE 480
 #define STOP_CYCLES 2000000000ull
 
@@ -171,9 +171,7 @@ static _Noreturn void panic_from(const struct trapframe *tf, const char *fmt,
 	uint32_t nobody = 0;
 
 	irq_disable();
-	if (!__atomic_compare_exchange_n(&speaker, &nobody, self->id + 1,
-					 false, __ATOMIC_ACQ_REL,
-					 __ATOMIC_ACQUIRE)) {
+	if (!compare_exchange(&speaker, &nobody, self->id + 1)) {
 		if (nobody != self->id + 1)
 			stop_here(tf);
 		/* A panic inside the panic: say no more. */

@@ -9,8 +9,6 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define LONGEST_LINE 512
-
 /* Output so far; `len` counts also what did not fit. */
 struct out {
 	char *buf;

@@ -20,6 +20,8 @@ int ksnprintf(char *buf, size_t n, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 int kvsnprintf(char *buf, size_t n, const char *fmt, va_list ap);
 
+#define LONGEST_LINE 512 /* of kprintf, which cuts what is longer */
+
 /* ---- uart.c -------------------------------------------------------------- */
 
 /* Both ports: 115200 baud, 8 bits, no interrupts. */
