@@ -25,8 +25,10 @@ static bool receives(struct cap cap)
 
 void cap_get(struct cap cap)
 {
+	struct endpoint *ep = cap.object;
+
 	if (receives(cap))
-		endpoint_add_receiver(cap.object);
+		__atomic_add_fetch(&ep->nreceivers, 1, __ATOMIC_RELAXED);
 	if (cap.type == WEIR_OBJ_MEM)
 		memobj_get(cap.object);
 	else if (cap.type == WEIR_OBJ_PAGER)

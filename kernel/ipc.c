@@ -97,7 +97,7 @@ static int wait_done(struct thread *t, bool killable)
 			cancel(t);
 			break;
 		}
-		sched_sleep(killable, &ipc_lock, NULL);
+		sched_sleep(killable, &ipc_lock);
 		spin_lock(&ipc_lock);
 	}
 	spin_unlock(&ipc_lock);
@@ -113,11 +113,6 @@ void ipc_exit_thread(struct thread *t)
 }
 
 /* ---- endpoints ----------------------------------------------------------- */
-
-void endpoint_add_receiver(struct endpoint *ep)
-{
-	__atomic_add_fetch(&ep->nreceivers, 1, __ATOMIC_RELAXED);
-}
 
 void endpoint_drop_receiver(struct endpoint *ep)
 {
@@ -143,12 +138,11 @@ int64_t sys_ep_create(struct trapframe *tf, const struct cap *none)
 {
 	struct endpoint *ep = kzalloc(sizeof(*ep));
 
-	if (ep) {
-		ep->object = (struct object){ 1, endpoint_destroy };
-		ep->nreceivers = 1;
-		TAILQ_INIT(&ep->callers);
-		TAILQ_INIT(&ep->receivers);
-	}
+	if (ep)
+		*ep = (struct endpoint){
+			{ 1, endpoint_destroy }, .nreceivers = 1,
+			.callers = TAILQ_HEAD_INITIALIZER(ep->callers),
+			.receivers = TAILQ_HEAD_INITIALIZER(ep->receivers) };
 	return give_handle(WEIR_OBJ_ENDPOINT, ep, WEIR_R_ALL);
 }
 

@@ -16,9 +16,8 @@ struct endpoint {
 /* Guards every endpoint and every thread's `ipc`. */
 extern struct spinlock ipc_lock;
 
-/* A reference with the right to receive comes or goes. With the last of those
- * gone, waiting and later callers get -WEIR_EPEER. Any context. */
-void endpoint_add_receiver(struct endpoint *ep);
+/* A reference with the right to receive goes. With the last of those gone,
+ * waiting and later callers get -WEIR_EPEER. Any context. */
 void endpoint_drop_receiver(struct endpoint *ep);
 
 /* The priority of `t`, below which it never runs: while a client waits for

@@ -28,11 +28,10 @@ int64_t sys_ntfn_create(struct trapframe *tf, const struct cap *none)
 {
 	struct ntfn *n = kzalloc(sizeof(*n));
 
-	if (n) {
-		n->object = (struct object){ 1, kfree };
-		spin_init(&n->lock, RANK_ntfn);
-		waitq_init(&n->waiters);
-	}
+	if (n)
+		*n = (struct ntfn){ .object = { 1, kfree },
+				    .lock = SPINLOCK_INIT(ntfn),
+				    .waiters = WAITQ_INIT(n->waiters) };
 	return give_handle(WEIR_OBJ_NTFN, n, WEIR_R_ALL);
 }
 

@@ -140,7 +140,7 @@ void schedule(void)
 	switch_locked(rq);
 }
 
-bool sched_sleep(bool killable, struct spinlock *a, struct spinlock *b)
+bool sched_sleep(bool killable, struct spinlock *release)
 {
 	enum thread_state state = killable ? THREAD_WAITING : THREAD_SLEEPING;
 	struct runq *rq = this_cpu()->rq;
@@ -154,10 +154,7 @@ bool sched_sleep(bool killable, struct spinlock *a, struct spinlock *b)
 	__atomic_store_n(&t->state, state, __ATOMIC_SEQ_CST);
 	if (killable && thread_killed())
 		sleeps = !thread_exchange(t, state, THREAD_RUNNABLE);
-	if (a)
-		spin_unlock(a);
-	if (b)
-		spin_unlock(b);
+	spin_unlock(release);
 	if (sleeps)
 		switch_locked(rq);
 	else
@@ -384,11 +381,10 @@ void sched_idle(void)
 /* Turns the running context into this CPU's idle thread. */
 static void adopt_idle(void)
 {
-	unsigned cpu = cpu_id();
-	struct runq *rq = &runqs[cpu];
+	struct runq *rq = &runqs[cpu_id()];
 
-	rq->idle.cpu = cpu;
-	rq->idle.affinity = 1ull << cpu;
+	rq->idle.cpu = cpu_id();
+	rq->idle.affinity = 1ull << cpu_id();
 	rq->idle.on_cpu = 1;
 	this_cpu()->rq = rq;
 	this_cpu()->current = &rq->idle;
@@ -397,9 +393,7 @@ static void adopt_idle(void)
 
 void sched_init(void)
 {
-	for (unsigned cpu = 0; cpu < MAX_CPUS; cpu++) {
-		struct runq *rq = &runqs[cpu];
-
+	for (struct runq *rq = runqs; rq < runqs + MAX_CPUS; rq++) {
 		spin_init(&rq->lock, RANK_runq);
 		for (unsigned prio = 0; prio < PRIORITIES; prio++)
 			TAILQ_INIT(&rq->queue[prio]);

@@ -32,10 +32,10 @@ void sched_enqueue(struct thread *t, bool here);
 /* Makes `cpu` schedule soon. Any context, any lock. */
 void sched_kick(unsigned cpu);
 
-/* The current thread goes to sleep; first the locks `a` and `b` (either may be
- * NULL) are given up. `killable`: a kill wakes it; false: it had come before,
- * so that it did not sleep. */
-bool sched_sleep(bool killable, struct spinlock *a, struct spinlock *b);
+/* The current thread goes to sleep; once no wake-up can be missed the lock is
+ * given up. `killable`: a kill wakes it; false: it had come before, so that it
+ * did not sleep. */
+bool sched_sleep(bool killable, struct spinlock *release);
 
 /* The first thing on a thread's stack after a switch to it: lets go of who ran
  * before. `irqs_on`: interrupts are on from now on. */

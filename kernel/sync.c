@@ -68,12 +68,6 @@ void sleepq_expire(void)
 
 /* ---- wait queues --------------------------------------------------------- */
 
-void waitq_init(struct waitq *wq)
-{
-	spin_init(&wq->lock, RANK_waitq);
-	TAILQ_INIT(&wq->threads);
-}
-
 bool waitq_sleep_on(struct waitq *wq, struct spinlock *release,
 		    uint64_t deadline_ns, bool killable)
 {
@@ -87,7 +81,9 @@ bool waitq_sleep_on(struct waitq *wq, struct spinlock *release,
 	TAILQ_INSERT_TAIL(&wq->threads, t, wait_link);
 	if (deadline_ns)
 		sleepq_insert(t, deadline_ns);
-	bool slept = sched_sleep(killable, &wq->lock, release);
+	if (release)
+		spin_unlock(release);
+	bool slept = sched_sleep(killable, &wq->lock);
 	spin_lock(&wq->lock);
 	if (t->on_wq)
 		TAILQ_REMOVE(&wq->threads, t, wait_link);
@@ -115,11 +111,6 @@ void waitq_wake(struct waitq *wq, unsigned max)
 			max--;
 	}
 	spin_unlock(&wq->lock);
-}
-
-void mutex_init(struct mutex *m)
-{
-	*m = (struct mutex)MUTEX_INIT(*m);
 }
 
 void mutex_lock(struct mutex *m)

@@ -20,7 +20,7 @@ struct waitq {
 
 #define WAITQ_INIT(wq) \
 	{ SPINLOCK_INIT(waitq), TAILQ_HEAD_INITIALIZER((wq).threads) }
-void waitq_init(struct waitq *wq);
+#define waitq_init(wq) ((void)(*(wq) = (struct waitq)WAITQ_INIT(*(wq))))
 
 /* Sleeps until woken, or until the deadline (ns since boot, 0: none); gives up
  * `release` (may be NULL) once no wake-up can be missed, and does not retake
@@ -48,7 +48,7 @@ struct mutex {
 
 #define MUTEX_INIT(m) \
 	{ SPINLOCK_INIT(mutex), NULL, WAITQ_INIT((m).waiters) }
-void mutex_init(struct mutex *m);
+#define mutex_init(m) ((void)(*(m) = (struct mutex)MUTEX_INIT(*(m))))
 void mutex_lock(struct mutex *m);
 void mutex_unlock(struct mutex *m);
 
