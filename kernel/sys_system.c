@@ -94,7 +94,6 @@ int64_t sys_sys_info(struct trapframe *tf, const struct cap *cap)
 		.swap_total = swap_slots_total(),
 		.swap_free = swap_slots_free(),
 		.seed = params.seed,
-		.uptime_ns = time_ns(),
 		.swap_virtio = params.swap_virtio,
 		.readahead = params.readahead,
 		.ranged = params.ranged,

@@ -64,6 +64,5 @@ enum weir_point { WEIR_POINTS(WEIR_POINT) WEIR_NPOINTS };
 enum weir_test_pte {
 	WEIR_PTE_PRESENT = 1 << 0,
 	WEIR_PTE_WRITABLE = 1 << 1,
-	WEIR_PTE_ACCESSED = 1 << 5,
 	WEIR_PTE_DIRTY = 1 << 6,
 };

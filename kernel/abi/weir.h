@@ -163,7 +163,6 @@ struct weir_system {
 	uint64_t frames_anon;     /* ACTIVE and INACTIVE */
 	uint64_t swap_total, swap_free; /* slots of one page */
 	uint64_t seed;            /* of seed= */
-	uint64_t uptime_ns;
 	uint64_t swap_virtio;     /* of swap=virtio: 1 */
 	uint64_t readahead, ranged; /* WEIR_CTL_READAHEAD, WEIR_CTL_RANGED */
 };
