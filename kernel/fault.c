@@ -31,8 +31,7 @@ static void report_fault(struct trapframe *tf, enum weir_fault kind,
 	if (!thread_killed() && kind != WEIR_FAULT_NOMEM &&
 	    task->fault.type == WEIR_OBJ_ENDPOINT &&
 	    !ipc_call(&task->fault, &msg, false)) {
-		if (msg.handle)
-			handle_close(&task->handles, msg.handle);
+		handle_close(&task->handles, msg.handle); /* of 0: nothing */
 		if (msg.label != 0)
 			task_kill(task, -WEIR_EFAULT);
 		return;

@@ -117,7 +117,6 @@ static uint64_t give_first(struct task *task)
 
 void init_start(void)
 {
-	const struct cap nobody = { .type = WEIR_OBJ_NONE };
 	const struct boot_module *m = find_module("init");
 	const uint64_t base = WEIR_INIT_BASE;
 	struct thread *t;
@@ -126,7 +125,8 @@ void init_start(void)
 		panic("init is missing: the boot loader passed no module "
 		      "'init'");
 	const struct weir_init_header *h = check_image(m);
-	struct task *task = task_create(NULL, nobody, "init", true, NULL);
+	struct task *task = task_create(NULL, (struct cap){ 0 }, "init", true,
+					NULL);
 	need(task);
 	task->as->system = true;
 	thread_use_space(task->as);

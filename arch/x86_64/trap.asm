@@ -55,9 +55,8 @@ trap_stubs:
 %assign v 0
 %rep 256
 	align 16
-%if v == 8 || (v >= 10 && v <= 14) || v == 17 || v == 21 || v == 29 || v == 30
-	; the CPU pushed an error code
-%else
+; With an error code, which the CPU has pushed?
+%ifn v == 8 || (v >= 10 && v <= 14) || v == 17 || v == 21 || v == 29 || v == 30
 	push 0
 %endif
 	push strict dword v
