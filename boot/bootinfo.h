@@ -24,8 +24,7 @@ struct boot_range {
 struct bootinfo {
 	struct boot_range mmap[BOOT_MAX_MMAP];
 	unsigned nmmap;
-	uint8_t rsdp[36]; /* ACPI 1: the first 20 bytes, the rest zero */
-	bool has_rsdp;
+	uint8_t rsdp[36]; /* ACPI 1: the first 20 bytes; none: zeros */
 	struct boot_module {
 		uint64_t pa, len;
 		char name[32]; /* the first word of its command line */

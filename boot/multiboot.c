@@ -88,13 +88,12 @@ static void add_rsdp(const struct tag *t, struct bootinfo *out)
 {
 	size_t n = t->size - sizeof(*t);
 
-	if (n < RSDP1_BYTES || (t->type == TAG_ACPI_OLD && out->has_rsdp))
+	if (n < RSDP1_BYTES || (t->type == TAG_ACPI_OLD && out->rsdp[0]))
 		return;
 	if (n > sizeof(out->rsdp))
 		n = sizeof(out->rsdp);
 	__builtin_memset(out->rsdp, 0, sizeof(out->rsdp));
 	__builtin_memcpy(out->rsdp, t + 1, n);
-	out->has_rsdp = true;
 }
 
 const char *multiboot_parse(uint32_t magic, const void *info,

@@ -119,17 +119,14 @@ static const char *parse_madt(const uint8_t *t, size_t len,
 const char *acpi_parse(const uint8_t *rsdp, acpi_map_fn *map,
 		       struct acpi_info *out)
 {
-	size_t len, width = 4;
+	size_t len;
 
 	memset(out, 0, sizeof(*out));
 	if (memcmp(rsdp, "RSD PTR ", 8) || !sum_is_zero(rsdp, RSDP1_BYTES))
-		return "the RSDP is corrupt";
-	uint64_t pa = get(rsdp + 16, 4);
-	if (rsdp[15] >= 2 && sum_is_zero(rsdp, RSDP2_BYTES) &&
-	    get(rsdp + 24, 8)) {
-		pa = get(rsdp + 24, 8);
-		width = 8;
-	}
+		return "the RSDP is missing or corrupt";
+	const size_t width = rsdp[15] >= 2 && sum_is_zero(rsdp, RSDP2_BYTES) &&
+			     get(rsdp + 24, 8) ? 8 : 4;
+	uint64_t pa = get(rsdp + (width == 8 ? 24 : 16), width);
 	const uint8_t *root = map_table(map, pa, &len);
 	if (!root || memcmp(root, width == 8 ? "XSDT" : "RSDT", 4))
 		return "the ACPI root table is corrupt";

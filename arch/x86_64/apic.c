@@ -164,9 +164,7 @@ static void pic_off(uint16_t port, uint8_t vector, uint8_t cascade)
 
 void apic_init(void)
 {
-	const char *wrong = boot_info.has_rsdp ?
-		acpi_parse(boot_info.rsdp, mmio_map, &acpi_info) :
-		"the boot loader passed no RSDP";
+	const char *wrong = acpi_parse(boot_info.rsdp, mmio_map, &acpi_info);
 
 	if (wrong)
 		panic("acpi: %s", wrong);

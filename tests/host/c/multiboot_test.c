@@ -55,7 +55,7 @@ int main(void)
 		printf("module %lx %lx %s\n", out.module[i].pa,
 		       out.module[i].len, out.module[i].name);
 	printf("cmdline %s\n", out.cmdline);
-	if (out.has_rsdp)
+	if (out.rsdp[0])
 		printf("rsdp %.8s %u\n", out.rsdp, out.rsdp[35]);
 	printf("error: %s\n", error ? error : "none");
 	free(in.bytes);
