@@ -34,14 +34,13 @@ static void report_fault(struct trapframe *tf, enum weir_fault kind,
 		handle_close(&task->handles, msg.handle); /* of 0: nothing */
 		if (msg.label != 0)
 			task_kill(task, -WEIR_EFAULT);
-		return;
+	} else if (!thread_killed()) {
+		kprintf("task %u (%s): %s at %lx, ip %lx, error %lx: killed\n",
+			task->id, task->name, fault_texts[kind], addr, tf->rip,
+			error);
+		task_kill(task, kind == WEIR_FAULT_NOMEM ? -WEIR_ENOMEM :
+							   -WEIR_EFAULT);
 	}
-	if (thread_killed())
-		return;
-	kprintf("task %u (%s): %s at %lx, ip %lx, error %lx: killed\n",
-		task->id, task->name, fault_texts[kind], addr, tf->rip, error);
-	task_kill(task, kind == WEIR_FAULT_NOMEM ? -WEIR_ENOMEM :
-						   -WEIR_EFAULT);
 }
 
 void kernel_page_fault(struct trapframe *tf, uint64_t cr2)
@@ -50,18 +49,15 @@ void kernel_page_fault(struct trapframe *tf, uint64_t cr2)
 		panic_trap(tf, "reserved bit in the page tables at %lx", cr2);
 	int status = aspace_fault(current()->as, cr2, tf->error & PF_WRITE,
 				  tf->error & PF_EXEC);
-	if (status == 0)
-		return;
-	if (!trap_from_user(tf)) {
+	if (status && !trap_from_user(tf))
 		usercopy_fail(tf);
-		return;
-	}
-	report_fault(tf,
-		     status == -WEIR_ENOMEM ? WEIR_FAULT_NOMEM :
-		     status == -WEIR_EFULL  ? WEIR_FAULT_LIMIT :
-		     status == -WEIR_EIO    ? WEIR_FAULT_IO :
-					      WEIR_FAULT_PAGE,
-		     cr2, tf->error);
+	else if (status)
+		report_fault(tf,
+			     status == -WEIR_ENOMEM ? WEIR_FAULT_NOMEM :
+			     status == -WEIR_EFULL  ? WEIR_FAULT_LIMIT :
+			     status == -WEIR_EIO    ? WEIR_FAULT_IO :
+						      WEIR_FAULT_PAGE,
+			     cr2, tf->error);
 }
 
 void kernel_user_exception(struct trapframe *tf)

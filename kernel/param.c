@@ -84,17 +84,16 @@ static bool set_names(uint64_t *out, const char *const *names, size_t n,
 	uint64_t set = all ? (1ull << n) - 1 : 0;
 
 	while (!all) {
-		size_t len = 0, i;
+		size_t len = 0;
 
 		while (s[len] && s[len] != ',')
 			len++;
-		i = find(names, n, s, len);
-		if (i == n)
-			return false;
-		set |= 1ull << i;
+		set |= 1ull << find(names, n, s, len);
 		all = !s[len];
 		s += len + 1;
 	}
+	if (set >> n) /* a name that is none of them */
+		return false;
 	*out = set;
 	return true;
 }
