@@ -97,18 +97,17 @@ void pcid_enable(void)
 	load_control();
 }
 
-void cpu_setup(unsigned id, void *ist_top)
+void cpu_setup(unsigned id, uint64_t ist_top)
 {
 	struct cpu *c = &cpus[id];
-	uint64_t top = (uint64_t)ist_top;
 
 	if (id == 0)
 		detect();
 	c->self = c;
 	c->id = id;
-	c->tss.ist[0] = top;
-	c->tss.ist[1] = top - IST_DF_BYTES;
-	c->tss.ist[2] = top - IST_DF_BYTES - IST_BYTES;
+	c->tss.ist[0] = ist_top;
+	c->tss.ist[1] = ist_top - IST_DF_BYTES;
+	c->tss.ist[2] = ist_top - IST_DF_BYTES - IST_BYTES;
 	c->tss.iomap = sizeof(c->tss);
 	load_descriptors(c);
 	wrmsr(MSR_GS_BASE, (uint64_t)c);

@@ -180,7 +180,7 @@ PORT_IO(l, uint32_t)
 
 /* Sets up the CPU that it runs on (descriptors, control registers, system
  * calls) as cpus[id], on the stacks given for the ISTs (16 KiB below top). */
-void cpu_setup(unsigned id, void *ist_top);
+void cpu_setup(unsigned id, uint64_t ist_top);
 
 /* Boot, before the other CPUs start, on tables without a tag: CPUs that can
  * tag their TLB entries do so from now on (pcid_on, paging.h). */

@@ -253,10 +253,9 @@ void kstack_destroy(void *top)
 
 bool kstack_guard(uint64_t va)
 {
-	if (va - (uint64_t)boot_stack_guard < PAGE)
-		return true;
-	return va >= KSTACK_BASE && va < stack_next &&
-	       (va - KSTACK_BASE) % KSTACK_SLOT < PAGE;
+	return va - (uint64_t)boot_stack_guard < PAGE ||
+	       (va >= KSTACK_BASE && va < stack_next &&
+		(va - KSTACK_BASE) % KSTACK_SLOT < PAGE);
 }
 
 void *mmio_map(uint64_t pa, uint64_t len)

@@ -34,7 +34,7 @@ static void ap_entry(void)
 {
 	struct cpu *c = starting;
 
-	cpu_setup(c->id, (void *)c->tss.ist[0]);
+	cpu_setup(c->id, c->tss.ist[0]);
 	apic_init_cpu();
 	__atomic_store_n(&c->online, true, __ATOMIC_RELEASE);
 	kernel_ap_main();

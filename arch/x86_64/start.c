@@ -16,7 +16,7 @@ _Noreturn void arch_start(uint32_t magic, uint32_t info_pa)
 {
 	uart_init();
 	idt_init();
-	cpu_setup(0, ist_stacks + IST_STACKS);
+	cpu_setup(0, (uint64_t)ist_stacks + IST_STACKS);
 	this_cpu()->online = true;
 	const char *wrong = multiboot_parse(magic, KVA(info_pa), &boot_info);
 	if (wrong)

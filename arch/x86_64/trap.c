@@ -148,16 +148,9 @@ static void prepare_user(struct trapframe *tf)
 	tf->rflags = (tf->rflags & RFLAGS_USER) | RFLAGS_IF | 2;
 }
 
-/* User mode may have left AC set: SMAP is on again from here. */
-static void forbid_user_access(void)
-{
-	if (cpu_features.smap)
-		__asm__ volatile("clac" ::: "memory");
-}
-
 void trap_dispatch(struct trapframe *tf)
 {
-	forbid_user_access();
+	forbid_user_access(); /* user mode may have left AC set */
 	if (tf->vector < VEC_IRQ0)
 		exception(tf);
 	else

@@ -67,6 +67,13 @@ _Noreturn void trap_return(struct trapframe *tf);
 void idt_init(void);
 void idt_load(void);
 
+/* SMAP is on from here. */
+static inline void forbid_user_access(void)
+{
+	if (cpu_features.smap)
+		__asm__ volatile("clac" ::: "memory");
+}
+
 /* ---- usercopy.c: between the kernel and the current user space ---------- */
 
 /* 0, or -WEIR_EFAULT when the user range is not in the user half or a page

@@ -29,8 +29,7 @@ static __attribute__((noinline, noclone)) int copy(void *to, const void *from,
 			 "usercopy_end:"
 			 : "+D"(to), "+S"(from), "+c"(left)
 			 : "r"(n % 8) : "memory");
-	if (cpu_features.smap)
-		__asm__ volatile("clac" ::: "memory");
+	forbid_user_access();
 	return left ? -WEIR_EFAULT : 0;
 }
 
