@@ -51,19 +51,17 @@ static bool copy_text(char *to, size_t room, const char *from, size_t n,
 static const char *add_module(const struct tag *t, struct bootinfo *out)
 {
 	const struct tag_module *m = (const void *)t;
-	struct boot_module *to = &out->module[out->nmodules];
 
 	if (t->size < sizeof(*m) || m->end < m->start)
 		return "a module's boot tag is malformed";
 	if (out->nmodules == BOOT_MAX_MODULES)
 		return "the boot loader passed too many modules";
+	struct boot_module *to = &out->module[out->nmodules++];
 	to->pa = m->start;
 	to->len = m->end - m->start;
-	if (!copy_text(to->name, sizeof(to->name), m->cmdline,
-		       t->size - sizeof(*m), ' '))
-		return "a module's name is too long";
-	out->nmodules++;
-	return NULL;
+	return copy_text(to->name, sizeof(to->name), m->cmdline,
+			 t->size - sizeof(*m), ' ') ?
+		       NULL : "a module's name is too long";
 }
 
 static const char *add_mmap(const struct tag *t, struct bootinfo *out)

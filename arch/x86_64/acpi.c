@@ -39,9 +39,7 @@ static const uint8_t *map_table(acpi_map_fn *map, uint64_t pa, size_t *len)
 {
 	const uint8_t *p = pa ? map(pa, HEADER_BYTES) : NULL;
 
-	if (!p)
-		return NULL;
-	*len = get(p + 4, 4);
+	*len = p ? get(p + 4, 4) : 0;
 	if (*len < HEADER_BYTES || *len > ACPI_LONGEST_TABLE)
 		return NULL;
 	p = map(pa, *len);

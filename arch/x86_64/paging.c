@@ -79,12 +79,6 @@ void kmap_set_allocator(uint64_t (*alloc_page_pa)(void))
 	alloc_page = alloc_page_pa;
 }
 
-/* A zeroed page; 0: none left. */
-static uint64_t new_page(void)
-{
-	return alloc_page ? alloc_page() : early_alloc(1);
-}
-
 /* The entry for `va` in the kernel's tables that maps 1 << shift bytes (12,
  * 21 or 30), or that of a larger page over it. NULL: a table is missing and,
  * if `create`, none is to be had. */
@@ -96,8 +90,10 @@ static pte_t *entry_of(uint64_t va, unsigned shift, bool create)
 		pte_t *e = &table[va >> s & 511];
 
 		if (!(*e & PTE_P)) {
-			uint64_t pa = create ? new_page() : 0;
+			uint64_t pa = 0;
 
+			if (create)
+				pa = alloc_page ? alloc_page() : early_alloc(1);
 			if (!pa)
 				return NULL;
 			pte_xchg(e, pa | PTE_P | PTE_W);
@@ -217,7 +213,7 @@ static void *stack_new(void)
 			return NULL;
 		if (*e & PTE_P)
 			continue;
-		uint64_t pa = new_page();
+		uint64_t pa = alloc_page();
 		if (!pa)
 			return NULL;
 		put_pte(e, pa, PTE_W | PTE_NX);

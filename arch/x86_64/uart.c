@@ -34,9 +34,7 @@ static void port_init(struct port *p)
 
 	outb(p->base + UART_SCRATCH, 0x5a);
 	p->present = inb(p->base + UART_SCRATCH) == 0x5a;
-	if (!p->present)
-		return;
-	for (unsigned i = 0; i < sizeof(setup) / sizeof(*setup); i++)
+	for (unsigned i = 0; p->present && i < sizeof(setup) / 2; i++)
 		outb(p->base + setup[i][0], setup[i][1]);
 }
 
