@@ -22,11 +22,10 @@ static const char *const fault_texts[] = {
 static void report_fault(struct trapframe *tf, enum weir_fault kind,
 			 uint64_t addr, uint64_t error)
 {
-	struct thread *t = current();
-	struct task *task = t->task;
+	struct task *task = current()->task;
 	struct weir_msg msg = {
 		.label = WEIR_MSG_FAULT,
-		.w = { kind, addr, tf->rip, error, t->id } };
+		.w = { kind, addr, tf->rip, error, current()->id } };
 
 	if (!thread_killed() && kind != WEIR_FAULT_NOMEM &&
 	    task->fault.type == WEIR_OBJ_ENDPOINT &&

@@ -56,8 +56,6 @@ int64_t sys_ntfn_wait(struct trapframe *tf, const struct cap *ntfn)
 			return -WEIR_EPEER;
 	}
 	spin_unlock(&n->lock);
-	if (!bits)
-		return -WEIR_ETIMEOUT;
 	tf->rdx = bits;
-	return 0;
+	return bits ? 0 : -WEIR_ETIMEOUT;
 }

@@ -145,15 +145,14 @@ bool sched_sleep(bool killable, struct spinlock *release)
 	enum thread_state state = killable ? THREAD_WAITING : THREAD_SLEEPING;
 	struct runq *rq = this_cpu()->rq;
 	struct thread *t = current();
-	bool sleeps = true;
 
 	assert(t != &rq->idle && !irq_enabled());
 	spin_lock(&rq->lock);
 	/* From here a waker may claim us; it cannot enqueue us before the
 	 * switch is done, for that needs rq->lock. */
 	__atomic_store_n(&t->state, state, __ATOMIC_SEQ_CST);
-	if (killable && thread_killed())
-		sleeps = !thread_exchange(t, state, THREAD_RUNNABLE);
+	bool sleeps = !(killable && thread_killed() &&
+			thread_exchange(t, state, THREAD_RUNNABLE));
 	spin_unlock(release);
 	if (sleeps)
 		switch_locked(rq);
@@ -200,13 +199,12 @@ void sched_kick(unsigned cpu)
 static struct runq *lock_rq_of(struct thread *t)
 {
 	for (;;) {
-		struct runq *rq =
-			&runqs[__atomic_load_n(&t->cpu, __ATOMIC_RELAXED)];
+		unsigned cpu = __atomic_load_n(&t->cpu, __ATOMIC_RELAXED);
 
-		spin_lock(&rq->lock);
-		if (rq == &runqs[t->cpu])
-			return rq;
-		spin_unlock(&rq->lock);
+		spin_lock(&runqs[cpu].lock);
+		if (cpu == t->cpu)
+			return &runqs[cpu];
+		spin_unlock(&runqs[cpu].lock);
 	}
 }
 

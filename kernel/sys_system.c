@@ -18,10 +18,9 @@ int64_t sys_klog(struct trapframe *tf, const struct cap *cap)
 	char text[KLOG_MAX + 1];
 	int status = copy_text(text, sizeof(text), ARG0(tf), ARG1(tf));
 
-	if (status)
-		return status;
-	kprintf("%s: %s\n", current()->task->name, text);
-	return 0;
+	if (!status)
+		kprintf("%s: %s\n", current()->task->name, text);
+	return status;
 }
 
 int64_t sys_report(struct trapframe *tf, const struct cap *cap)

@@ -29,7 +29,7 @@ int64_t sys_task_create(struct trapframe *tf, const struct cap *cap)
 {
 	struct task *self = current()->task, *t;
 	uint64_t flags = ARG3(tf);
-	struct cap *fault = &current()->other;
+	struct cap *ep = &current()->other;
 	struct account *account;
 	char name[sizeof(t->name)];
 	int status = 0;
@@ -42,15 +42,14 @@ int64_t sys_task_create(struct trapframe *tf, const struct cap *cap)
 	     !self->as->system))
 		return -WEIR_EPERM;
 	if (ARG0(tf))
-		status = lookup(ARG0(tf), WEIR_OBJ_ENDPOINT, WEIR_R_WRITE,
-				fault);
+		status = lookup(ARG0(tf), WEIR_OBJ_ENDPOINT, WEIR_R_WRITE, ep);
 	if (!status)
 		status = copy_text(name, sizeof(name), ARG1(tf), ARG2(tf));
 	if (!status)
 		status = choose_account(ARG4(tf), &account);
 	if (status)
 		return status;
-	t = task_create(self, *fault, name, flags & WEIR_TASK_PRIVILEGED,
+	t = task_create(self, *ep, name, flags & WEIR_TASK_PRIVILEGED,
 			account);
 	account_put(account);
 	if (!t)
