@@ -149,7 +149,8 @@ static void tree(void)
 	int node, folder, over;
 
 	tree_init(&t);
-	for (int i = 0; i < 20000; i++) {
+	for (int i = 0; done < 600; i++) { /* most steps change nothing */
+		assert(i < 200000);
 		random_path(path, sizeof(path));
 		random_path(to, sizeof(to));
 		node = tree_find(&t, path);
@@ -180,8 +181,6 @@ static void tree(void)
 		}
 		check_tree(&t);
 	}
-	printf("%u changes\n", done);
-	assert(done > 500);
 	mounts(&t);
 }
 
