@@ -7,26 +7,19 @@
  */
 #include "mm/aspace.h"
 
+/* Of regions that touch each other neither is the first. */
 static int region_order(struct region *a, struct region *b)
 {
-	return a->start < b->start ? -1 : a->start > b->start;
+	return a->end <= b->start ? -1 : a->start >= b->end;
 }
 
 RB_GENERATE(region_tree, region, node, region_order)
 
 struct region *region_at_or_above(struct region_tree *tree, uint64_t va)
 {
-	struct region *r = RB_ROOT(tree), *best = NULL;
+	struct region empty = { .start = va, .end = va };
 
-	while (r) {
-		if (va < r->end) {
-			best = r;
-			r = RB_LEFT(r, node);
-		} else {
-			r = RB_RIGHT(r, node);
-		}
-	}
-	return best;
+	return RB_NFIND(region_tree, tree, &empty);
 }
 
 bool region_free_range(struct region_tree *tree, uint64_t start, uint64_t end)
