@@ -11,26 +11,22 @@
 
 #define NQUEUES 64u
 #define TO(s) (1u << FRAME_##s)
+#define STATE(s, exits) [FRAME_##s] = { #s, exits }
 
 /* To FREE only by frame_free, from FREE only by frame_alloc. */
 static const struct {
 	const char *name;
 	unsigned exits;
 } states[FRAME_NSTATES] = {
-	[FRAME_FREE] = { "FREE", 0 },
-	[FRAME_PINNED] = { "PINNED", TO(ACTIVE) | TO(INACTIVE) |
-				     TO(INBOUND) },
-	[FRAME_INBOUND] = { "INBOUND", TO(ACTIVE) | TO(INACTIVE) |
-				       TO(PINNED) },
-	[FRAME_ACTIVE] = { "ACTIVE", TO(INACTIVE) | TO(ISOLATED) |
-				     TO(LIMBO) | TO(PINNED) },
-	[FRAME_INACTIVE] = { "INACTIVE", TO(ACTIVE) | TO(ISOLATED) |
-					 TO(LIMBO) | TO(PINNED) },
-	[FRAME_ISOLATED] = { "ISOLATED", TO(LAUNDRY) | TO(ACTIVE) |
-					 TO(INACTIVE) | TO(LIMBO) |
-					 TO(PINNED) },
-	[FRAME_LAUNDRY] = { "LAUNDRY", TO(ISOLATED) },
-	[FRAME_LIMBO] = { "LIMBO", 0 },
+	STATE(FREE, 0),
+	STATE(PINNED, TO(ACTIVE) | TO(INACTIVE) | TO(INBOUND)),
+	STATE(INBOUND, TO(ACTIVE) | TO(INACTIVE) | TO(PINNED)),
+	STATE(ACTIVE, TO(INACTIVE) | TO(ISOLATED) | TO(LIMBO) | TO(PINNED)),
+	STATE(INACTIVE, TO(ACTIVE) | TO(ISOLATED) | TO(LIMBO) | TO(PINNED)),
+	STATE(ISOLATED, TO(LAUNDRY) | TO(ACTIVE) | TO(INACTIVE) |
+			TO(LIMBO) | TO(PINNED)),
+	STATE(LAUNDRY, TO(ISOLATED)),
+	STATE(LIMBO, 0),
 };
 
 const char *frame_state_name(enum frame_state state)
