@@ -16,15 +16,6 @@
 static struct spinlock families_lock = SPINLOCK_INIT(families);
 struct family_list families = LIST_HEAD_INITIALIZER(families);
 
-static unsigned levels_for(uint64_t npages)
-{
-	unsigned levels = 1;
-
-	while (npages > 1ull << RADIX_BITS * levels)
-		levels++;
-	return levels;
-}
-
 struct memobj *memobj_create_member(uint64_t npages, struct family *fam,
 				    struct account *account)
 {
@@ -38,7 +29,9 @@ struct memobj *memobj_create_member(uint64_t npages, struct family *fam,
 	obj->refs = 1;
 	obj->array = (struct radix){ .lock = &fam->lock,
 				     .account = account_get(account),
-				     .levels = levels_for(npages) };
+				     .levels = 1 };
+	while (npages > 1ull << RADIX_BITS * obj->array.levels)
+		obj->array.levels++;
 	family_get(fam);
 	obj->family = fam;
 	spin_lock(&fam->lock);
@@ -83,12 +76,12 @@ struct memobj *memobj_create_wired(uint64_t pa, uint64_t npages)
 
 struct memobj *memobj_create_block(uint64_t npages)
 {
-	struct frame *f;
 	unsigned order = 0;
 
 	while (order <= FRAME_MAX_ORDER && npages > 1ull << order)
 		order++;
-	f = INJECT_TASK("alloc-block", 0) ? NULL : frames_alloc(order);
+	struct frame *f = INJECT_TASK("alloc-block", 0) ? NULL :
+							  frames_alloc(order);
 	if (!f)
 		return NULL;
 	memset(frame_kva(f), 0, npages * WEIR_PAGE_SIZE);
