@@ -221,7 +221,7 @@ static struct frame *alloc_stall(unsigned flags)
 	/* A pass looks at a batch: all frames have their turn, twice. */
 	unsigned limit = STALL_FRUITLESS + 2 * reclaim_usable() / RECLAIM_BATCH;
 
-	while (!f && fruitless < limit && tries++ < STALL_TRIES + limit &&
+	while (!f && fruitless < limit && tries < STALL_TRIES + limit &&
 	       may_take(0, flags)) {
 		uint64_t stolen = stat_sum(WEIR_C_pgsteal);
 
@@ -232,12 +232,11 @@ static struct frame *alloc_stall(unsigned flags)
 		f = alloc_try(0, flags);
 		if (reclaim_laundering() && laundering < STALL_LAUNDRY) {
 			laundering++;
-			tries--;
-		} else if (stat_sum(WEIR_C_pgsteal) != stolen) {
-			fruitless = 0;
-		} else {
-			fruitless++;
+			continue;
 		}
+		tries++;
+		fruitless = stat_sum(WEIR_C_pgsteal) == stolen ?
+			    fruitless + 1 : 0;
 	}
 	return f;
 }
@@ -246,11 +245,9 @@ struct frame *(frame_alloc)(unsigned flags)
 {
 	struct frame *f = alloc_now(0, flags);
 
-	if (flags & FRAME_MAYWAIT) {
-		assert(!this_cpu()->locks_held);
-		if (!f)
-			f = alloc_stall(flags);
-	}
+	assert(!(flags & FRAME_MAYWAIT) || !this_cpu()->locks_held);
+	if (!f && flags & FRAME_MAYWAIT)
+		f = alloc_stall(flags);
 	if (f && flags & FRAME_ZERO)
 		memset(frame_kva(f), 0, WEIR_PAGE_SIZE);
 	return f;

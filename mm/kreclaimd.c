@@ -60,10 +60,9 @@ struct frame *reclaim_direct(bool impatient)
 
 	stat_add(WEIR_C_allocstall, 1);
 	limbo_reap(true, &kept);
-	if (kept)
-		return kept;
-	uint64_t freed = one_pass(impatient ? PAGED_SWAP : PAGED_LEAVE, &kept);
-	stat_add(WEIR_C_pgsteal_direct, freed);
+	if (!kept)
+		stat_add(WEIR_C_pgsteal_direct,
+			 one_pass(impatient ? PAGED_SWAP : PAGED_LEAVE, &kept));
 	return kept;
 }
 
