@@ -50,7 +50,6 @@ int aspace_map(struct aspace *as, struct memobj *obj, uint64_t page_off,
 	       uint64_t *va, uint64_t npages, uint64_t prot, unsigned maxprot)
 {
 	uint64_t bytes = npages * WEIR_PAGE_SIZE;
-	struct region *r;
 	int status = 0;
 
 	if (npages > obj->npages || page_off > obj->npages - npages ||
@@ -59,7 +58,7 @@ int aspace_map(struct aspace *as, struct memobj *obj, uint64_t page_off,
 		return -WEIR_EINVAL;
 	if (prot & ~maxprot)
 		return -WEIR_ERIGHTS;
-	r = kzalloc(sizeof(*r));
+	struct region *r = kzalloc(sizeof(*r));
 	if (!r)
 		return -WEIR_ENOMEM;
 	mutex_lock(&as->map_mutex);
@@ -262,11 +261,8 @@ static int change_range(struct aspace *as, uint64_t va, uint64_t npages,
 	if (!range_valid(va, npages))
 		return -WEIR_EINVAL;
 	mutex_lock(&as->map_mutex);
-	int status = prot ? protect_check(as, va, end, prot) : 0;
-	if (!status)
-		status = split_at(as, va);
-	if (!status)
-		status = split_at(as, end);
+	int status = (prot ? protect_check(as, va, end, prot) : 0) ?:
+		     split_at(as, va) ?: split_at(as, end);
 	if (status)
 		goto out;
 	for (r = region_at_or_above(&as->regions, va); r && r->start < end;
