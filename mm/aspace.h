@@ -132,6 +132,19 @@ static inline pte_t pte_flags(unsigned prot)
 bool aspace_restrict(struct aspace *as, uint64_t va, uint64_t end,
 		     unsigned prot);
 
+/* The two locks that a page's mapping is under. */
+static inline void mapping_lock(struct memobj *obj, struct aspace *as)
+{
+	spin_lock(&obj->family->lock);
+	spin_lock(&as->lock);
+}
+
+static inline void mapping_unlock(struct memobj *obj, struct aspace *as)
+{
+	spin_unlock(&as->lock);
+	spin_unlock(&obj->family->lock);
+}
+
 /* region.c, a pure data structure. The region that contains `va`, or the
  * first one above it; NULL: none. */
 struct region *region_at_or_above(struct region_tree *tree, uint64_t va);

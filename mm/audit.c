@@ -107,8 +107,7 @@ void audit_space(struct aspace *as)
 
 	pages = 0;
 	for (; r; r = RB_NEXT(region_tree, &as->regions, r)) {
-		spin_lock(&r->obj->family->lock);
-		spin_lock(&as->lock);
+		mapping_lock(r->obj, as);
 		for (uint64_t va = r->start; va < r->end; va += 4096) {
 			pte_t *pte = aspace_pte(as, va);
 
@@ -117,8 +116,7 @@ void audit_space(struct aspace *as)
 			else if (*pte & PTE_P)
 				pte_seen(r, va, *pte);
 		}
-		spin_unlock(&as->lock);
-		spin_unlock(&r->obj->family->lock);
+		mapping_unlock(r->obj, as);
 	}
 	compare("pages of space", as, as->resident, pages, true);
 }

@@ -62,8 +62,7 @@ int aspace_map(struct aspace *as, struct memobj *obj, uint64_t page_off,
 	if (!r)
 		return -WEIR_ENOMEM;
 	mutex_lock(&as->map_mutex);
-	spin_lock(&obj->family->lock);
-	spin_lock(&as->lock);
+	mapping_lock(obj, as);
 	if (!*va)
 		*va = region_find_free(&as->regions, MAP_BASE, bytes);
 	if (as->nregions >= REGIONS_MAX)
@@ -76,8 +75,7 @@ int aspace_map(struct aspace *as, struct memobj *obj, uint64_t page_off,
 		add_region(r, (struct region){ .start = *va,
 			.end = *va + bytes, .prot = prot, .maxprot = maxprot,
 			.as = as, .obj = obj, .offset = page_off });
-	spin_unlock(&as->lock);
-	spin_unlock(&obj->family->lock);
+	mapping_unlock(obj, as);
 	mutex_unlock(&as->map_mutex);
 	if (status)
 		kfree(r);
@@ -96,15 +94,13 @@ static int split_at(struct aspace *as, uint64_t va)
 	upper = kzalloc(sizeof(*upper));
 	if (!upper)
 		return -WEIR_ENOMEM;
-	spin_lock(&r->obj->family->lock);
-	spin_lock(&as->lock);
+	mapping_lock(r->obj, as);
 	like = *r;
 	like.start = va;
 	like.offset += (va - r->start) / WEIR_PAGE_SIZE;
 	r->end = va;
 	add_region(upper, like);
-	spin_unlock(&as->lock);
-	spin_unlock(&r->obj->family->lock);
+	mapping_unlock(r->obj, as);
 	return 0;
 }
 
@@ -140,8 +136,7 @@ static bool clear_region(struct region *r)
 
 		if (stop > r->end)
 			stop = r->end;
-		spin_lock(&r->obj->family->lock);
-		spin_lock(&r->as->lock);
+		mapping_lock(r->obj, r->as);
 		if (PLANTED(Z13) && !r->dying)
 			LIST_REMOVE(r, obj_link);
 		r->dying = true;
@@ -149,8 +144,7 @@ static bool clear_region(struct region *r)
 
 		for (; pte && va < stop; va += WEIR_PAGE_SIZE)
 			changed |= aspace_clear_pte(r, va, pte++);
-		spin_unlock(&r->as->lock);
-		spin_unlock(&r->obj->family->lock);
+		mapping_unlock(r->obj, r->as);
 		va = stop;
 		point(WEIR_POINT_clear);
 	}
@@ -180,14 +174,12 @@ static void drop_region(struct region *r)
 {
 	struct memobj *obj = r->obj;
 
-	spin_lock(&obj->family->lock);
-	spin_lock(&r->as->lock);
+	mapping_lock(obj, r->as);
 	RB_REMOVE(region_tree, &r->as->regions, r);
 	r->as->nregions--;
 	if (!PLANTED(Z13))
 		LIST_REMOVE(r, obj_link);
-	spin_unlock(&r->as->lock);
-	spin_unlock(&obj->family->lock);
+	mapping_unlock(obj, r->as);
 	memobj_put(obj);
 	kfree(r);
 }
