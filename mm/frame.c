@@ -140,7 +140,8 @@ static void cache_resize(struct frame_cache *cache, unsigned n)
 	spin_unlock(&frame_lock);
 }
 
-void frame_cache_drain(void)
+/* Puts every CPU's cached frames back into the buddy lists. */
+static void frame_cache_drain(void)
 {
 	for (unsigned i = 0; i < MAX_CPUS; i++) {
 		spin_lock(&caches[i].lock);

@@ -153,10 +153,6 @@ uint64_t nr_free(void);
 /* Frames that the allocator manages, free or not. */
 uint64_t nr_frames(void);
 
-/* Puts every CPU's cached frames back into the buddy lists. Any context,
- * any lock. */
-void frame_cache_drain(void);
-
 /* ---- between frame.c, frame_init.c, frame_state.c,
  * kmalloc.c and audit.c ---- */
 

@@ -44,7 +44,6 @@ void mm_init(const struct bootinfo *bi)
 
 void mm_start(void)
 {
-	if (swap_slots_total())
-		ramdisk_start();
+	ramdisk_start();
 	reclaim_init();
 }

@@ -206,9 +206,7 @@ void oracle_flushed_range(uint64_t va, uint64_t npages, uint64_t owed)
 
 void oracle_sleeps(void)
 {
-	struct oracle_cpu *o = &oracle_cpus[cpu_id()];
-
-	__atomic_store_n(&o->live, false, __ATOMIC_SEQ_CST);
+	__atomic_store_n(&oracle_cpus[cpu_id()].live, false, __ATOMIC_SEQ_CST);
 }
 
 void oracle_enters(struct aspace *as, uint64_t owed)
@@ -236,12 +234,11 @@ static void check(struct frame *f, uint64_t n, bool writers,
 {
 	for (uint64_t pfn = f - frames, end = pfn + n; pfn < end; pfn++) {
 		struct ghost *g = &ghosts[pfn];
-		uint64_t cpus;
 
 		spin_lock(&oracle_lock);
 		note(kind, pfn, writers);
-		cpus = behind(writers ? g->writers : g->holders, g->since,
-			      true);
+		uint64_t cpus = behind(writers ? g->writers : g->holders,
+				       g->since, true);
 		spin_unlock(&oracle_lock);
 		if (cpus)
 			violated(promise, what, pfn, cpus);

@@ -22,8 +22,7 @@ static int test_pte(struct aspace *as, uint64_t va, bool clear)
 
 	if (!obj)
 		return -WEIR_EFAULT;
-	spin_lock(&obj->family->lock);
-	spin_lock(&as->lock);
+	mapping_lock(obj, as);
 	struct region *r = aspace_region(as, va);
 	pte_t *pte = aspace_pte(as, va);
 	if (r && r->obj == obj && pte && (*pte & PTE_P)) {
@@ -31,18 +30,9 @@ static int test_pte(struct aspace *as, uint64_t va, bool clear)
 		if (clear)
 			aspace_clear_pte(r, va, pte);
 	}
-	spin_unlock(&as->lock);
-	spin_unlock(&obj->family->lock);
+	mapping_unlock(obj, as);
 	memobj_put(obj);
 	return was;
-}
-
-static void test_flush(struct aspace *as)
-{
-	spin_lock(&as->lock);
-	tlb_debt(as);
-	spin_unlock(&as->lock);
-	aspace_flush_pending(as);
 }
 
 int mm_test_op(struct aspace *as, uint64_t op, uint64_t arg)
@@ -63,7 +53,10 @@ int mm_test_op(struct aspace *as, uint64_t op, uint64_t arg)
 	} else if (op == WEIR_TEST_RELEASE && point < WEIR_NPOINTS) {
 		point_release(point);
 	} else if (op == WEIR_TEST_FLUSH) {
-		test_flush(as);
+		spin_lock(&as->lock);
+		tlb_debt(as);
+		spin_unlock(&as->lock);
+		aspace_flush_pending(as);
 	} else if (op == WEIR_TEST_SYSTEM) {
 		as->system = arg;
 	} else if (op == WEIR_TEST_LOCK_ORDER) { /* see lock_order.h */
