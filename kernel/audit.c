@@ -61,7 +61,6 @@ int64_t audit(void)
 	while (parked < cpu_count() - 1)
 		cpu_relax();
 	at_rest = sched_all_idle();
-	audit_begin();
 	LIST_FOREACH(t, &tasks, all_link)
 		see_task(t);
 	bool exact = audit_end(at_rest);

@@ -64,21 +64,6 @@ static void object_seen(struct memobj *obj)
 	obj->family->found++;
 }
 
-void audit_begin(void)
-{
-	struct family *fam;
-	struct memobj *m;
-
-	LIST_FOREACH(fam, &families, all_link) {
-		spin_lock(&fam->lock);
-		LIST_FOREACH(m, &fam->members, sibling)
-			object_seen(m);
-		spin_unlock(&fam->lock);
-	}
-	if (swap_attached())
-		swap_attached()->found++;
-}
-
 /* A present PTE of the region. */
 static void pte_seen(struct region *r, uint64_t va, pte_t pte)
 {
@@ -189,6 +174,14 @@ bool audit_end(bool exact)
 	struct family *fam;
 	struct memobj *m;
 
+	LIST_FOREACH(fam, &families, all_link) {
+		spin_lock(&fam->lock);
+		LIST_FOREACH(m, &fam->members, sibling)
+			object_seen(m);
+		spin_unlock(&fam->lock);
+	}
+	if (swap_attached())
+		swap_attached()->found++;
 	frames_seen();
 	for (unsigned s = 0; s < FRAME_NSTATES; states[s++] = 0)
 		exact &= !states[s] || s == FRAME_PINNED;

@@ -24,9 +24,8 @@ int mm_test_op(struct aspace *as, uint64_t op, uint64_t arg);
 
 /* audit.c: compares what is counted with what is there; what does not agree
  * is a panic that names it. The other CPUs stand still where they hold no
- * spinlock. The caller, in this order: begins; shows each space, and adds to
- * obj->found for each reference to an object that a task has; ends. */
-void audit_begin(void);
+ * spinlock. The caller shows each space, and adds to obj->found for each
+ * reference to an object that a task has; then it ends. */
 void audit_space(struct aspace *as);
 /* `exact`: nobody has references and charges in hand, unless a frame is on its
  * way. True: so it was, and all counts had to be equal. */

@@ -134,7 +134,6 @@ static void build(void)
 
 static bool audit(void)
 {
-	audit_begin();
 	for (unsigned i = 0; i < 2; i++)
 		audit_space(spaces[i]);
 	obj->found += handles;
