@@ -44,13 +44,12 @@ static bool charge_one(uint64_t *used, uint64_t n, uint64_t limit)
 {
 	uint64_t was = __atomic_load_n(used, __ATOMIC_RELAXED);
 
-	do
-		if (n > limit - was)
-			return false;
-	while (!__atomic_compare_exchange_n(used, &was, was + n, false,
-					    __ATOMIC_RELAXED,
-					    __ATOMIC_RELAXED));
-	return true;
+	while (n <= limit - was)
+		if (__atomic_compare_exchange_n(used, &was, was + n, false,
+						__ATOMIC_RELAXED,
+						__ATOMIC_RELAXED))
+			return true;
+	return false;
 }
 
 bool account_charge(struct account *a, enum account_kind kind, uint64_t n)
@@ -68,21 +67,4 @@ void account_uncharge(struct account *a, enum account_kind kind, uint64_t n)
 {
 	for (; a; a = a->parent)
 		__atomic_sub_fetch(&a->used[kind], n, __ATOMIC_RELAXED);
-}
-
-int (table_alloc)(struct account *a, unsigned flags, struct frame **out)
-{
-	if (!account_charge(a, ACCOUNT_FRAMES, 1))
-		return -WEIR_EFULL;
-	*out = (frame_alloc)(flags);
-	if (*out)
-		return 0;
-	account_uncharge(a, ACCOUNT_FRAMES, 1);
-	return -WEIR_ENOMEM;
-}
-
-void table_free(struct frame *f, struct account *a)
-{
-	account_uncharge(a, ACCOUNT_FRAMES, 1);
-	frame_free(f);
 }

@@ -39,10 +39,3 @@ void account_put(struct account *a);
 /* Charges `n`, or nothing: false when a limit would be passed. Any context. */
 bool account_charge(struct account *a, enum account_kind kind, uint64_t n);
 void account_uncharge(struct account *a, enum account_kind kind, uint64_t n);
-
-/* A frame for the tables of somebody's memory, charged; `flags` as of
- * frame_alloc. 0, -WEIR_ENOMEM, or -WEIR_EFULL: that would pass the limit. */
-int table_alloc(struct account *a, unsigned flags, struct frame **out);
-#define table_alloc(a, flags, out) (INJECT_TASK("alloc-table", flags) ? \
-				    -WEIR_ENOMEM : (table_alloc)(a, flags, out))
-void table_free(struct frame *f, struct account *a);

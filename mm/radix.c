@@ -28,6 +28,25 @@ pte_t *radix_walk(struct radix *t, uint64_t index, pte_t **hole)
 	/* LAB paging end */
 }
 
+/* A frame for a table, charged; `flags` as of frame_alloc. 0, -WEIR_ENOMEM, or
+ * -WEIR_EFULL: that would pass the limit. */
+static int table_alloc(struct account *a, unsigned flags, struct frame **out)
+{
+	if (!account_charge(a, ACCOUNT_FRAMES, 1))
+		return -WEIR_EFULL;
+	*out = (frame_alloc)(flags);
+	if (*out)
+		return 0;
+	account_uncharge(a, ACCOUNT_FRAMES, 1);
+	return -WEIR_ENOMEM;
+}
+
+static void table_free(struct frame *f, struct account *a)
+{
+	account_uncharge(a, ACCOUNT_FRAMES, 1);
+	frame_free(f);
+}
+
 int radix_prepare(struct radix *t, uint64_t index, unsigned flags)
 {
 	struct frame *spare = NULL;
@@ -53,7 +72,9 @@ int radix_prepare(struct radix *t, uint64_t index, unsigned flags)
 		if (!hole)
 			break;
 		if (!spare)
-			status = table_alloc(t->account, flags, &spare);
+			status = INJECT_TASK("alloc-table", flags) ?
+				 -WEIR_ENOMEM :
+				 table_alloc(t->account, flags, &spare);
 	}
 	if (spare)
 		table_free(spare, t->account);
