@@ -172,15 +172,13 @@ static void settle(struct aspace *as, uint64_t va, uint64_t npages,
 /* Forgets a region whose entries are flushed everywhere. */
 static void drop_region(struct region *r)
 {
-	struct memobj *obj = r->obj;
-
-	mapping_lock(obj, r->as);
+	mapping_lock(r->obj, r->as);
 	RB_REMOVE(region_tree, &r->as->regions, r);
 	r->as->nregions--;
 	if (!PLANTED(Z13))
 		LIST_REMOVE(r, obj_link);
-	mapping_unlock(obj, r->as);
-	memobj_put(obj);
+	mapping_unlock(r->obj, r->as);
+	memobj_put(r->obj);
 	kfree(r);
 }
 
