@@ -36,7 +36,6 @@ struct aspace *aspace_create(struct account *account)
 				     .root = as->pml4_pa };
 	spin_init(&as->lock, RANK_aspace);
 	mutex_init(&as->map_mutex);
-	RB_INIT(&as->regions);
 	return as;
 }
 

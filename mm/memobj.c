@@ -24,7 +24,6 @@ struct memobj *memobj_create_member(uint64_t npages, struct family *fam,
 	struct memobj *obj = kzalloc(sizeof(*obj));
 	if (!obj)
 		return NULL;
-	LIST_INIT(&obj->regions);
 	obj->npages = npages;
 	obj->refs = 1;
 	obj->array = (struct radix){ .lock = &fam->lock,
@@ -48,7 +47,6 @@ struct memobj *memobj_create(uint64_t npages, struct pager *pager,
 	if (!fam)
 		return NULL;
 	spin_init(&fam->lock, RANK_family);
-	LIST_INIT(&fam->members);
 	waitq_init(&fam->cloned);
 	fam->pager = pager;
 	struct memobj *obj = memobj_create_member(npages, fam, account);

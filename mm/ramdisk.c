@@ -26,8 +26,9 @@
 static char **blocks; /* of a MiB each */
 
 static struct spinlock disk_lock = SPINLOCK_INIT(ramdisk);
-static struct pageio_list queue; /* under disk_lock, by due_ns */
-static uint64_t rng;             /* under disk_lock; never 0 */
+/* Under disk_lock, by due_ns. */
+static struct pageio_list queue = TAILQ_HEAD_INITIALIZER(queue);
+static uint64_t rng; /* under disk_lock; never 0 */
 /* The thread sleeps until one is due. */
 static struct waitq work = WAITQ_INIT(work);
 
@@ -144,7 +145,6 @@ bool ramdisk_init(uint64_t mib)
 		if (!blocks[i])
 			return false;
 	}
-	TAILQ_INIT(&queue);
 	rng = params.seed ? params.seed : 1;
 	return blocks;
 }
