@@ -138,15 +138,13 @@ struct memobj *swap_attached(void)
 
 uint32_t swap_slot_alloc(bool vital)
 {
-	uint32_t slot = 0;
-
 	if (INJECT("swap-full"))
 		return 0;
 	spin_lock(&slot_lock);
-	if (!vital && devs[1].nfree && swap_slot_takes_writes(ATTACHED))
-		slot = take_slot(&devs[1]) | ATTACHED;
-	else
-		slot = take_slot(&devs[0]);
+	bool attached = !vital && devs[1].nfree &&
+			swap_slot_takes_writes(ATTACHED);
+	uint32_t slot = attached ? take_slot(&devs[1]) | ATTACHED :
+				   take_slot(&devs[0]);
 	spin_unlock(&slot_lock);
 	return slot;
 }
