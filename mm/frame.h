@@ -67,10 +67,9 @@ struct frame {
 TAILQ_HEAD(frame_list, frame);
 
 /* In frames. Constant after frame_init. */
-struct watermarks {
+extern struct watermarks {
 	uint64_t min, low, high;
-};
-extern struct watermarks watermarks;
+} watermarks;
 
 enum frame_flags {
 	FRAME_MAYWAIT = 1 << 0, /* may reclaim, and sleep meanwhile */

@@ -12,7 +12,6 @@
 
 #define PAGE WEIR_PAGE_SIZE
 #define LEGACY_END (1ull << 20) /* firmware's and the trampoline's */
-#define MIB (1ull << 20)
 
 /* What a page may be at once. */
 enum { USABLE = 1, TAKEN = 2 };
@@ -56,8 +55,8 @@ static unsigned what_is(const struct bootinfo *bi, uint64_t at, uint64_t *next)
  * `mem_mib` MiB of usable memory, or of all. */
 static uint64_t managed_end(const struct bootinfo *bi, uint64_t mem_mib)
 {
-	uint64_t left = mem_mib && mem_mib < UINT64_MAX / MIB ?
-			mem_mib * (MIB / PAGE) : UINT64_MAX;
+	uint64_t left = mem_mib && mem_mib < UINT64_MAX / PAGES_PER_MIB ?
+			mem_mib * PAGES_PER_MIB : UINT64_MAX;
 	uint64_t end = 0, next;
 
 	for (uint64_t at = 0; left && at != UINT64_MAX; at = next) {

@@ -69,8 +69,7 @@ struct memobj {
 };
 
 /* All families; for the audit. */
-LIST_HEAD(family_list, family);
-extern struct family_list families;
+extern LIST_HEAD(family_list, family) families;
 
 /* A new object of `npages` (1..MEMOBJ_MAX_PAGES) zero pages, one reference;
  * NULL when out of memory or out of range. Uses no frame until touched; what

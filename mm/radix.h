@@ -35,11 +35,9 @@ pte_t *radix_walk(struct radix *t, uint64_t index, pte_t **hole);
 /* The same, and quick where the last walk ended nearby. */
 static inline pte_t *radix_cell(struct radix *t, uint64_t index)
 {
-	pte_t leaf;
-
 	if (!t->upper || t->upper_of != index >> 2 * RADIX_BITS)
 		return radix_walk(t, index, NULL);
-	leaf = t->upper[index / RADIX_WAYS % RADIX_WAYS];
+	pte_t leaf = t->upper[index / RADIX_WAYS % RADIX_WAYS];
 	return leaf ? (pte_t *)KVA(pte_pa(leaf)) + index % RADIX_WAYS : NULL;
 }
 
