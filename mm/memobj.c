@@ -152,9 +152,14 @@ void family_replace(struct family *fam, uint64_t index, memobj_entry_t was,
 {
 	struct memobj *m = NULL;
 
-	/* Charges nothing, for there was something, and so does not fail. */
-	while ((m = family_next(fam, m, index, was)))
-		memobj_set(m, memobj_entry(m, index), e);
+	while ((m = family_next(fam, m, index, was))) {
+		memobj_entry_t *entry = memobj_entry(m, index);
+
+		if (e)
+			*entry = e; /* what was charged stays so */
+		else
+			memobj_set(m, entry, 0);
+	}
 }
 
 void family_drop_frame(struct frame *f)
