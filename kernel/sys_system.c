@@ -81,6 +81,7 @@ int64_t sys_sys_info(struct trapframe *tf, const struct cap *cap)
 	}
 	if (topic != WEIR_INFO_SYSTEM)
 		return -WEIR_EINVAL;
+	lru_settle();
 	const struct weir_system system = {
 		.cpus = cpu_count(),
 		.policy = tlb_policy - tlb_policies,

@@ -74,9 +74,9 @@ static void arrived(struct frame *f)
 }
 
 /* `f` takes the place of `was`, a slot or 0, in the entries of all who share
- * the page: others wait for it from here on. What is to be read. Holds the
- * lock. */
-static struct pageio read_begin(struct frame *f, memobj_entry_t was)
+ * the page: others wait for it from here on. *io is what is to be read. Holds
+ * the lock. */
+static void read_begin(struct frame *f, memobj_entry_t was, struct pageio *io)
 {
 	struct family *fam = f->family;
 
@@ -84,9 +84,8 @@ static struct pageio read_begin(struct frame *f, memobj_entry_t was)
 	if (was)
 		family_replace(fam, f->index, was, (memobj_entry_t)f);
 	frame_set_state(f, FRAME_INBOUND);
-	return (struct pageio){ .frame = f, .page = f->index,
-				.slot = f->slot,
-				.pager = was ? NULL : fam->pager };
+	*io = (struct pageio){ .frame = f, .page = f->index, .slot = f->slot,
+			       .pager = was ? NULL : fam->pager };
 }
 
 /* The read is over: the page has arrived; or, false, the entries are what they
@@ -108,20 +107,6 @@ static bool read_end(struct pageio *io)
 		frame_drop_slot(f);
 	arrived(f);
 	return true;
-}
-
-/* Begins the reads of pages behind the one that is read: returns how many.
- * Holds the lock. */
-static unsigned ahead_begin(struct fault *t, struct pageio *ios)
-{
-	struct frame *frames[READAHEAD_MAX];
-	unsigned n = readahead(t->obj, t->index, t->va / WEIR_PAGE_SIZE,
-			       frames);
-
-	for (unsigned i = 0; i < n; i++)
-		ios[i] = read_begin(frames[i], *memobj_entry(t->obj,
-							frames[i]->index));
-	return n;
 }
 
 /* A page that was read ahead is mapped as if by a fault, but for the accessed
@@ -149,17 +134,22 @@ static int fault_read(struct fault *t, memobj_entry_t was)
 {
 	struct family *fam = t->obj->family;
 	struct pageio ios[1 + READAHEAD_MAX];
-	unsigned n = 1;
+	struct frame *frames[1 + READAHEAD_MAX];
+	unsigned i, n = 1;
 
-	ios[0] = read_begin(use_spare(t), was);
+	frames[0] = use_spare(t);
 	if (was && t->as && !t->pin)
-		n += ahead_begin(t, ios + 1);
+		n += readahead(&current()->ahead, t->obj, t->index,
+			       t->va / WEIR_PAGE_SIZE, frames + 1);
+	for (i = 0; i < n; i++)
+		read_begin(frames[i], i ? *memobj_entry(t->obj,
+				frames[i]->index) : was, &ios[i]);
 	spin_unlock(&fam->lock);
 	pageio_read(ios, n);
 	point(WEIR_POINT_read);
 	spin_lock(&fam->lock);
 	stat_add(WEIR_C_pgmajfault, 1);
-	for (unsigned i = 1; i < n; i++)
+	for (i = 1; i < n; i++)
 		ahead_end(t, &ios[i]);
 	if (read_end(&ios[0]))
 		return 0;

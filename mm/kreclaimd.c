@@ -68,6 +68,7 @@ struct frame *reclaim_direct(bool impatient)
 
 uint64_t reclaim_some(uint64_t n)
 {
+	lru_settle();
 	uint64_t freed = 0, all = lru_frames();
 	/* Old accessed bits cost a look at each frame more. */
 	uint64_t looks = 2 * (n < all ? n : all) / RECLAIM_BATCH;

@@ -27,7 +27,7 @@ struct lru_lists lists[LRU_NLISTS] = {
 static struct arrivals {
 	struct spinlock lock; /* inside lru_lock */
 	unsigned n;           /* read without it, too */
-	struct frame *frames[ARRIVALS]; /* oldest first; NULL: it is gone */
+	struct frame *frames[ARRIVALS]; /* oldest first */
 } __attribute__((aligned(64))) arrivals[MAX_CPUS] = {
 	[0 ... MAX_CPUS - 1] = { SPINLOCK_INIT(arrivals), 0, { NULL } },
 };
@@ -39,12 +39,7 @@ static struct arrivals {
 #define GIVEN 7u
 static unsigned vacant;
 
-static bool on_list(struct frame *f)
-{
-	return f->state == FRAME_ACTIVE || f->state == FRAME_INACTIVE;
-}
-
-static void insert(struct frame *f, enum lru_list list)
+static inline void insert(struct frame *f, enum lru_list list)
 {
 	if (list == LRU_ACTIVE)
 		f->young = f->aged = false;
@@ -63,41 +58,6 @@ static void push(struct frame *f, enum lru_list list)
 	insert(f, list);
 }
 
-/* Takes the frame from the arrivals. */
-static void pull_arrival(struct frame *f)
-{
-	struct arrivals *a = &arrivals[f->arrival - 1];
-	unsigned i = 0;
-
-	spin_lock(&a->lock);
-	while (a->frames[i] != f)
-		i++;
-	a->frames[i] = NULL;
-	f->arrival = 0;
-	spin_unlock(&a->lock);
-}
-
-static void pull(struct frame *f)
-{
-	enum lru_list list = f->state == FRAME_ACTIVE ? LRU_ACTIVE :
-							LRU_INACTIVE;
-
-	if (f->arrival) {
-		pull_arrival(f);
-		return;
-	}
-	TAILQ_REMOVE(&lists[list].frames, f, lru);
-	lists[list].length--;
-}
-
-void lru_add(struct frame *f, enum lru_list list)
-{
-	spin_lock(&lru_lock);
-	f->taken_back = false;
-	push(f, list);
-	spin_unlock(&lru_lock);
-}
-
 /* The list on which a new frame begins. */
 static enum lru_list first_list(void)
 {
@@ -113,15 +73,11 @@ static enum lru_list first_list(void)
 		       LRU_ACTIVE : LRU_INACTIVE;
 }
 
-/* Holds lru_lock. */
 static void settle(struct arrivals *a)
 {
 	spin_lock(&a->lock);
 	for (unsigned i = 0; i < a->n; i++) {
 		struct frame *f = a->frames[i];
-
-		if (!f)
-			continue;
 		enum lru_list list = first_list();
 
 		f->arrival = 0;
@@ -133,25 +89,21 @@ static void settle(struct arrivals *a)
 	spin_unlock(&a->lock);
 }
 
-void lru_add_new(struct frame *f)
+/* On one of them from here on, if it is one of their frames. */
+static bool on_list(struct frame *f)
 {
-	struct arrivals *a = &arrivals[cpu_id()];
+	if (f->arrival)
+		settle(&arrivals[f->arrival - 1]);
+	return f->state == FRAME_ACTIVE || f->state == FRAME_INACTIVE;
+}
 
-	assert(!f->pinned);
-	f->taken_back = f->aged = false;
-	f->young = true;
-	spin_lock(&a->lock);
-	while (a->n == ARRIVALS) {
-		spin_unlock(&a->lock);
-		spin_lock(&lru_lock);
-		settle(a);
-		spin_unlock(&lru_lock);
-		spin_lock(&a->lock);
-	}
-	frame_set_state(f, FRAME_INACTIVE);
-	f->arrival = 1 + (a - arrivals);
-	a->frames[a->n++] = f;
-	spin_unlock(&a->lock);
+static void pull(struct frame *f)
+{
+	enum lru_list list = f->state == FRAME_ACTIVE ? LRU_ACTIVE :
+							LRU_INACTIVE;
+
+	TAILQ_REMOVE(&lists[list].frames, f, lru);
+	lists[list].length--;
 }
 
 void lru_settle(void)
@@ -161,6 +113,31 @@ void lru_settle(void)
 		if (__atomic_load_n(&arrivals[i].n, __ATOMIC_RELAXED))
 			settle(&arrivals[i]);
 	spin_unlock(&lru_lock);
+}
+
+void lru_add(struct frame *f, enum lru_list list)
+{
+	spin_lock(&lru_lock);
+	f->taken_back = false;
+	push(f, list);
+	spin_unlock(&lru_lock);
+}
+
+void lru_add_new(struct frame *f)
+{
+	struct arrivals *a = &arrivals[cpu_id()];
+
+	assert(!f->pinned);
+	f->taken_back = f->aged = false;
+	f->young = true;
+	spin_lock(&a->lock);
+	frame_set_state(f, FRAME_INACTIVE);
+	f->arrival = 1 + (a - arrivals);
+	a->frames[a->n++] = f;
+	bool full = a->n == ARRIVALS;
+	spin_unlock(&a->lock);
+	if (full)
+		lru_settle();
 }
 
 void lru_evicted(const struct frame *f)
@@ -249,13 +226,8 @@ bool lru_deactivate(bool must)
 	return f;
 }
 
-uint64_t lru_length(enum lru_list list)
-{
-	return __atomic_load_n(&lists[list].length, __ATOMIC_RELAXED);
-}
-
 uint64_t lru_frames(void)
 {
-	lru_settle();
-	return lru_length(LRU_ACTIVE) + lru_length(LRU_INACTIVE);
+	return __atomic_load_n(&lists[LRU_ACTIVE].length, __ATOMIC_RELAXED) +
+	       __atomic_load_n(&lists[LRU_INACTIVE].length, __ATOMIC_RELAXED);
 }

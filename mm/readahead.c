@@ -7,7 +7,6 @@
 #include "mm/readahead.h"
 
 #include "kernel/stat.h"
-#include "kernel/thread.h"
 #include "mm/swap.h"
 
 /* Whether the `n` pages before page `index` are in memory. */
@@ -23,54 +22,32 @@ static bool present_before(struct memobj *obj, uint64_t index, uint64_t n)
 	return true;
 }
 
-/* The run goes on at page `page`, but for pages in memory: reads its window,
- * as readahead() does. False: there are others between. */
-static bool go_on(struct run *r, struct memobj *obj, uint64_t index,
-		  uint64_t page, struct frame **out, unsigned *n)
+unsigned readahead_run(struct run *r, struct memobj *obj, uint64_t index,
+		       uint64_t page, struct frame **out)
 {
 	uint64_t limit = __atomic_load_n(&params.readahead, __ATOMIC_RELAXED);
 	uint64_t skipped = page - r->next, i;
+	unsigned n = 0;
 
-	if (skipped > index || !present_before(obj, index, skipped))
-		return false;
+	if (skipped > index || !present_before(obj, index, skipped) ||
+	    swap_is_tight() || swap_attached())
+		limit = 0;
 	r->window = r->window ? 2 * r->window : 1;
 	if (r->window > limit)
 		r->window = limit;
-	if (swap_is_tight() || swap_attached())
-		r->window = 0;
-	for (i = 1; i <= r->window && index + i < obj->npages; i++) {
+	for (i = 1; i <= r->window && index + i < obj->npages &&
+		    nr_free() > watermarks.min; i++) {
 		memobj_entry_t *entry = memobj_entry(obj, index + i);
-		struct frame *f;
 
 		if (!entry || !*entry || entry_frame(*entry))
 			continue;
-		f = nr_free() > watermarks.min ? frame_alloc(FRAME_PAGED) :
-						 NULL;
-		if (!f)
+		out[n] = frame_alloc(FRAME_PAGED);
+		if (!out[n])
 			break;
-		f->family = obj->family;
-		f->index = index + i;
-		out[(*n)++] = f;
+		out[n]->family = obj->family;
+		out[n++]->index = index + i;
 	}
 	r->next = page + i;
-	stat_add(WEIR_C_swap_ra, *n);
-	return true;
-}
-
-unsigned readahead(struct memobj *obj, uint64_t index, uint64_t page,
-		   struct frame **out)
-{
-	struct readahead *ra = &current()->ahead;
-	unsigned i, n = 0;
-
-	for (i = 0; i < 2; i++)
-		if (page - ra->runs[i].next <= READAHEAD_MAX &&
-		    go_on(&ra->runs[i], obj, index, page, out, &n))
-			break;
-	if (i == 2) {
-		i = ra->older;
-		ra->runs[i] = (struct run){ .next = page + 1 };
-	}
-	ra->older = !i;
+	stat_add(WEIR_C_swap_ra, n);
 	return n;
 }

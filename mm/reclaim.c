@@ -516,8 +516,7 @@ void reclaim_drain(void)
 
 uint64_t reclaim_usable(void)
 {
-	return nr_free() + lru_length(LRU_ACTIVE) +
-	       lru_length(LRU_INACTIVE) + limbo_frames() +
+	return nr_free() + lru_frames() + limbo_frames() +
 	       __atomic_load_n(&isolated, __ATOMIC_RELAXED);
 }
 

@@ -107,12 +107,12 @@ void lru_pin(struct frame *f, bool on);
  * beside the inactive ones, or if it must. False: none did. */
 bool lru_deactivate(bool must);
 
-/* Puts what faults have filled on the lists: what does not sum or take frames
- * may miss a few of them. No lock held that is inside lru_lock. */
+/* Puts what faults have filled on the lists. No lock held that is inside
+ * lru_lock. */
 void lru_settle(void);
 
-uint64_t lru_length(enum lru_list list);
-/* Frames on both lists, once they are settled. Context as above. */
+/* Frames on both lists; what faults have filled since they were settled is
+ * not counted: a few for each CPU. */
 uint64_t lru_frames(void);
 
 /* For the audit; under lru_lock. */
