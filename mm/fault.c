@@ -138,7 +138,7 @@ static int fault_read(struct fault *t, memobj_entry_t was)
 	unsigned i, n = 1;
 
 	frames[0] = use_spare(t);
-	if (was && t->as && !t->pin)
+	if (was && !(entry_slot(was) & SLOT_ATTACHED) && t->as && !t->pin)
 		n += readahead(&current()->ahead, t->obj, t->index,
 			       t->va / WEIR_PAGE_SIZE, frames + 1);
 	for (i = 0; i < n; i++)

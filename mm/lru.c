@@ -67,10 +67,10 @@ static enum lru_list first_list(void)
 		__atomic_sub_fetch(&vacant, PLACE, __ATOMIC_RELAXED);
 		return LRU_ACTIVE;
 	}
-	return FEW_ACTIVE * lists[LRU_INACTIVE].length >
-			       lists[LRU_ACTIVE].length ||
-		       ++count % BIMODAL == 0 ?
-		       LRU_ACTIVE : LRU_INACTIVE;
+	bool few = FEW_ACTIVE * lists[LRU_INACTIVE].length >
+		   lists[LRU_ACTIVE].length;
+
+	return few || ++count % BIMODAL == 0 ? LRU_ACTIVE : LRU_INACTIVE;
 }
 
 static void settle(struct arrivals *a)

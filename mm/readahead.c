@@ -30,7 +30,7 @@ unsigned readahead_run(struct run *r, struct memobj *obj, uint64_t index,
 	unsigned n = 0;
 
 	if (skipped > index || !present_before(obj, index, skipped) ||
-	    swap_is_tight() || swap_attached())
+	    swap_is_tight())
 		limit = 0;
 	r->window = r->window ? 2 * r->window : 1;
 	if (r->window > limit)
@@ -39,7 +39,8 @@ unsigned readahead_run(struct run *r, struct memobj *obj, uint64_t index,
 		    nr_free() > watermarks.min; i++) {
 		memobj_entry_t *entry = memobj_entry(obj, index + i);
 
-		if (!entry || !*entry || entry_frame(*entry))
+		if (!entry || !*entry || entry_frame(*entry) ||
+		    entry_slot(*entry) & SLOT_ATTACHED)
 			continue;
 		out[n] = frame_alloc(FRAME_PAGED);
 		if (!out[n])

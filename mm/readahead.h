@@ -25,8 +25,8 @@ unsigned readahead_run(struct run *r, struct memobj *obj, uint64_t index,
  * is page `page` of its space: the pages behind it that should be read with
  * it, at most READAHEAD_MAX. None until a thread goes on where it was, with
  * nothing but pages that are in memory between; from then on, each time, twice
- * as many, up to params.readahead. None, too, where memory or swap is short,
- * or another program would have to read them. Each is in a frame of its own
+ * as many, up to params.readahead. None, too, where memory or swap is short;
+ * and none that a program would have to read. Each is in a frame of its own
  * in state PINNED, which has a family and an index. Returns how many. Holds
  * the family's lock. (So Linux reads files ahead, mm/readahead.c; pages from
  * swap it reads around the fault, as many as were hit lately.) */

@@ -18,8 +18,6 @@
 #include "mm/kmalloc.h"
 #include "mm/pager.h"
 
-#define ATTACHED (1u << 31) /* in a slot's number: of device 1 */
-
 static struct spinlock slot_lock = SPINLOCK_INIT(slots);
 static struct swapdev {
 	uint64_t *bits;   /* under slot_lock, as the rest */
@@ -36,7 +34,7 @@ static struct swapdev {
 
 static struct swapdev *dev_of(uint32_t slot)
 {
-	return &devs[slot / ATTACHED];
+	return &devs[slot / SLOT_ATTACHED];
 }
 
 static uint16_t checksum(const struct frame *f)
@@ -57,7 +55,7 @@ void swap_check(const struct pageio *io)
 		return;
 	const uint16_t *sums = dev_of(io->slot)->sums;
 
-	if (sums && sums[io->slot % ATTACHED] != checksum(io->frame))
+	if (sums && sums[io->slot % SLOT_ATTACHED] != checksum(io->frame))
 		panic(io->write ? "I9, Z29: frame %lx has changed while it "
 				  "was written to slot %x" :
 				  "I17, Z28: frame %lx is not what was "
@@ -142,8 +140,8 @@ uint32_t swap_slot_alloc(bool vital)
 		return 0;
 	spin_lock(&slot_lock);
 	bool attached = !vital && devs[1].nfree &&
-			swap_slot_takes_writes(ATTACHED);
-	uint32_t slot = attached ? take_slot(&devs[1]) | ATTACHED :
+			swap_slot_takes_writes(SLOT_ATTACHED);
+	uint32_t slot = attached ? take_slot(&devs[1]) | SLOT_ATTACHED :
 				   take_slot(&devs[0]);
 	spin_unlock(&slot_lock);
 	return slot;
@@ -152,7 +150,7 @@ uint32_t swap_slot_alloc(bool vital)
 bool swap_slot_taken(uint32_t slot)
 {
 	struct swapdev *d = dev_of(slot);
-	uint32_t n = slot % ATTACHED;
+	uint32_t n = slot % SLOT_ATTACHED;
 
 	return n >= 1 && n <= d->total &&
 	       __atomic_load_n(&d->bits[n / 64], __ATOMIC_RELAXED) >> n % 64 &
@@ -162,7 +160,7 @@ bool swap_slot_taken(uint32_t slot)
 void swap_slot_free(uint32_t slot)
 {
 	struct swapdev *d = dev_of(slot);
-	uint32_t n = slot % ATTACHED;
+	uint32_t n = slot % SLOT_ATTACHED;
 
 	spin_lock(&slot_lock);
 	if (!swap_slot_taken(slot))
@@ -198,7 +196,7 @@ int swap_attach(struct memobj *obj)
 	d.object = memobj_get(obj);
 	spin_lock(&slot_lock);
 	bool busy = devs[1].object && (devs[1].nfree != devs[1].total ||
-				       swap_slot_takes_writes(ATTACHED));
+				       swap_slot_takes_writes(SLOT_ATTACHED));
 	if (!busy) {
 		struct swapdev old = devs[1];
 
@@ -234,12 +232,12 @@ bool swap_submit(struct pageio *io)
 	assert(io->frame->state ==
 	       (io->write ? FRAME_LAUNDRY : FRAME_INBOUND));
 	if (io->write && d->sums)
-		d->sums[io->slot % ATTACHED] = checksum(io->frame);
+		d->sums[io->slot % SLOT_ATTACHED] = checksum(io->frame);
 	stat_add(io->write ? WEIR_C_pswpout : WEIR_C_pswpin, 1);
 	io->status = 0;
-	if (io->slot & ATTACHED) {
+	if (io->slot & SLOT_ATTACHED) {
 		io->pager = d->object->family->pager;
-		io->page = io->slot % ATTACHED;
+		io->page = io->slot % SLOT_ATTACHED;
 		pager_submit(io);
 		return false;
 	}

@@ -11,6 +11,7 @@
 
 #include "mm/pageio.h"
 
+#define SLOT_ATTACHED (1u << 31) /* in a slot's number: a program keeps it */
 
 /* Makes the ramdisk of `mib` MiB (0: no swap) and the table of its slots.
  * Boot, after frame_init; its thread starts in ramdisk_start. Panics,

@@ -10,6 +10,7 @@
 #define PAGES 3u
 #define SLOTS 64u
 #define THREADS 200u
+#define AHEAD 16u
 
 static unsigned told;
 static uint64_t at = 0x100000000000; /* where the next mapping goes */
@@ -162,11 +163,29 @@ static void wired(void)
 	drop(tell(sys_mem_create(2, WEIR_MEM_WIRED)));
 }
 
+/* Pages are read back in order: the next ones, too, if there is memory. */
+static void ahead(void)
+{
+	static volatile char *page;
+	struct weir_system sys;
+
+	if (!page)
+		page = pages_map(AHEAD, NULL);
+	if (!page)
+		return;
+	for (unsigned i = 0; i < AHEAD; i++)
+		page[i * PAGE] = (char)(i + 1);
+	system_read(&sys);
+	CHECK(sys_sys_ctl(WEIR_CTL_RECLAIM, sys.frames_anon, 0) >= 0);
+	for (unsigned i = 0; i < AHEAD; i++)
+		CHECK(page[i * PAGE] == (char)(i + 1));
+}
+
 unsigned exercise(unsigned n)
 {
 	static void (*const exercises[EXERCISES_ALL])(void) = {
 		reports, memory, clones, pagers, tasks,
-		stacks, swapping, wired };
+		stacks, swapping, wired, ahead };
 
 	told = 0;
 	ep = ntfn = 0;
