@@ -48,8 +48,8 @@ def test_a_changed_source_changes_the_picture(monkeypatch):
 
     def changed(path):
         text = read(path)
-        text = text.replace('"LAUNDRY", TO(ISOLATED)',
-                            '"LAUNDRY", TO(ISOLATED) | TO(LIMBO)')
+        text = text.replace("(LAUNDRY, TO(ISOLATED)",
+                            "(LAUNDRY, TO(ISOLATED) | TO(LIMBO)")
         text = text.replace("X(slots)", "")
         return text.replace(".at_clean = true,", "")
 

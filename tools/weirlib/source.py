@@ -71,7 +71,7 @@ def moves():
     """{state: [states that may follow]} of mm/frame_state.c."""
     table = need(re.search(r"states\[FRAME_NSTATES\] = {(.*?)\n};",
                            read("mm/frame_state.c"), re.S), "states")[1]
-    rows = re.findall(r'\[FRAME_(\w+)\] = { "\w+",(.*?)}', table, re.S)
+    rows = re.findall(r"\tSTATE\((\w+), (.*?)\),\n", table + "\n", re.S)
     return {state: re.findall(r"TO\((\w+)\)", exits)
             for state, exits in need(rows, "rows of states")}
 
