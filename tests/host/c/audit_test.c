@@ -235,7 +235,7 @@ int main(void)
 	frame(1)->mapcount++;
 	CHECK(!audit());
 	frame(1)->mapcount--;
-	lru_add(f, LRU_ACTIVE);
+	lru_add_new(f); /* it has arrived */
 	CHECK(audit());
 
 	/* A frame that is with a pass need not be named, and then only
