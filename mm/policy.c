@@ -15,7 +15,7 @@ const struct tlb_policy tlb_policies[WEIR_NPOLICIES] = {
 	[WEIR_TLB_IMMEDIATE] = { "immediate", .at_clean = true,
 				 .at_dirty = true },
 	[WEIR_TLB_BATCH_CLEAN] = { "batch-clean", .at_dirty = true },
-	[WEIR_TLB_BATCH_DIRTY] = { "batch-dirty" },
+	[WEIR_TLB_BATCH_DIRTY] = { .name = "batch-dirty" },
 	[WEIR_TLB_TWO_PASS] = { "two-pass", .whole_batch = true },
 	[WEIR_TLB_LAZY] = { "lazy", .whole_batch = true, .clean_waits = true },
 };

@@ -6,9 +6,6 @@
 
 #include <stdint.h>
 
-/* Else the compiler turns these loops into calls of themselves. */
-#pragma GCC optimize("no-tree-loop-distribute-patterns")
-
 void *memcpy(void *restrict to, const void *restrict from, size_t n)
 {
 	void *d = to;

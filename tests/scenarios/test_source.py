@@ -149,3 +149,14 @@ def test_no_conditional_compilation_inside_a_function():
             elif inside and re.match(r"\s*#\s*(if|ifdef|ifndef|else)", line):
                 wrong.append(f"{path.relative_to(ROOT)}:{number}")
     assert not wrong, wrong
+
+
+def test_clang_builds_a_system_that_works(weir, tmp_path):
+    """Compilers are told apart by probing alone (Makefile: understood)."""
+    done = subprocess.run(["make", "-C", ROOT, "CC=clang", f"BUILD={tmp_path}",
+                           "iso"], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert "warning" not in done.stderr, done.stderr[-2000:]
+    result = weir("lostwrite", "--json", "threads=2", "seconds=1", cpus=2,
+                  iso=tmp_path / "weir.iso", words=["check=tlb,audit"])
+    assert result.status == 0 and '"lost":0' in result.text, result.text
