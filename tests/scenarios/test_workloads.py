@@ -106,7 +106,7 @@ def test_traces(clean):
     ops, traces = 12000, ("loop:6000", "zipf:8000:8", "random:8000")
     found = [phase for trace in traces for phase in json_lines(clean(
         "wl", "--json", f"trace={trace}", f"ops={ops}", "seed=3", cpus=2,
-        **SMALL))]
+        words=["readahead=0"], **SMALL))]
     assert [p["phase"] for p in found] == ["loop", "zipf", "random"]
     for trace, phase in zip(traces, found):
         least = belady.optimum(trace, 3, ops, SMALL_FRAMES)
@@ -123,7 +123,8 @@ def test_a_new_working_set_gets_in(clean):
     half = SMALL_FRAMES * 9 // 20
     trace, ops = f"turns:{2 * half}", 4 * 8 * half
     (found,) = json_lines(clean("wl", "--json", f"trace={trace}",
-                                f"ops={ops}", "seed=1", cpus=1, **SMALL))
+                                f"ops={ops}", "seed=1", cpus=1,
+                                words=["readahead=0"], **SMALL))
     least = belady.optimum(trace, 1, ops, SMALL_FRAMES)
     assert least <= found["pgmajfault"] < ops // 4, (least, found)
 
