@@ -89,7 +89,7 @@ def policies():
     table = need(re.search(r"tlb_policies\[WEIR_NPOLICIES\] = {(.*?)\n};",
                            read("mm/policy.c"), re.S), "tlb_policies")[1]
     return [(name, set(re.findall(r"\.(\w+) = true", rest)))
-            for name, rest in re.findall(r'{ "([\w-]+)"(.*?)}', table, re.S)]
+            for name, rest in re.findall(r'{ (?:\.name = )?"([\w-]+)"(.*?)}', table, re.S)]
 
 
 def locks():
