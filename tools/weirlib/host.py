@@ -46,6 +46,9 @@ COMPILER = next((p + "gcc" for p in ("x86_64-elf-", "x86_64-linux-gnu-")
 FUZZER = ("echo 'int LLVMFuzzerTestOneInput(void) { return 0; }' |"
           " clang -fsanitize=fuzzer,address -x c -o /dev/null -")
 
+TOML = ("import importlib.util as u, sys;"
+        "sys.exit(not (u.find_spec('tomllib') or u.find_spec('toml')))")
+
 NEEDS = [
     Need(COMPILER, "compiles the kernel and the user programs",
          "gcc" if NATIVE else "gcc-x86-64-linux-gnu",
@@ -110,6 +113,8 @@ NEEDS = [
          tests=True),
     Need("python3", "tools/weir and the tests", "python3",
          command=("/usr/bin/python3", "--version"), least="3.9"),
+    Need("toml", "reads labs/*/lab.toml", "python3-toml",
+         command=("/usr/bin/python3", "-c", TOML)),
     module("pytest", "runs the tests"),
     module("xdist", "runs two tests at a time"),
     module("pytest-timeout", "ends a test that hangs"),

@@ -8,12 +8,16 @@ import hashlib
 import re
 import subprocess
 import sys
-import tomllib
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from weirlib.lab_marks import Gap, LabError, Reader, marked, student_text
 from weirlib.vm import ROOT
+
+try:
+    from tomllib import TOMLDecodeError, loads as toml
+except ModuleNotFoundError:     # Python before 3.11: Debian's python3-toml
+    from toml import TomlDecodeError as TOMLDecodeError, loads as toml
 
 SHARE = 15              # points of 100 for what earlier labs' tests find
 VISIBILITY = ("public", "hidden", "after_due")
@@ -157,8 +161,8 @@ def load_own(path):
     """The lab of that lab.toml without the tests of earlier ones."""
     shown = path.relative_to(path.parents[2])
     try:
-        table = tomllib.loads(path.read_text())
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        table = toml(path.read_text())
+    except (TOMLDecodeError, UnicodeDecodeError) as error:
         raise LabError(f"{shown}:1: {error}") from error
     typed(f"{shown}:1", table, LAB_KEYS, {})
     tests = [make_test(path, t) for t in table.pop("test")]
