@@ -17,6 +17,9 @@ from weirlib import lab
 pytestmark = [pytest.mark.labs, pytest.mark.timeout(1200)]
 LABS = [one.name for one in lab.own_labs(ROOT)]
 WRONG = sorted((ROOT / "labs").glob("*/wrong/*.patch"))
+# The bugs of mm/planted.h that are within a lab's gap.
+PLANTED = sorted({(gap.lab, bug) for gap in lab.find_gaps(ROOT) for bug in
+                  re.findall(r"PLANTED\((\w+)\)", "\n".join(gap.solution))})
 
 
 def score(name, tree):
@@ -32,15 +35,28 @@ def score(name, tree):
     return int(last.group(1)), int(last.group(2)), done.stdout
 
 
-@pytest.fixture(scope="module")
-def solved(tmp_path_factory):
-    """The solved tree, once for all: only what a patch changes is compiled
-    again."""
-    tree = tmp_path_factory.mktemp("solved")
+def copy_to(tree):
     for path in lab.tracked(ROOT):
         (tree / path).parent.mkdir(parents=True, exist_ok=True)
         (tree / path).write_bytes((ROOT / path).read_bytes())
         (tree / path).chmod((ROOT / path).stat().st_mode & 0o777)
+    return tree
+
+
+@pytest.fixture(scope="module")
+def solved(tmp_path_factory):
+    """The solved tree, once for all: only what a patch changes is compiled
+    again."""
+    return copy_to(tmp_path_factory.mktemp("solved"))
+
+
+@pytest.fixture(scope="module")
+def planted(tmp_path_factory):
+    """The same with all planted bugs: `plant=` chooses."""
+    tree = copy_to(tmp_path_factory.mktemp("planted"))
+    path = tree / "Makefile"
+    path.write_text(path.read_text().replace("$(if $(PLANTED),-DPLANT)",
+                                             "-DPLANT"))
     return tree
 
 
@@ -76,3 +92,20 @@ def test_a_wrong_solution_has_its_points(solved, file):
     tests = json.loads((solved / "build/points.json").read_text())["tests"]
     failed = {t["id"] for t in tests if t["verdict"] != "PASS"}
     assert failed and failed >= set(fails.split()), said
+
+
+@pytest.mark.parametrize("name, bug", PLANTED)
+def test_a_planted_bug_in_a_gap_costs_points(planted, name, bug):
+    """The lab's own tests find it: those of earlier labs have no bug."""
+    path = planted / "labs" / name / "lab.toml"
+    text = path.read_text()
+    head, *tests = text.split("[[test]]\n")
+    word = f'"plant={bug}"'
+    tests = [t.replace("set = [", f"set = [{word}, ") if "set = [" in t else
+             f"set = [{word}]\n{t}" for t in tests]
+    path.write_text("[[test]]\n".join([head, *tests]))
+    try:
+        got, total, said = score(name, planted)
+    finally:
+        path.write_text(text)
+    assert got < total, said
