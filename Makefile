@@ -40,8 +40,8 @@ KERNEL_CFLAGS := -std=gnu11 -O2 -g -ffreestanding -mcmodel=kernel \
 	-mno-red-zone -mgeneral-regs-only -fno-pic -fno-pie \
 	-fno-stack-protector -fno-omit-frame-pointer \
 	-fno-asynchronous-unwind-tables -fcf-protection=none -Wall -Wextra \
-	-Wno-unused-parameter -Wno-unknown-attributes $(WERROR) -I. $(BSD_HEADERS) $(if $(PLANTED),-DPLANT) \
-	$(if $(UP),-DMAX_CPUS=1)
+	-Wno-unused-parameter -Wno-unknown-attributes $(WERROR) -I. \
+	$(BSD_HEADERS) $(if $(PLANTED),-DPLANT) $(if $(UP),-DMAX_CPUS=1)
 KERNEL_LDFLAGS := -nostdlib -static -z max-page-size=0x1000 \
 	--no-warn-rwx-segments -z noexecstack --build-id=none -T linker.ld
 

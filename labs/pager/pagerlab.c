@@ -12,7 +12,6 @@
  */
 #include "labs/pager/pagerlab.h"
 
-#define SHORT_NS 300000000ull /* a deadline that a test can wait for */
 #define SOON_NS 5000000000ull /* half of the longest deadline */
 #define MAXN 8u
 
@@ -155,28 +154,6 @@ static void answers_kinds(void)
 }
 
 /* ---- dirty pages whose pager fails them ---------------------------------- */
-
-enum failing { REFUSES, HANGS, DIES };
-
-static long refuse_write(void *arg, uint64_t page, const void *bytes)
-{
-	(void)arg, (void)page, (void)bytes;
-	return -1;
-}
-
-static long hang_write(void *arg, uint64_t page, const void *bytes)
-{
-	(void)arg, (void)page, (void)bytes;
-	sleep_ns(3 * SHORT_NS);
-	return 0;
-}
-
-static long plain_read(void *arg, uint64_t page, void *bytes)
-{
-	(void)arg;
-	fill(bytes, page);
-	return 0;
-}
 
 /* A dirty page that it was to keep stays in memory, then goes to swap, and
  * comes back from there; once it failed it is not asked again. */

@@ -15,7 +15,6 @@
 #include "user/tests/store.h"
 
 #define READ_WRITE (WEIR_P_READ | WEIR_P_WRITE)
-#define SHORT_NS 300000000ull /* a deadline that a test can wait for */
 
 static struct weir_system sys;
 
@@ -217,29 +216,6 @@ static void test_death(void)
 }
 
 /* ---- dirty pages whose pager fails them ---------------------------------- */
-
-enum failing { REFUSES, HANGS, DIES };
-
-static long refuse_write(void *arg, uint64_t page, const void *bytes)
-{
-	(void)arg, (void)page, (void)bytes;
-	return -1;
-}
-
-static long hang_write(void *arg, uint64_t page, const void *bytes)
-{
-	(void)arg, (void)page, (void)bytes;
-	sleep_ns(3 * SHORT_NS);
-	return 0;
-}
-
-static long plain_read(void *arg, uint64_t page, void *bytes)
-{
-	(void)arg;
-	for (uint64_t i = 0; i < WORDS; i++)
-		((uint64_t *)bytes)[i] = pattern(page, i);
-	return 0;
-}
 
 /* Whatever it does, a dirty page that it was to keep is not lost: it stays
  * in memory, then goes to swap, and comes back from there. */

@@ -12,6 +12,7 @@
 #define PAGE WEIR_PAGE_SIZE
 #define WORDS (PAGE / sizeof(uint64_t))
 #define STORE_STEP 73u /* between words that are looked at */
+#define SHORT_NS 300000000ull /* a deadline that a test can wait for */
 
 static uint64_t *store;
 static bool *stored;
@@ -42,6 +43,29 @@ static inline long store_write(void *arg, uint64_t page, const void *bytes)
 	(void)arg;
 	memcpy(store + page * WORDS, bytes, PAGE);
 	stored[page] = true;
+	return 0;
+}
+
+/* How a pager fails those who give it a dirty page. */
+enum failing { REFUSES, HANGS, DIES };
+
+static inline long refuse_write(void *arg, uint64_t page, const void *bytes)
+{
+	(void)arg, (void)page, (void)bytes;
+	return -1;
+}
+
+static inline long hang_write(void *arg, uint64_t page, const void *bytes)
+{
+	(void)arg, (void)page, (void)bytes;
+	sleep_ns(3 * SHORT_NS);
+	return 0;
+}
+
+static inline long plain_read(void *arg, uint64_t page, void *bytes)
+{
+	(void)arg;
+	fill(bytes, page);
 	return 0;
 }
 
