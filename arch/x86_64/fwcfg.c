@@ -9,6 +9,7 @@
 #define FWCFG_DATA 0x511
 #define KEY_SIGNATURE 0x00
 #define KEY_DIRECTORY 0x19
+#define LARGEST_DIRECTORY 4096
 
 struct fwcfg_file {
 	uint32_t size; /* big endian, as is select */
@@ -35,7 +36,7 @@ void fwcfg_read(const char *name, char *buf, size_t n)
 	outw(FWCFG_SELECT, KEY_DIRECTORY);
 	read_bytes(&files, sizeof(files));
 	files = __builtin_bswap32(files);
-	for (uint32_t i = 0; i < files; i++) {
+	for (uint32_t i = 0; i < files && i < LARGEST_DIRECTORY; i++) {
 		read_bytes(&f, sizeof(f));
 		f.name[sizeof(f.name) - 1] = 0;
 		if (strcmp(f.name, name) != 0)
