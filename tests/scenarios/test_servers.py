@@ -117,7 +117,7 @@ def test_back_off_starts_again_after_a_while(sh):
 # --- what a program sees ----------------------------------------------------
 @pytest.mark.parametrize("cpus", [1, 4])
 @pytest.mark.parametrize("what", ["names", "fs", "paged", "console", "pipe",
-                                  "restart"])
+                                  "broken", "restart"])
 def test_servers(clean, what, cpus):
     assert " 0 failed" in clean("servers", what, cpus=cpus).text
 

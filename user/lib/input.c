@@ -4,6 +4,7 @@
  * Data: bytes read but not used; for the console the notification that says
  * that there are more. For one thread of a task.
  */
+#include <stdlib.h>
 #include <string.h>
 
 #include "user/lib/console.h"
@@ -96,50 +97,54 @@ static long file_read(void *to, size_t size)
 	return (long)size;
 }
 
-static long source_read(void *to, size_t size)
+static long pipe_in(void *to, size_t size)
 {
-	switch (startup->in.kind) {
-	case STREAM_CONSOLE:
-		return console_read(to, size, CONSOLE_LINES);
-	case STREAM_FILE:
-		return file_read(to, size);
-	case STREAM_PIPE:
-		if (!pipe.ring && pipe_open(&pipe, &startup->in) < 0) {
-			pipe.ring = NULL;
-			return 0;
-		}
-		return pipe_read(&pipe, to, size);
+	long error = pipe.ring ? 0 : pipe_open(&pipe, &startup->in);
+
+	return error < 0 ? error : pipe_read(&pipe, to, size);
+}
+
+/* What cannot be read is not the end of the input, but of the program. */
+static size_t source_read(void *to, size_t size)
+{
+	long n = 0;
+
+	if (startup->in.kind == STREAM_CONSOLE)
+		n = console_read(to, size, CONSOLE_LINES);
+	else if (startup->in.kind == STREAM_FILE)
+		n = file_read(to, size);
+	else if (startup->in.kind == STREAM_PIPE)
+		n = pipe_in(to, size);
+	if (n < 0) {
+		eprintf("input: %s\n", weir_strerror(n));
+		exit(STATUS_INPUT);
 	}
-	return 0;
+	return (size_t)n;
 }
 
 size_t in_read(void *to, size_t size)
 {
-	long n = (long)(filled - used);
+	size_t n = filled - used;
 
 	if (n > 0) {
-		if ((size_t)n > size)
-			n = (long)size;
-		memcpy(to, bytes + used, (size_t)n);
-		used += (size_t)n;
-		return (size_t)n;
+		if (n > size)
+			n = size;
+		memcpy(to, bytes + used, n);
+		used += n;
+		return n;
 	}
 	out_before_input();
-	n = source_read(to, size);
-	return n < 0 ? 0 : (size_t)n;
+	return source_read(to, size);
 }
 
 int in_getc(void)
 {
 	if (used == filled) {
-		long n;
-
 		out_before_input();
-		used = filled = 0;
-		n = source_read(bytes, sizeof(bytes));
-		if (n <= 0)
+		used = 0;
+		filled = source_read(bytes, sizeof(bytes));
+		if (!filled)
 			return -1;
-		filled = (size_t)n;
 	}
 	return bytes[used++];
 }

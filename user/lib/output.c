@@ -5,7 +5,8 @@
  * console for eprintf. Each has a page, which is sent up to its last newline
  * when a line is complete (console) or the page is full, so that lines of
  * several programs do not mix. A sink's lock is held while its page is sent.
- * Without a console server (init, and servers) lines go to the kernel's log.
+ * Without a console server (init, and servers), or without the memory for a
+ * page of the console's, lines go to the kernel's log.
  */
 #define _GNU_SOURCE /* memrchr */
 #include <stdarg.h>
@@ -69,8 +70,12 @@ static void sink_open(struct sink *s)
 	if (s->kind == PIPE)
 		error = pipe_open(&s->pipe, &startup->out);
 	if (s->kind != NOWHERE && (!s->page || error < 0)) {
-		s->kind = NOWHERE;
-		lost = true;
+		if (s->kind != CONSOLE)
+			eprintf("output: %s\n", weir_strerror(error < 0 ?
+						error : -WEIR_ENOMEM));
+		lost |= s == &out;
+		s->kind = s->kind == CONSOLE ? LOG : NOWHERE;
+		s->page = log_line;
 	}
 }
 

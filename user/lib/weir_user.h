@@ -21,6 +21,7 @@
 /* Exit statuses with a meaning of their own (0..99 is all there is). */
 enum weir_status {
 	STATUS_USAGE = 2,    /* bad arguments */
+	STATUS_INPUT = 91,   /* its input could not be read */
 	STATUS_KILLED = 92,  /* `kill` of the shell ended the program */
 	STATUS_OUTPUT = 93,  /* its output could not be written */
 	STATUS_PIPE = 94,    /* nobody reads its output any more */

@@ -1,5 +1,5 @@
 /*
- * servers names|fs|paged|console|pipe|restart|fuzz|storm [SEED] - the
+ * servers names|fs|paged|console|pipe|broken|restart|fuzz|storm [SEED] - the
  * servers' promises as a program sees them, and `servers bytes N`, N bytes of
  * noise.
  * A line for each failure; the last line counts.
@@ -238,6 +238,25 @@ static void test_pipe_lock(void)
 	sys_handle_close(ntfn);
 }
 
+/* What cannot be read is not the end of the input, and what cannot be written
+ * is not written: both are said, and are the status. */
+static void test_pipe_broken(void)
+{
+	handle_t ntfn = (handle_t)sys_ntfn_create();
+	struct weir_stream broken = { .kind = STREAM_PIPE,
+				      .handle = { ntfn, ntfn, ntfn } };
+	struct spawn_options in = { .in = &broken }, out = { .out = &broken };
+	char *wc[] = { "wc", NULL }, *echo[] = { "echo", "lost", NULL };
+	struct child child;
+	int status;
+
+	CHECK(spawn("wc", wc, &in, &child) == 0);
+	CHECK(child_wait(&child, &status) == 0 && status == STATUS_INPUT);
+	CHECK(spawn("echo", echo, &out, &child) == 0);
+	CHECK(child_wait(&child, &status) == 0 && status == STATUS_OUTPUT);
+	sys_handle_close(ntfn);
+}
+
 /* --- servers that die while they are asked ------------------------------- */
 bool kill_server(const char *name)
 {
@@ -381,6 +400,8 @@ int main(int argc, char **argv)
 		test_console();
 	else if (strcmp(what, "pipe") == 0)
 		test_pipe_lock();
+	else if (strcmp(what, "broken") == 0)
+		test_pipe_broken();
 	else if (strcmp(what, "restart") == 0)
 		test_restart();
 	else if (strcmp(what, "fuzz") == 0)
