@@ -262,9 +262,7 @@ int ipc_call(const struct cap *ep, struct weir_msg *msg, bool oneway)
 
 int64_t sys_ipc_call(struct trapframe *tf, const struct cap *ep)
 {
-	int status = load(tf, ep->badge);
-
-	return status ? status : got(tf, call(ep->object, false));
+	return load(tf, ep->badge) ?: got(tf, call(ep->object, false));
 }
 
 /* The next message for the current thread. Holds ipc_lock; releases it. */

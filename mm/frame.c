@@ -11,6 +11,7 @@
 #include "mm/frame.h"
 
 #include "kernel/stat.h"
+#include "kernel/thread.h"
 #include "mm/oracle.h"
 #include "mm/reclaim.h"
 
@@ -174,11 +175,13 @@ static struct frame *cache_take(struct frame_cache *cache)
 }
 
 /* Reclaim cannot have back what is not for a page: where that is nearly all
- * memory, tasks would only rob each other of the rest. */
+ * memory, tasks would only rob each other of the rest. System tasks are who
+ * must go on (P6). */
 static bool may_take(unsigned order, unsigned flags)
 {
 	return flags & (FRAME_PAGED | FRAME_RESERVE) ||
-	       reclaim_usable() >= 2 * watermarks.high + (1ull << order);
+	       reclaim_usable() >= 2 * watermarks.high + (1ull << order) ||
+	       (current() && current()->as && current()->as->system);
 }
 
 /* One try, without waiting. */

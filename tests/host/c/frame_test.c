@@ -203,6 +203,10 @@ static void test_pinned(void)
 	usable = 2 * watermarks.high;
 	CHECK(!frame_alloc(0) && !frame_alloc(FRAME_MAYWAIT) && passes == 0);
 	CHECK(frame_alloc(FRAME_PAGED) && frame_alloc(FRAME_RESERVE));
+	struct aspace servers = { .system = true };
+	shim_thread.as = &servers;
+	CHECK(frame_alloc(0) && frames_alloc(0));
+	shim_thread.as = NULL;
 	CHECK(!frames_alloc(1));
 	usable++;
 	CHECK(frame_alloc(0) && !frames_alloc(1));
