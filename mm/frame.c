@@ -229,8 +229,7 @@ static struct frame *alloc_stall(unsigned flags)
 	       may_take(0, flags)) {
 		uint64_t stolen = stat_sum(WEIR_C_pgsteal);
 
-		f = reclaim_direct(laundering > STALL_PATIENCE);
-		if (f)
+		if ((f = reclaim_direct(laundering > STALL_PATIENCE)))
 			break;
 		thread_sleep_ns(STALL_PAUSE_NS);
 		f = alloc_try(0, flags);
